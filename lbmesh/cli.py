@@ -1,0 +1,5 @@
+"""The `lbmesh` command: its verbs."""
+
+
+def main() -> int:
+    return 0

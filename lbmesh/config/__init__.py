@@ -1,0 +1,1 @@
+"""TOML to settings, or located errors; what a reload may change."""

@@ -1,0 +1,74 @@
+"""A node's settings: what the configuration file says, with every default filled in."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lbmesh.model.address import Address
+from lbmesh.model.limits import ForwarderLimits
+from lbmesh.model.service import Route, Service
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """[node]: who this is. `state_dir` holds the boot counter."""
+
+    name: str
+    zone: str
+    state_dir: Path
+    drain_timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class GossipSettings:
+    """[gossip]: how this node meets the others. Left out: a node alone.
+
+    `keys`: 32-byte keys as read from `key_file`, the first is primary.
+    """
+
+    bind: Address
+    advertise: Address
+    seeds: tuple[Address, ...]
+    key_file: Path
+    keys: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerSettings:
+    """[[listener]]: an address on which clients are served plain HTTP."""
+
+    bind: Address
+
+
+@dataclass(frozen=True, slots=True)
+class AdminSettings:
+    """[admin]: API and metrics. `token` is None only where `bind` is loopback."""
+
+    bind: Address
+    token_file: Path | None = None
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """[log]: `access` is "stdout", "off" or a file's path; `level` is debug, info, warning or error."""
+
+    access: str = "stdout"
+    level: str = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything one node is told. `routes` holds the long form and the services' shorthand, merged.
+
+    `workers`: number of forwarders, 1 or more ("one per core" already counted out).
+    """
+
+    node: NodeSettings
+    listeners: tuple[ListenerSettings, ...]
+    services: tuple[Service, ...]
+    routes: tuple[Route, ...]
+    workers: int
+    limits: ForwarderLimits = ForwarderLimits()
+    gossip: GossipSettings | None = None
+    admin: AdminSettings | None = None
+    log: LogSettings = LogSettings()

@@ -1,0 +1,1 @@
+"""The vocabulary every room shares: frozen values, no behaviour beyond their own consistency."""

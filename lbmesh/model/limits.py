@@ -1,0 +1,43 @@
+"""Every bound of the data path, in one place. Sizes in bytes, times in seconds."""
+
+from dataclasses import dataclass
+
+HEAD_BYTES_MAX = 32 * 1024
+"""A request or response head larger than this is refused (431, 502). nginx allows 4 × 8 KiB, Envoy 60 KiB."""
+
+TARGET_BYTES_MAX = 16 * 1024
+"""A request target longer than this is refused with 414."""
+
+FIELDS_MAX = 128
+"""More field lines than this in one head are refused. HAProxy's default is 101, Envoy's 100."""
+
+CHUNK_LINE_BYTES_MAX = 256
+"""A chunk-size line with its extensions."""
+
+TRAILER_BYTES_MAX = 8 * 1024
+"""All trailers of one message."""
+
+READ_BYTES = 64 * 1024
+"""One read from a socket; also the most that is buffered in one direction of one exchange."""
+
+READS_PER_STEP = 8
+"""Reads one connection may do before the others get their turn."""
+
+IDLE_UPSTREAMS_PER_REPLICA = 256
+"""Pooled connections kept to one replica by one forwarder."""
+
+INFORMATIONAL_RESPONSES_MAX = 16
+"""1xx responses in front of one final response."""
+
+REPLAY_BYTES_MAX = READ_BYTES
+"""A request body up to this size, and already read whole, may be sent again on a retry."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForwarderLimits:
+    """Limits on clients that operators may set, under [forwarder]."""
+
+    head_timeout_s: float = 10.0
+    keepalive_timeout_s: float = 75.0
+    connections_max: int = 20_000
+    upstream_idle_s: float = 30.0

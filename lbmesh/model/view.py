@@ -1,0 +1,58 @@
+"""The View: one immutable, versioned snapshot of everything a request needs.
+
+The agent alone makes Views; forwarders obey the newest they have seen and nothing older.
+"""
+
+from dataclasses import dataclass
+
+from lbmesh.model.health import Availability
+from lbmesh.model.limits import ForwarderLimits
+from lbmesh.model.service import Balance, Replica, Route, Timeouts
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ViewVersion:
+    """`generation` counts the node's agents (given by the sentinel), `number` the Views of one agent."""
+
+    generation: int
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.generation}.{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaView:
+    """A replica with its merged availability and the reason for it."""
+
+    replica: Replica
+    availability: Availability
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    """A service as the forwarders need it.
+
+    `local_share`: the fraction (0 to 1) of requests that stay in the node's own zone while a
+    replica there can serve; the rest goes to other zones' replicas.
+    """
+
+    name: str
+    replicas: tuple[ReplicaView, ...]
+    balance: Balance = Balance.P2C
+    retries: int = 2
+    timeouts: Timeouts = Timeouts()
+    local_share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything a forwarder needs to serve. Every service a route names is in `services`."""
+
+    version: ViewVersion
+    node: str
+    zone: str
+    routes: tuple[Route, ...]
+    services: tuple[ServiceView, ...]
+    limits: ForwarderLimits = ForwarderLimits()

@@ -1,0 +1,1 @@
+"""Seeing inside: logging, histograms, metrics, the access log, tick ages."""

@@ -1,0 +1,46 @@
+"""Tick ages: each process of a node stamps a slot of shared memory, the sentinel reads how old the stamps are.
+
+Shared memory rather than messages: a stamp costs no system call, so the hot path can afford one a batch,
+and a hung process needs to do nothing for its age to grow.
+"""
+
+import mmap
+import os
+import struct
+import time
+
+_SLOT = struct.Struct("=Q")
+SLOTS_MAX = 512
+
+
+class TickBoard:
+    """A page of monotonic timestamps, one slot a process. Slot 0 is the agent's, 1 + worker a forwarder's."""
+
+    def __init__(self, file_descriptor: int) -> None:
+        self.file_descriptor = file_descriptor
+        self._memory = mmap.mmap(file_descriptor, SLOTS_MAX * _SLOT.size)
+
+    @classmethod
+    def create(cls) -> "TickBoard":
+        """A new board in anonymous memory, whose descriptor children inherit."""
+        descriptor = os.memfd_create("lbmesh-ticks")
+        os.ftruncate(descriptor, SLOTS_MAX * _SLOT.size)
+        return cls(descriptor)
+
+    def stamp(self, slot: int) -> None:
+        """Say that the slot's process goes round its loop now."""
+        _SLOT.pack_into(self._memory, slot * _SLOT.size, time.monotonic_ns())
+
+    def age_s(self, slot: int) -> float | None:
+        """Seconds since the slot was stamped; None when it never was (or was cleared)."""
+        (stamp,) = _SLOT.unpack_from(self._memory, slot * _SLOT.size)
+        return (time.monotonic_ns() - stamp) / 1e9 if stamp else None
+
+    def clear(self, slot: int) -> None:
+        """Forget a process that has ended."""
+        _SLOT.pack_into(self._memory, slot * _SLOT.size, 0)
+
+    def close(self) -> None:
+        """Release the memory."""
+        self._memory.close()
+        os.close(self.file_descriptor)
