@@ -1,0 +1,124 @@
+"""A View survives the link, whatever came before it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lbmesh.control.link import LINE_BYTES_MAX, decode_message
+from lbmesh.control.view_codec import REPLICAS_PER_LINE, ViewDecoder, encode_view
+from lbmesh.model.address import Address
+from lbmesh.model.health import Availability
+from lbmesh.model.limits import ForwarderLimits
+from lbmesh.model.service import Balance, Replica, Route, Timeouts, WeightedService
+from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion
+
+names = st.text(max_size=12)
+seconds = st.floats(min_value=0, max_value=1e6)
+addresses = st.builds(Address, names, st.integers(0, 65535))
+replica_views = st.builds(
+    ReplicaView,
+    st.builds(Replica, addresses, names, st.integers(1, 100)),
+    st.sampled_from(Availability),
+    names,
+)
+services = st.builds(
+    ServiceView,
+    name=names,
+    replicas=st.lists(replica_views, max_size=4).map(tuple),
+    balance=st.sampled_from(Balance),
+    retries=st.integers(0, 9),
+    timeouts=st.builds(Timeouts, seconds, seconds, seconds),
+    local_share=st.floats(0, 1),
+)
+routes = st.builds(
+    Route,
+    hosts=st.lists(names, max_size=3).map(tuple),
+    paths=st.lists(names, max_size=3).map(tuple),
+    services=st.lists(st.builds(WeightedService, names, st.integers(0, 100)), max_size=3).map(tuple),
+)
+views = st.builds(
+    View,
+    version=st.builds(ViewVersion, st.integers(0, 2**40), st.integers(0, 2**40)),
+    node=names,
+    zone=names,
+    routes=st.lists(routes, max_size=3).map(tuple),
+    services=st.lists(services, max_size=3).map(tuple),
+    limits=st.builds(ForwarderLimits, seconds, seconds, st.integers(1, 10**6), seconds),
+)
+
+
+def feed_all(decoder: ViewDecoder, lines: tuple[bytes, ...]) -> View | None:
+    result = None
+    for line in lines:
+        assert result is None, "a View came before its last line"
+        result = decoder.feed(line)
+    return result
+
+
+@given(views)
+def test_a_view_comes_back_as_it_was(view: View) -> None:
+    lines = encode_view(view)
+    assert all(line.endswith(b"\n") and line.count(b"\n") == 1 for line in lines)
+    assert feed_all(ViewDecoder(), lines) == view
+
+
+@given(views, views, st.data())
+def test_a_new_header_discards_a_half_read_view(half: View, whole: View, data: st.DataObject) -> None:
+    decoder = ViewDecoder()
+    lines = encode_view(half)
+    feed_all(decoder, lines[: data.draw(st.integers(0, len(lines) - 1))])
+    assert feed_all(decoder, encode_view(whole)) == whole
+
+
+@given(views, st.data())
+def test_a_lost_line_never_makes_a_smaller_view(view: View, data: st.DataObject) -> None:
+    lines = encode_view(view)
+    lost = data.draw(st.integers(0, len(lines) - 2))
+    with pytest.raises(ValueError, match="malformed line of a View"):
+        feed_all(ViewDecoder(), lines[:lost] + lines[lost + 1 :])
+
+
+def test_a_large_service_is_cut_into_short_lines() -> None:
+    replicas = tuple(
+        ReplicaView(Replica(Address("10.0.0.1", port), "zone-a"), Availability.DOWN, "refused " * 20)
+        for port in range(1, 1001)
+    )
+    view = View(ViewVersion(1, 1), "lb-a1", "zone-a", (), (ServiceView("shop", replicas),))
+    lines = encode_view(view)
+    assert len(lines) == 3 + -(-1000 // REPLICAS_PER_LINE)
+    assert max(map(len, lines)) < LINE_BYTES_MAX // 10
+    assert feed_all(ViewDecoder(), lines) == view
+
+
+@given(views)
+def test_the_link_tells_view_lines_from_messages(view: View) -> None:
+    assert [decode_message(line) for line in encode_view(view)] == [None] * len(encode_view(view))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"[]",
+        b"nonsense",
+        b"\xff\xfe\xfd",
+        b'{"kind":"view_end","counts":[0,0,0]}',
+        b'{"kind":"view_replicas","replicas":[]}',
+        b'{"kind":"hello"}',
+    ],
+)
+def test_a_malformed_line_is_refused(line: bytes) -> None:
+    with pytest.raises(ValueError, match="malformed line of a View"):
+        ViewDecoder().feed(line)
+
+
+def test_a_view_goes_on_after_a_malformed_line_only_with_a_new_header() -> None:
+    view = View(ViewVersion(1, 1), "lb-a1", "zone-a", (), (ServiceView("shop", ()),))
+    header, *rest = encode_view(view)
+    decoder = ViewDecoder()
+    decoder.feed(header)
+    with pytest.raises(ValueError):
+        decoder.feed(b'{"kind":"view_replicas","replicas":[[1]]}')
+    with pytest.raises(ValueError):
+        decoder.feed(rest[0])
+    assert feed_all(decoder, (header, *rest)) == view
