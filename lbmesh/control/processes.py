@@ -1,0 +1,157 @@
+"""The three processes of a node: what each child is started with, and what goes over its control channel.
+
+A control channel is one AF_UNIX SOCK_SEQPACKET pair per child, so that a message arrives whole or not at all,
+and descriptors ride with the message they belong to. Its end, in either direction, means the other is gone.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+MESSAGE_BYTES_MAX = 64 * 1024
+"""One control message; the kernel's default socket buffer holds three of them."""
+
+ERRORS_MAX = 32
+"""Errors of one refused reload that are passed on; the rest are counted in the last one."""
+
+ERROR_CHARACTERS_MAX = 256
+"""Of one such error. 32 of these are at most 49 KiB, even when JSON writes every character as six bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentOptions:
+    """What the agent is started with. Descriptors are inherited; None where the settings have no such socket.
+
+    `generation` rises with each agent of one sentinel, `boot_epoch` with each start of the node.
+    """
+
+    config_file: Path
+    control_fd: int
+    ticks_fd: int
+    generation: int
+    boot_epoch: int
+    admin_fd: int | None = None
+    gossip_fd: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ForwarderOptions:
+    """What one forwarder is started with. `worker` counts from 0; its tick slot is `tick_slot(worker)`.
+
+    `access_log`: "stdout", "off" or a file's path. `log_level`: debug, info, warning or error.
+    """
+
+    worker: int
+    control_fd: int
+    ticks_fd: int
+    listen_fds: tuple[int, ...]
+    access_log: str = "stdout"
+    log_level: str = "info"
+
+
+AGENT_SLOT = 0
+
+
+def tick_slot(worker: int) -> int:
+    """The forwarder's slot on the tick board; the agent's is AGENT_SLOT."""
+    return 1 + worker
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLink:
+    """To a forwarder, with one descriptor: the stream socket to the agent of this generation."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForwarderLink:
+    """To the agent, with one descriptor: the stream socket to this forwarder process."""
+
+    worker: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """To a forwarder: accept no more, finish what is in flight, then say Drained and exit 0."""
+
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """To the agent: read the configuration again, and answer Reloaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """To the agent: say goodbye to the mesh, turn unready, answer Left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """From the agent: a View is out. From a forwarder: it serves from one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """From the agent: the reload was taken (`errors` empty) or refused whole, with located errors."""
+
+    ok: bool
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """From the agent: the mesh was told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """From a forwarder: nothing is in flight any more, or its time is up."""
+
+
+ControlMessage = AgentLink | ForwarderLink | Drain | Reload | Leave | Ready | Reloaded | Left | Drained
+
+_KINDS: dict[str, type[ControlMessage]] = {
+    "agent_link": AgentLink,
+    "forwarder_link": ForwarderLink,
+    "drain": Drain,
+    "reload": Reload,
+    "leave": Leave,
+    "ready": Ready,
+    "reloaded": Reloaded,
+    "left": Left,
+    "drained": Drained,
+}
+_NAMES = {message_type: kind for kind, message_type in _KINDS.items()}
+
+
+def encode_control(message: ControlMessage) -> bytes:
+    """One packet, at most MESSAGE_BYTES_MAX bytes."""
+    if isinstance(message, Reloaded):
+        message = Reloaded(message.ok, _bounded(message.errors))
+    return json.dumps(
+        {"kind": _NAMES[type(message)], **asdict(message)}, separators=(",", ":"), ensure_ascii=False
+    ).encode("utf-8", "replace")
+
+
+def decode_control(packet: bytes) -> ControlMessage:
+    """The message in this packet. Raises ValueError for none: the two ends are of different releases."""
+    try:
+        fields: dict[str, Any] = json.loads(packet)
+        message_type = _KINDS[fields.pop("kind")]
+        if message_type is Reloaded:
+            fields["errors"] = tuple(fields["errors"])
+        return message_type(**fields)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"a malformed control message: {error!r}") from error
+
+
+def _bounded(errors: tuple[str, ...]) -> tuple[str, ...]:
+    kept = tuple(error[:ERROR_CHARACTERS_MAX] for error in errors[:ERRORS_MAX])
+    if len(errors) <= ERRORS_MAX:
+        return kept
+    return (*kept[:-1], f"and {len(errors) - ERRORS_MAX + 1} more: run lbmesh check to see them all")
