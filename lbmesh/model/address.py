@@ -4,7 +4,9 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62}))*\Z")
+PORT_DIGITS_MAX = 5
+
+_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_][A-Za-z0-9_-]{0,62}(?:\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\Z")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,6 +41,11 @@ def is_ip_literal(host: str) -> bool:
     return True
 
 
+def is_name(host: str) -> bool:
+    """True when `host` could be a DNS name; digits and dots alone are a mistyped IPv4 address."""
+    return _NAME.match(host) is not None and not host.replace(".", "").isdigit()
+
+
 def parse_address(text: str, *, port_zero_allowed: bool = False) -> Address:
     """Parse "10.0.0.1:80", "[::1]:80" or "name:80".
 
@@ -47,7 +54,8 @@ def parse_address(text: str, *, port_zero_allowed: bool = False) -> Address:
     host, separator, port_text = text.rpartition(":")
     if not separator or not port_text.isascii() or not port_text.isdigit():
         raise ValueError(f'"{text}" has no port: write "host:port", for example "10.0.0.1:80" or "[::1]:80"')
-    port = int(port_text)
+    # Thousands of digits would make int() itself raise, with a message of its own.
+    port = int(port_text) if len(port_text) <= PORT_DIGITS_MAX else -1
     if not (0 if port_zero_allowed else 1) <= port <= 65535:
         raise ValueError(f'port {port_text} in "{text}" is out of range: write a port from 1 to 65535')
     if host.startswith("[") and host.endswith("]"):
@@ -56,8 +64,8 @@ def parse_address(text: str, *, port_zero_allowed: bool = False) -> Address:
             raise ValueError(f'"[{host}]" is not an IPv6 address: write, for example, "[::1]:{port}"')
     elif ":" in host:
         raise ValueError(f'an IPv6 address needs brackets: write "[{host}]:{port}"')
-    elif not is_ip_literal(host) and (not _NAME.match(host) or host.replace(".", "").isdigit()):
-        raise ValueError(f'"{host}" is neither an IP address nor a host name: write, for example, "10.0.0.1:{port}"')
+    elif not is_ip_literal(host) and not is_name(host):
+        raise ValueError(f'"{host}" is neither an IP address nor a host name: write, say, "10.0.0.1:{port}"')
     if is_ip_literal(host):
         host = str(ipaddress.ip_address(host))
     return Address(host, port)

@@ -1,0 +1,51 @@
+"""From a file on this machine to settings: the one place of this room that touches the file system."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from lbmesh.config.errors import ConfigError
+from lbmesh.config.parse import CONFIG_CHARS_MAX, parse_settings
+from lbmesh.config.settings import Settings
+
+SECRET_BYTES_MAX = 64 * 1024
+"""A key or token file larger than this is not one."""
+
+
+def load_settings(path: Path) -> Settings | tuple[ConfigError, ...]:
+    """The settings in a file, or all its errors. Raises nothing for what a file can hold or lack."""
+    try:
+        data = _read(path, CONFIG_CHARS_MAX)
+        text = data.decode()
+    except OSError as failed:
+        return (ConfigError(str(path), 0, "", "", f"cannot be read: {failed.strerror}"),)
+    except UnicodeDecodeError as wrong:
+        line = data.count(b"\n", 0, wrong.start) + 1
+        return (ConfigError(str(path), line, "", "", "not UTF-8; save the file in that encoding"),)
+    return parse_settings(
+        text,
+        file=str(path),
+        host_name=os.uname().nodename,
+        cpu_count=len(os.sched_getaffinity(0)),
+        read_file=read_secret,
+    )
+
+
+def read_secret(path: Path) -> str:
+    """The text of a file that only its owner may read.
+
+    Raises OSError when it cannot be read, when others may read it, or when it is too large.
+    """
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise PermissionError(errno.EPERM, f"its mode {mode:04o} lets others read it; run chmod 0600 {path}")
+    return _read(path, SECRET_BYTES_MAX).decode("ascii", errors="replace")
+
+
+def _read(path: Path, bytes_max: int) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(bytes_max + 1)
+    if len(data) > bytes_max:
+        raise OSError(errno.EFBIG, f"larger than {bytes_max} bytes")
+    return data

@@ -1,0 +1,73 @@
+"""A configuration file's text to settings, or every error in it with its line. Pure."""
+
+import re
+import tomllib
+
+from lbmesh.config.errors import ConfigError
+from lbmesh.config.locate import locate
+from lbmesh.config.sections import (
+    ReadFile,
+    read_admin,
+    read_forwarder,
+    read_gossip,
+    read_listeners,
+    read_log,
+    read_node,
+)
+from lbmesh.config.services import read_services_and_routes
+from lbmesh.config.settings import Settings
+from lbmesh.config.table import Report, Table, in_order
+
+CONFIG_CHARS_MAX = 8 * 1024 * 1024
+"""About 100,000 replicas; more is refused before it is parsed."""
+
+_TOML_LINE = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)\Z")
+
+
+def parse_settings(
+    text: str, *, file: str, host_name: str, cpu_count: int, read_file: ReadFile
+) -> Settings | tuple[ConfigError, ...]:
+    """The settings in `text`, or all its errors in the order of their lines.
+
+    `file` names the text in errors. `host_name` and `cpu_count` are defaults for the node's name and its
+    number of workers. `read_file` gives the text of `key_file` and `token_file`; its OSErrors become errors.
+    """
+    root = _read_toml(text, file)
+    if isinstance(root, ConfigError):
+        return (root,)
+    node = read_node(root, host_name)
+    gossip = read_gossip(root, read_file)
+    workers, limits = read_forwarder(root, cpu_count)
+    listeners = read_listeners(root)
+    services, routes = read_services_and_routes(root)
+    admin = read_admin(root, listeners, read_file)
+    log = read_log(root)
+    for key in ("front", "failover", "dns"):
+        root.not_yet(key)
+    root.close()
+    if root.report.errors or node is None:
+        return in_order(root.report.errors)
+    return Settings(node, listeners, services, routes, workers, limits, gossip, admin, log)
+
+
+def _read_toml(text: str, file: str) -> Table | ConfigError:
+    """The root table; or the first error of syntax, the only one tomllib tells."""
+    if len(text) > CONFIG_CHARS_MAX:
+        return ConfigError(file, 0, "", "", f"larger than {CONFIG_CHARS_MAX} characters; write less")
+    try:
+        values = tomllib.loads(text)
+        lines = locate(text)
+    except RecursionError:
+        return ConfigError(file, 0, "", "", "arrays or tables are nested too deeply; write them flat")
+    except ValueError as wrong:
+        # Not only TOMLDecodeError: int() has a limit of digits of its own.
+        return _syntax_error(str(wrong), text, file)
+    return Table(values, (), "", Report(file, lines))
+
+
+def _syntax_error(message: str, text: str, file: str) -> ConfigError:
+    place = _TOML_LINE.search(message)
+    if place is None:
+        return ConfigError(file, 0, "", "", f"not valid TOML: {message}")
+    line = int(place["line"]) if place["line"] else text.rstrip().count("\n") + 1
+    return ConfigError(file, line, "", "", f"not valid TOML: {message[: place.start()]}; correct this line")

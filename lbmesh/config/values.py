@@ -1,0 +1,184 @@
+"""Single values: from what TOML holds to what the settings hold.
+
+Each parser takes any TOML value and raises ValueError with what to write instead; the caller knows what was
+found and where.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from lbmesh.model.address import Address, is_ip_literal, is_name, parse_address
+from lbmesh.model.service import Balance
+
+DURATION_MIN_S = 0.001
+DURATION_MAX_S = 24 * 3600.0
+NAME_CHARS_MAX = 63
+"""Nodes, zones and services: a DNS label's length (RFC 1035, 2.3.4), since names become labels later."""
+PATH_CHARS_MAX = 4096
+HOST_CHARS_MAX = 253
+"""RFC 1035, 2.3.4."""
+ADDRESS_CHARS_MAX = HOST_CHARS_MAX + len(":65535")
+
+_DURATION = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<unit>ms|s|m|h)\Z")
+_UNIT_PER_S = {"ms": 1000.0, "s": 1.0, "m": 1 / 60, "h": 1 / 3600}
+_NAME = re.compile(rf"[A-Za-z0-9](?:[A-Za-z0-9_.-]{{0,{NAME_CHARS_MAX - 1}}})\Z")
+_URL_PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*\Z")
+"""RFC 3986, 3.3: path-absolute, without query and fragment."""
+_KEY_HEX_DIGITS = 64
+_KEY = re.compile(rf"[0-9A-Fa-f]{{{_KEY_HEX_DIGITS}}}\Z")
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*\Z")
+"""RFC 6750, 2.1: b64token."""
+
+
+def duration_s(value: object) -> float:
+    """Seconds, from "250ms", "2s", "1.5m" or "1h"; from 1 ms to 24 h."""
+    found = _DURATION.match(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError('write a duration such as "250ms", "2s", "1m"')
+    seconds = float(found["number"]) / _UNIT_PER_S[found["unit"]]
+    if not DURATION_MIN_S <= seconds <= DURATION_MAX_S:
+        raise ValueError('write a duration from "1ms" to "24h"')
+    return seconds
+
+
+def whole_number(least: int, most: int) -> Callable[[object], int]:
+    """A parser of whole numbers between two bounds, both included."""
+
+    def parse(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise ValueError(f"write a whole number from {least} to {most}")
+        return value
+
+    return parse
+
+
+def name(value: object) -> str:
+    """A node's, zone's or service's name."""
+    if not isinstance(value, str) or not _NAME.match(value):
+        raise ValueError(
+            f'write a name such as "zone-a": letters, digits, "-", "_" and ".", at most {NAME_CHARS_MAX}'
+        )
+    return value
+
+
+def bind_address(value: object) -> Address:
+    """An IP address and port to listen on; port 0 lets the kernel choose."""
+    return _ip_address(value, '"0.0.0.0:80"', port_zero_allowed=True)
+
+
+def reachable_address(value: object) -> Address:
+    """An IP address and port that others connect to: not a wildcard."""
+    address = _ip_address(value, '"10.0.1.10:7946"', port_zero_allowed=False)
+    if ipaddress.ip_address(address.host).is_unspecified:
+        raise ValueError('a wildcard leads nowhere: write the address others reach, such as "10.0.1.10:7946"')
+    return address
+
+
+def seed_address(value: object) -> Address:
+    """An IP address or a name, and a port."""
+    return _address(value, '"10.0.2.10:7946" or "lb-b1.example.com:7946"', port_zero_allowed=False)
+
+
+def _ip_address(value: object, example: str, *, port_zero_allowed: bool) -> Address:
+    address = _address(value, example, port_zero_allowed=port_zero_allowed)
+    if not address.is_literal:
+        raise ValueError(f"a name will not do here: write an IP address such as {example}")
+    return address
+
+
+def _address(value: object, example: str, *, port_zero_allowed: bool) -> Address:
+    # parse_address quotes what it is given, so what would spoil a line of output stops here.
+    if not isinstance(value, str) or len(value) > ADDRESS_CHARS_MAX or not value.isprintable():
+        raise ValueError(f"write an address such as {example}")
+    return parse_address(value, port_zero_allowed=port_zero_allowed)
+
+
+def host(value: object) -> str:
+    """A route's host, in lower case: a name, an IP address (IPv6 in brackets, as in a Host field),
+    "*.suffix" or "*"."""
+    message = 'write a host such as "shop.example.com", "*.shop.example.com" or "*"'
+    if not isinstance(value, str) or len(value) > HOST_CHARS_MAX or not value.isprintable() or "%" in value:
+        raise ValueError(message)
+    text = value.lower()
+    if text == "*" or is_ip_literal(text):
+        if ":" in text:
+            raise ValueError(f'an IPv6 address needs brackets: write "[{text}]"')
+        return text
+    if text.startswith("[") and text.endswith("]") and is_ip_literal(text[1:-1]) and ":" in text:
+        return f"[{ipaddress.ip_address(text[1:-1])}]"
+    if not is_name(text.removeprefix("*.")):
+        if "*" in text:
+            raise ValueError('a wildcard stands for whole leading labels: write "*.shop.example.com" or "*"')
+        raise ValueError(message + (", without a port" if ":" in text else ""))
+    return text
+
+
+def path_prefix(value: object) -> str:
+    """A route's path. A "/" at its end means nothing, since prefixes match by whole segments."""
+    return url_path(value).rstrip("/") or "/"
+
+
+def url_path(value: object) -> str:
+    """An absolute path without query."""
+    if not isinstance(value, str) or len(value) > PATH_CHARS_MAX or not _URL_PATH.match(value):
+        raise ValueError('write a path that starts with "/", without query or blanks, such as "/healthz"')
+    return value
+
+
+def balance(value: object) -> Balance:
+    """How a service's replicas are chosen."""
+    known = ", ".join(f'"{kind}"' for kind in Balance)
+    if value == "ring_hash":
+        raise ValueError(f"this version does not have it; write one of {known}")
+    if not isinstance(value, str) or value not in set(Balance):
+        raise ValueError(f"write one of {known}")
+    return Balance(value)
+
+
+def log_level(value: object) -> str:
+    """The least severe event that is logged."""
+    levels = ("debug", "info", "warning", "error")
+    if not isinstance(value, str) or value not in levels:
+        raise ValueError("write one of " + ", ".join(f'"{level}"' for level in levels))
+    return value
+
+
+def access_log(value: object) -> str:
+    """Where the access log goes: "stdout", "off" or a file."""
+    if isinstance(value, str) and "\0" not in value and (value in ("stdout", "off") or value[:1] == "/"):
+        return value
+    raise ValueError('write "stdout", "off" or an absolute path such as "/var/log/lbmesh/access.log"')
+
+
+def file_path(value: object) -> Path:
+    """A path of this machine, not empty."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError('write a path such as "/etc/lbmesh/gossip.key"')
+    return Path(value)
+
+
+def gossip_keys(text: str) -> tuple[bytes, ...]:
+    """A key file's 32-byte keys, the first is primary. Raises ValueError, which never quotes one."""
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    for number, line in lines:
+        if not _KEY.match(line):
+            raise ValueError(
+                f"line {number} of the key file is not {_KEY_HEX_DIGITS} hex digits; "
+                "make one with `openssl rand -hex 32`"
+            )
+    if not lines:
+        raise ValueError("the key file holds no key; make one with `openssl rand -hex 32`")
+    return tuple(bytes.fromhex(line) for _, line in lines)
+
+
+def admin_token(text: str) -> str:
+    """The token in a token file's text. Raises ValueError, which never quotes it."""
+    token = text.strip()
+    if not _TOKEN.match(token):
+        raise ValueError(
+            "the token file must hold one word of letters, digits and -._~+/; "
+            "make one with `openssl rand -hex 32`"
+        )
+    return token
