@@ -1,0 +1,41 @@
+"""The proxies under test, and the variants of them that a run compares."""
+
+from dataclasses import dataclass
+
+from bench.proxies.base import Launch, Proxy, Site
+from bench.proxies.caddy import Caddy
+from bench.proxies.envoy import Envoy
+from bench.proxies.haproxy import HAProxy
+from bench.proxies.lbmesh import Lbmesh
+from bench.proxies.nginx import Nginx
+
+__all__ = ["VARIANTS", "Launch", "Proxy", "Site", "Variant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A proxy with its access log, or without (the harshest to be compared with)."""
+
+    proxy: Proxy
+    logged: bool = True
+
+    @property
+    def name(self) -> str:
+        """Its key in `--only`, in ratios and in JSON."""
+        return self.proxy.name if self.logged else f"{self.proxy.name}-nolog"
+
+    @property
+    def title(self) -> str:
+        """Its name in tables."""
+        return self.proxy.title if self.logged else f"{self.proxy.title}, no log"
+
+
+VARIANTS: tuple[Variant, ...] = (
+    Variant(Lbmesh()),
+    Variant(HAProxy()),
+    Variant(HAProxy(), logged=False),
+    Variant(Nginx()),
+    Variant(Caddy()),
+    Variant(Envoy()),
+    Variant(Envoy(), logged=False),
+)

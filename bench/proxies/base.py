@@ -1,0 +1,64 @@
+"""What the harness needs to know of a proxy, whichever it is."""
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+CLIENTS_MAX = 12_000
+"""Client connections each proxy is configured to take: the memory benchmark opens 10,000."""
+
+UPSTREAM_IDLE_MAX = 256
+"""Idle connections to each origin each proxy may keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One proxy's place in a run. All ports are on 127.0.0.1; `access_log` None means: no log at all."""
+
+    directory: Path
+    port: int
+    admin_port: int
+    origins: tuple[int, ...]
+    access_log: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How to start it. `log_from_output`: it writes its access log to standard output."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    log_from_output: bool = False
+
+
+class Proxy(Protocol):
+    """A proxy under test: one worker, keep-alive on both sides, X-Forwarded-For, a timeout for each phase,
+    upstream pools, three origins by two random choices and fewest requests, checked every 2 s where it can.
+    """
+
+    name: str
+    title: str
+    serving: str
+    """What only the command line of the process that carries the traffic contains."""
+
+    def missing(self) -> str | None:
+        """What is missing on this machine and how to get it; None when it can run."""
+
+    def version(self) -> str:
+        """Its version, as it says itself."""
+
+    def launch(self, site: Site) -> Launch:
+        """Write the configuration below `site.directory` and say how to start it."""
+
+
+def said_by(*argv: str) -> str:
+    """A program's output, both streams, stripped."""
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
+    return (done.stdout + done.stderr).strip()
+
+
+def at(port: int) -> str:
+    """The loopback address and port, as every proxy's configuration writes it."""
+    return f"127.0.0.1:{port}"

@@ -1,0 +1,131 @@
+"""The tables: printed as Markdown, written into docs/BENCHMARKS.md, and kept as JSON."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+
+from bench.figures import Figure, figures_of
+from bench.load import Workload
+from bench.proxies import Variant
+from bench.rounds import Plan, Sample
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "BENCHMARKS.md"
+
+_HEADER = """\
+| proxy | CPU µs/request | lowest–highest | × HAProxy | × Envoy | requests/s | p50 ms | p99 ms | core used |
+|---|---|---|---|---|---|---|---|---|
+"""
+_SUBJECT = "lbmesh"
+_REFERENCES = ("haproxy", "haproxy-nolog", "envoy", "envoy-nolog")
+
+
+def machine() -> str:
+    """One line about where the figures were taken."""
+    model = "an unnamed CPU"
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{model}, {os.cpu_count()} cores, {memory_gib:.0f} GiB, {platform.system()} {platform.release()}"
+
+
+def requests_report(
+    samples: Sequence[Sample],
+    workloads: Sequence[Workload],
+    variants: Mapping[str, Variant],
+    plan: Plan,
+    skipped: Mapping[str, str],
+) -> str:
+    """All workloads' tables, what each proxy was, and whatever must not be overlooked."""
+    proxies = {variant.proxy.name: variant.proxy for variant in variants.values()}
+    versions = ", ".join(f"{proxy.title} {proxy.version()}" for proxy in proxies.values())
+    parts = [
+        f"{plan.rounds} rounds of {plan.window_s} s for each proxy and workload, on {machine()}.",
+        f"{versions}.",
+    ]
+    for workload in workloads:
+        own = [sample for sample in samples if sample.workload == workload.name]
+        parts.append(f"### {workload.title[0].upper()}{workload.title[1:]}")
+        parts.append(_table(figures_of(own), variants))
+        parts.append(_disturbance(own))
+        parts.extend(
+            _subject_line(figure, variants) for figure in figures_of(own) if figure.variant == _SUBJECT
+        )
+    parts.extend(f"Skipped: {name}, which is missing ({how})." for name, how in skipped.items())
+    invalid = [sample for sample in samples if sample.invalid]
+    parts.extend(
+        f"**Invalid**, not counted: {variants[sample.variant].title}, {sample.workload}, "
+        f"round {sample.round + 1}: {sample.invalid}."
+        for sample in invalid
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(figures: Sequence[Figure], variants: Mapping[str, Variant]) -> str:
+    rows = []
+    for figure in figures:
+        cells = (
+            variants[figure.variant].title,
+            f"{figure.cpu_us:.1f}",
+            f"{figure.low_us:.1f}–{figure.high_us:.1f}",
+            _ratio(figure, "haproxy"),
+            _ratio(figure, "envoy"),
+            f"{figure.requests_per_s:,.0f}",
+            f"{figure.p50_us / 1000:.2f}",
+            f"{figure.p99_us / 1000:.2f}",
+            f"{figure.busy:.0%}",
+        )
+        rows.append("| " + " | ".join(cells) + " |")
+    return _HEADER + "\n".join(rows)
+
+
+def _disturbance(samples: Sequence[Sample]) -> str:
+    """What else ran on the proxies' core: caches lost to it make every figure larger."""
+    shares = [sample.disturbed for sample in samples]
+    return f"Others had {median(shares):.0%} of the proxies' core in the median window, at most {max(shares):.0%}."
+
+
+def _ratio(figure: Figure, other: str) -> str:
+    return f"{figure.ratios[other]:.2f}" if other in figure.ratios else ""
+
+
+def _subject_line(figure: Figure, variants: Mapping[str, Variant]) -> str:
+    """lbmesh against each yardstick, the ones without a log too, and its forwarder alone."""
+    against = ", ".join(
+        f"{figure.ratios[name]:.2f} × {variants[name].title}" for name in _REFERENCES if name in figure.ratios
+    )
+    return f"lbmesh: {against or 'nothing to compare with'}; its forwarder alone {figure.serving_us:.1f} µs."
+
+
+def write_section(name: str, text: str) -> None:
+    """Put the text between the section's marks in docs/BENCHMARKS.md. Raises ValueError when they are not there."""
+    begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+    document = DOCUMENT.read_text()
+    head, found, rest = document.partition(begin)
+    _, closed, tail = rest.partition(end)
+    if not (found and closed):
+        raise ValueError(
+            f'{DOCUMENT} has no lines "{begin.strip()}" and "{end}": put them where the table goes'
+        )
+    DOCUMENT.write_text(f"{head}{begin}\n{text}\n{end}{tail}")
+
+
+def write_json(path: Path, samples: Sequence[Sample], plan: Plan) -> None:
+    """Every sample, and the figures made of them, for other programs."""
+    by_workload: dict[str, list[Sample]] = {}
+    for sample in samples:
+        by_workload.setdefault(sample.workload, []).append(sample)
+    content = {
+        "machine": machine(),
+        "plan": asdict(plan),
+        "figures": {
+            name: [asdict(figure) for figure in figures_of(own)] for name, own in by_workload.items()
+        },
+        "samples": [asdict(sample) for sample in samples],
+    }
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
