@@ -1,6 +1,6 @@
 """A node's settings: what the configuration file says, with every default filled in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lbmesh.model.address import Address
@@ -29,7 +29,7 @@ class GossipSettings:
     advertise: Address
     seeds: tuple[Address, ...]
     key_file: Path
-    keys: tuple[bytes, ...]
+    keys: tuple[bytes, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class AdminSettings:
 
     bind: Address
     token_file: Path | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

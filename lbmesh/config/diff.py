@@ -1,0 +1,166 @@
+"""What a reload changes: all of it hot, or something that needs a restart, and then nothing is done."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+from lbmesh.config.settings import GossipSettings, NodeSettings, Settings
+from lbmesh.model.address import Address
+from lbmesh.model.limits import ForwarderLimits
+from lbmesh.model.service import HealthCheck, Replica, Route, Service, Timeouts, WeightedService
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Hot:
+    """The new settings can be put in place. `changes`: one line each; none when nothing changed."""
+
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsRestart:
+    """The new settings are refused whole. `reasons`: one line for each change that needs a restart."""
+
+    reasons: tuple[str, ...]
+
+
+Reload = Hot | NeedsRestart
+
+
+def diff(old: Settings, new: Settings) -> Reload:
+    """Compare two settings of one node. The order of services, replicas and routes means nothing.
+
+    Hot are services, replicas, health checks, timeouts, routes, limits on clients and the log level.
+    Whatever holds a socket, a process, a file or an identity needs a restart.
+    """
+    reasons = tuple(f"{change} needs a restart" for change in _fixed_changes(old, new))
+    if reasons:
+        return NeedsRestart(reasons)
+    return Hot(tuple(_hot_changes(old, new)))
+
+
+def _fixed_changes(old: Settings, new: Settings) -> Iterator[str]:
+    yield from _node_changes(old.node, new.node)
+    yield from _listener_changes([each.bind for each in old.listeners], [each.bind for each in new.listeners])
+    yield from _change("forwarder.workers", old.workers, new.workers)
+    yield from _presence("gossip", old.gossip, new.gossip)
+    if old.gossip and new.gossip:
+        yield from _gossip_changes(old.gossip, new.gossip)
+    yield from _presence("admin", old.admin, new.admin)
+    if old.admin and new.admin:
+        yield from _change("admin.bind", old.admin.bind, new.admin.bind)
+        yield from _change("admin.token_file", old.admin.token_file, new.admin.token_file)
+        if old.admin.token != new.admin.token:
+            yield "admin: another token"
+    yield from _change("log.access", old.log.access, new.log.access)
+
+
+def _node_changes(old: NodeSettings, new: NodeSettings) -> Iterator[str]:
+    yield from _change("node.name", old.name, new.name)
+    yield from _change("node.zone", old.zone, new.zone)
+    yield from _change("node.state_dir", old.state_dir, new.state_dir)
+    yield from _change("node.drain_timeout", _seconds(old.drain_timeout_s), _seconds(new.drain_timeout_s))
+
+
+def _listener_changes(old: list[Address], new: list[Address]) -> Iterator[str]:
+    """Sockets are handed to the forwarders in order, so here order counts."""
+    for before, after in zip(old, new, strict=False):
+        yield from _change("listener bind", before, after)
+    for address in old[len(new) :]:
+        yield f"listener {address} removed"
+    for address in new[len(old) :]:
+        yield f"listener {address} added"
+
+
+def _gossip_changes(old: GossipSettings, new: GossipSettings) -> Iterator[str]:
+    yield from _change("gossip.bind", old.bind, new.bind)
+    yield from _change("gossip.advertise", old.advertise, new.advertise)
+    yield from _change("gossip.seeds", _listed(old.seeds), _listed(new.seeds))
+    yield from _change("gossip.key_file", old.key_file, new.key_file)
+    if old.keys != new.keys:
+        yield "gossip: another key ring"
+
+
+def _hot_changes(old: Settings, new: Settings) -> Iterator[str]:
+    for mark, before, after in _paired(_by_name(old), _by_name(new)):
+        title = f"service {mark}"
+        yield from _presence(title, before, after)
+        if before and after:
+            yield from _service_changes(title, before, after)
+    targets = _targets(old.routes), _targets(new.routes)
+    for (host, path), was, now in _paired(*targets):
+        title = f"route {host}{path}"
+        yield from _presence(title, was, now)
+        if was and now:
+            yield from _change(f"{title}:", _weights(was), _weights(now))
+    yield from _field_changes("forwarder.", old.limits, new.limits)
+    yield from _change("log.level", old.log.level, new.log.level)
+
+
+def _service_changes(title: str, old: Service, new: Service) -> Iterator[str]:
+    before = {replica.address: replica for replica in old.replicas}
+    after = {replica.address: replica for replica in new.replicas}
+    for address, was, now in _paired(before, after):
+        yield from _presence(f"{title}: replica {address}", was, now)
+        if was and now:
+            yield from _field_changes(f"{title}: replica {address}: ", was, now)
+    yield from _change(f"{title}: balance", old.balance, new.balance)
+    yield from _change(f"{title}: retries", old.retries, new.retries)
+    yield from _field_changes(f"{title}: timeouts.", old.timeouts, new.timeouts)
+    yield from _presence(f"{title}: health check", old.health, new.health)
+    if old.health and new.health:
+        yield from _field_changes(f"{title}: health.", old.health, new.health)
+
+
+Compared = TypeVar("Compared", Replica, Timeouts, HealthCheck, ForwarderLimits)
+
+
+def _field_changes(prefix: str, old: Compared, new: Compared) -> Iterator[str]:
+    """Each field that differs, under the name that it has in the file: `connect_s` is `connect` there."""
+    for each in fields(old):
+        before, after = getattr(old, each.name), getattr(new, each.name)
+        key = each.name.removesuffix("_s")
+        if key != each.name:
+            before, after = _seconds(before), _seconds(after)
+        yield from _change(f"{prefix}{key}", before, after)
+
+
+def _change(title: str, old: object, new: object) -> Iterator[str]:
+    if old != new:
+        yield f"{title} {old} → {new}"
+
+
+def _presence(title: str, old: object | None, new: object | None) -> Iterator[str]:
+    if old is None and new is not None:
+        yield f"{title} added"
+    if old is not None and new is None:
+        yield f"{title} removed"
+
+
+def _paired(old: dict[K, V], new: dict[K, V]) -> Iterator[tuple[K, V | None, V | None]]:
+    """Every key of either, the old ones first, with what stands under it in each."""
+    for key in old | new:
+        yield key, old.get(key), new.get(key)
+
+
+def _by_name(settings: Settings) -> dict[str, Service]:
+    return {service.name: service for service in settings.services}
+
+
+def _targets(routes: tuple[Route, ...]) -> dict[tuple[str, str], tuple[WeightedService, ...]]:
+    return {(host, path): route.services for route in routes for host in route.hosts for path in route.paths}
+
+
+def _weights(targets: tuple[WeightedService, ...]) -> str:
+    return _listed(f"{target.name} {target.weight}" for target in sorted(targets, key=lambda each: each.name))
+
+
+def _listed(values: Iterable[object]) -> str:
+    return ", ".join(map(str, values)) or "none"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.10g}s"

@@ -1,0 +1,223 @@
+"""Settings for tests: any valid ones, and the file that says them."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+from lbmesh.config.settings import (
+    AdminSettings,
+    GossipSettings,
+    ListenerSettings,
+    LogSettings,
+    NodeSettings,
+    Settings,
+)
+from lbmesh.model.address import Address
+from lbmesh.model.limits import ForwarderLimits
+from lbmesh.model.service import Balance, HealthCheck, Replica, Route, Service, Timeouts, WeightedService
+
+KEY_FILE = Path("/etc/lbmesh/gossip.key")
+TOKEN_FILE = Path("/etc/lbmesh/admin.token")
+
+# Drawn from lists where the grammar has unit tests of its own: whole settings are slow to draw as it is.
+names = st.sampled_from(["a", "zone-b", "Shop.1", "9", "x" * 63, "lb_a1"])
+seconds = st.integers(1, 24 * 3600 * 1000).map(lambda milliseconds: milliseconds / 1000)
+ports = st.integers(1, 65535)
+ip_literals = st.sampled_from(
+    ["10.0.0.1", "127.0.0.1", "203.0.113.10", "::1", "2001:db8::20", "fe80::1%eth0"]
+)
+ip_addresses = st.builds(Address, ip_literals, ports)
+seeds = ip_addresses | st.builds(Address, st.sampled_from(["localhost", "lb-b1.example.com"]), ports)
+weights = st.integers(1, 100)
+hosts = st.sampled_from(["*", "*.example.com", "shop.example.com", "10.0.0.1", "[2001:db8::1]", "localhost"])
+paths = st.sampled_from(["/", "/a", "/a/b", "/%41;x=1"])
+replicas = st.builds(Replica, ip_addresses, names, weights)
+timeouts = st.builds(Timeouts, seconds, seconds, seconds)
+whole = st.integers(1, 100)
+
+
+@st.composite
+def health_checks(draw: st.DrawFn) -> HealthCheck:
+    timeout_s, interval_s = sorted((draw(seconds), draw(seconds)))
+    return HealthCheck(draw(paths), interval_s, timeout_s, draw(whole), draw(whole))
+
+
+@st.composite
+def services(draw: st.DrawFn, name: str) -> Service:
+    unique = st.lists(replicas, min_size=1, max_size=3, unique_by=lambda replica: replica.address)
+    return Service(
+        name=name,
+        replicas=tuple(draw(unique)),
+        balance=draw(st.sampled_from(Balance)),
+        retries=draw(st.integers(0, 10)),
+        timeouts=draw(timeouts),
+        health=draw(st.none() | health_checks()),
+    )
+
+
+@st.composite
+def route_sets(draw: st.DrawFn, service_names: list[str]) -> tuple[Route, ...]:
+    """Routes that lead to every service, each host and path once."""
+    leads = draw(
+        st.lists(
+            st.tuples(hosts, paths), min_size=len(service_names), max_size=len(service_names) + 2, unique=True
+        )
+    )
+    routes = []
+    for number, (host, path) in enumerate(leads):
+        others = draw(st.lists(st.sampled_from(service_names), max_size=2))
+        targets = dict.fromkeys([service_names[number % len(service_names)], *others])
+        routes.append(
+            Route((host,), (path,), tuple(WeightedService(name, draw(weights)) for name in targets))
+        )
+    return tuple(routes)
+
+
+gossips = st.builds(
+    GossipSettings,
+    bind=ip_addresses,
+    advertise=ip_addresses,
+    seeds=st.lists(seeds, max_size=2).map(tuple),
+    key_file=st.just(KEY_FILE),
+    keys=st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=2).map(tuple),
+)
+admins = st.builds(
+    AdminSettings,
+    bind=ip_addresses,
+    token_file=st.just(TOKEN_FILE),
+    token=st.sampled_from(["secret", "a.B~c+d/e-f_9=="]),
+)
+
+
+@st.composite
+def settings(draw: st.DrawFn) -> Settings:
+    """Any settings that a file can say."""
+    service_names = draw(st.lists(names, min_size=1, max_size=3, unique=True))
+    binds = draw(st.lists(ip_addresses, min_size=1, max_size=2, unique=True))
+    return Settings(
+        node=draw(st.builds(NodeSettings, names, names, st.just(Path("/var/lib/lbmesh")), seconds)),
+        listeners=tuple(map(ListenerSettings, binds)),
+        services=tuple(draw(services(name)) for name in service_names),
+        routes=draw(route_sets(service_names)),
+        workers=draw(st.integers(1, 256)),
+        limits=draw(st.builds(ForwarderLimits, seconds, seconds, st.integers(1, 1_000_000), seconds)),
+        gossip=draw(st.none() | gossips),
+        admin=draw(st.none() | admins.filter(lambda admin: admin.bind not in binds)),
+        log=draw(
+            st.builds(
+                LogSettings,
+                st.sampled_from(["stdout", "off", "/var/log/lbmesh.log"]),
+                st.sampled_from(["debug", "info", "warning", "error"]),
+            )
+        ),
+    )
+
+
+def secrets_of(settings: Settings) -> dict[Path, str]:
+    """The secret files that these settings are read with."""
+    files = {}
+    if settings.gossip:
+        files[KEY_FILE] = "".join(f"{key.hex()}\n" for key in settings.gossip.keys)
+    if settings.admin and settings.admin.token:
+        files[TOKEN_FILE] = f"{settings.admin.token}\n"
+    return files
+
+
+def render(settings: Settings) -> str:
+    """The file that says these settings, every key written out, every route in its long form."""
+    node, limits, log = settings.node, settings.limits, settings.log
+    tables = [
+        _table(
+            "[node]",
+            name=node.name,
+            zone=node.zone,
+            state_dir=node.state_dir,
+            drain_timeout=_duration(node.drain_timeout_s),
+        ),
+        _table(
+            "[forwarder]",
+            workers=settings.workers,
+            head_timeout=_duration(limits.head_timeout_s),
+            keepalive_timeout=_duration(limits.keepalive_timeout_s),
+            connections_max=limits.connections_max,
+            upstream_idle=_duration(limits.upstream_idle_s),
+        ),
+        _table("[log]", access=log.access, level=log.level),
+    ]
+    if settings.gossip:
+        gossip = settings.gossip
+        chosen = {"seeds": list(gossip.seeds)} if gossip.seeds else {}
+        tables.append(
+            _table(
+                "[gossip]", bind=gossip.bind, advertise=gossip.advertise, key_file=gossip.key_file, **chosen
+            )
+        )
+    if settings.admin:
+        secret = {"token_file": settings.admin.token_file} if settings.admin.token_file else {}
+        tables.append(_table("[admin]", bind=settings.admin.bind, **secret))
+    tables += [_table("[[listener]]", bind=listener.bind) for listener in settings.listeners]
+    tables += [_service(service) for service in settings.services]
+    tables += [
+        _table(
+            "[[route]]",
+            hosts=list(route.hosts),
+            paths=list(route.paths),
+            services=[{"name": target.name, "weight": target.weight} for target in route.services],
+        )
+        for route in settings.routes
+    ]
+    return "\n".join(tables)
+
+
+def _service(service: Service) -> str:
+    timeouts, health = service.timeouts, service.health
+    return _table(
+        "[[service]]",
+        name=service.name,
+        balance=service.balance,
+        retries=service.retries,
+        timeouts={
+            "connect": _duration(timeouts.connect_s),
+            "response": _duration(timeouts.response_s),
+            "idle": _duration(timeouts.idle_s),
+        },
+        health=health
+        and {
+            "path": health.path,
+            "interval": _duration(health.interval_s),
+            "timeout": _duration(health.timeout_s),
+            "fall": health.fall,
+            "rise": health.rise,
+        },
+        replicas=[
+            {"address": each.address, "zone": each.zone, "weight": each.weight} for each in service.replicas
+        ],
+    )
+
+
+def _table(header: str, **values: object) -> str:
+    return "".join([f"{header}\n", *(f"{key} = {_toml(value)}\n" for key, value in values.items())])
+
+
+def _toml(value: object) -> str:
+    match value:
+        case None:
+            return "false"
+        case int():
+            return str(value)
+        case list():
+            return "[" + _joined(map(_toml, value)) + "]"
+        case dict():
+            return "{ " + _joined(f"{key} = {_toml(each)}" for key, each in value.items()) + " }"
+        case _:
+            return json.dumps(str(value))
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    return f"{round(seconds * 1000)}ms"
