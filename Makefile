@@ -13,3 +13,13 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
+
+# For example: make bench ARGS="--quick --only lbmesh,haproxy,envoy"
+.PHONY: bench
+bench: $(VENV)/.ready-bench
+	$(BIN)/python -m bench $(ARGS)
+
+# Where Envoy has no wheel the benchmark says so, and goes on without it.
+$(VENV)/.ready-bench: $(VENV)/.ready requirements-bench.lock
+	-$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	touch $@

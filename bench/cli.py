@@ -3,10 +3,11 @@
 import argparse
 import contextlib
 import signal
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench import memory, report
@@ -21,9 +22,11 @@ from bench.running import choose_cores, missing_for_all, running_all
 FULL = Plan(rounds=5, window_s=3)
 QUICK = Plan(rounds=1, window_s=2)
 
+_NAMES = "names, joined by commas"
+
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status 0: all measured; 1: something came out invalid or did not start; 2: something is missing."""
+    """Exit status 0: all measured; 1: something was invalid or did not start; 2: something is missing."""
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     raise_file_limit()
@@ -35,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
             return int(options.run(options, Path(directory)))
     except KeyboardInterrupt:
         return 130
-    except RuntimeError as error:
+    except (RuntimeError, subprocess.TimeoutExpired) as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -49,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     idle = verbs.add_parser(
         "memory", help="idle connections and large bodies: resident memory and throughput"
     )
-    idle.add_argument("--only", type=_names, default=("lbmesh", "haproxy"), help="names, joined by commas")
+    idle.add_argument("--only", type=_names, default=("lbmesh", "haproxy"), help=_NAMES)
     idle.add_argument(
         "--connections", type=int, default=memory.IDLE_CONNECTIONS, help="idle connections to hold"
     )
@@ -62,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument(
         "--pid", type=_pids, required=True, metavar="PID[,PID]", help="whose CPU time counts"
     )
-    running.add_argument("--workload", type=_workloads, default=WORKLOADS, help="names, joined by commas")
+    running.add_argument("--workload", type=_workloads, default=WORKLOADS, help=_NAMES)
     running.add_argument("--seconds", type=int, default=3)
     running.add_argument("--rounds", type=int, default=1)
     running.set_defaults(run=lambda options, _: profile(options))
@@ -80,7 +83,7 @@ def _request_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, help=f"rounds (default {FULL.rounds})")
     parser.add_argument("--seconds", type=int, help=f"length of one window (default {FULL.window_s})")
     parser.add_argument("--only", type=_names, default=(), help=f"names, joined by commas: {known}")
-    parser.add_argument("--workload", type=_workloads, default=WORKLOADS, help="names, joined by commas")
+    parser.add_argument("--workload", type=_workloads, default=WORKLOADS, help=_NAMES)
     parser.add_argument("--json", type=Path, metavar="FILE", help="every sample, for other programs")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/BENCHMARKS.md")
 
@@ -124,10 +127,16 @@ def _origins(_: argparse.Namespace, directory: Path) -> int:
 
 
 def _present(only: Sequence[str]) -> tuple[tuple[Variant, ...], dict[str, str]]:
-    """The variants asked for that this machine has; and the names of proxies it has not, with how to get them."""
+    """The variants asked for that this machine has; and the proxies it has not, with how to get them.
+
+    Raises RuntimeError when it has none.
+    """
     wanted = [variant for variant in VARIANTS if not only or variant.name in only]
     skipped = {variant.proxy.title: how for variant in wanted if (how := variant.proxy.missing())}
-    return tuple(variant for variant in wanted if variant.proxy.title not in skipped), skipped
+    present = tuple(variant for variant in wanted if variant.proxy.title not in skipped)
+    if not present:
+        raise RuntimeError(f"nothing to measure is here: {skipped}")
+    return present, skipped
 
 
 def _say(line: str) -> None:
@@ -138,19 +147,21 @@ def _names(text: str) -> tuple[str, ...]:
     known = {variant.name for variant in VARIANTS}
     names = tuple(text.split(","))
     if unknown := set(names) - known:
-        raise argparse.ArgumentTypeError(
-            f"unknown: {', '.join(sorted(unknown))}; write some of {', '.join(sorted(known))}"
-        )
+        raise _unknown(unknown, known)
     return names
 
 
 def _workloads(text: str) -> tuple[Workload, ...]:
     known = {workload.name: workload for workload in WORKLOADS}
     if unknown := set(text.split(",")) - known.keys():
-        raise argparse.ArgumentTypeError(
-            f"unknown: {', '.join(sorted(unknown))}; write some of {', '.join(known)}"
-        )
+        raise _unknown(unknown, known)
     return tuple(known[name] for name in text.split(","))
+
+
+def _unknown(unknown: Iterable[str], known: Iterable[str]) -> argparse.ArgumentTypeError:
+    return argparse.ArgumentTypeError(
+        f"unknown: {', '.join(sorted(unknown))}; write some of {', '.join(sorted(known))}"
+    )
 
 
 def _pids(text: str) -> tuple[int, ...]:

@@ -11,7 +11,8 @@ from bench.rounds import Sample
 class Figure:
     """One proxy in one workload: medians over its valid rounds; `low` and `high` bound the CPU figure.
 
-    `ratios`: by the other variant's name, the median over rounds of own CPU divided by the other's in the same round.
+    `ratios`: by the other variant's name, the median over rounds of own CPU divided by the other's in the
+    same round.
     """
 
     variant: str

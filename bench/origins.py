@@ -20,7 +20,8 @@ events {{ worker_connections 16384; }}
 http {{
     access_log off; keepalive_timeout 600s; keepalive_requests 1000000000; tcp_nodelay on; server_tokens off;
     client_body_temp_path {directory}/o-body; proxy_temp_path {directory}/o-proxy;
-    fastcgi_temp_path {directory}/o-fastcgi; uwsgi_temp_path {directory}/o-uwsgi; scgi_temp_path {directory}/o-scgi;
+    fastcgi_temp_path {directory}/o-fastcgi;
+    uwsgi_temp_path {directory}/o-uwsgi; scgi_temp_path {directory}/o-scgi;
     server {{ {listens} location / {{ default_type text/plain; return 200 "{body}"; }} }}
     server {{ listen 127.0.0.1:{status_port}; location / {{ stub_status; }} }}
 }}

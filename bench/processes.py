@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 FILES_WANTED = 65_536
@@ -59,36 +60,51 @@ def started(
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the process, then whoever of its tree or its session is still there."""
     tree = process_tree(process.pid)
+    known = {(one.pid, one.born) for one in _processes() if one.pid in tree}
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(STOP_TIMEOUT_S)
-    for pid in tree:
-        if pid != process.pid and not _in_session(pid, process.pid):
-            continue
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while left := [one for one in _processes() if one.session == process.pid or (one.pid, one.born) in known]:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"these processes cannot be ended: {[one.pid for one in left]}")
+        for one in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one.pid, signal.SIGKILL)
+        process.poll()
+        time.sleep(0.01)
     process.wait()
 
 
-def _in_session(pid: int, session: int) -> bool:
-    """Guards against a process id that was given to somebody else since the tree was read."""
-    try:
-        return os.getsid(pid) == session
-    except ProcessLookupError:
-        return False
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """`born`: its start in clock ticks since boot, which tells it from a later one with the same id."""
+
+    pid: int
+    parent: int
+    session: int
+    born: int
+
+
+def _processes() -> Iterator[_Process]:
+    """All processes of this machine that are not dead already (a zombie is)."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                if fields[0] not in "ZX":
+                    yield _Process(int(entry.name), int(fields[1]), int(fields[3]), int(fields[19]))
 
 
 def process_tree(root: int) -> list[int]:
     """The ids of a process and all its descendants, parents first; empty when it is gone."""
     children: dict[int, list[int]] = {}
     alive = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                children.setdefault(parent, []).append(int(entry.name))
-                alive.add(int(entry.name))
+    for one in _processes():
+        children.setdefault(one.parent, []).append(one.pid)
+        alive.add(one.pid)
     tree = [root] if root in alive else []
     for pid in tree:
         tree.extend(children.get(pid, []))
@@ -147,7 +163,9 @@ def wait_until_serving(process: subprocess.Popen[bytes], port: int, output: Path
         time.sleep(0.05)
     tail = output.read_text(errors="replace")[-2000:] if output.exists() else ""
     what = "ended" if process.poll() is not None else f"did not serve within {START_TIMEOUT_S:.0f} s"
-    raise RuntimeError(f"{command_line(process.pid) or process.args} {what}; the end of its output:\n{tail}")
+    raise RuntimeError(
+        f"{command_line(process.pid) or process.args!r} {what}; the end of its output:\n{tail}"
+    )
 
 
 def get_status(port: int) -> int | None:

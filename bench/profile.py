@@ -24,16 +24,12 @@ def _window(
 ) -> tuple[str, bool]:
     before = [cpu_time_s(pid) for pid in pids]
     window = run_window(workload, host, port, seconds=seconds, cpu=cpu)
-    costs = [
-        (cpu_time_s(pid) - used_s) / max(window.requests, 1) * 1e6
-        for pid, used_s in zip(pids, before, strict=True)
-    ]
-    each = " + ".join(f"{cost:.1f}" for cost in costs)
+    used_s = [cpu_time_s(pid) - earlier_s for pid, earlier_s in zip(pids, before, strict=True)]
+    costs = [each_s / max(window.requests, 1) * 1e6 for each_s in used_s]
     line = (
-        f"{workload.name:<12} {sum(costs):6.1f} µs/request ({each})  {window.requests / window.duration_s:8,.0f}/s  "
-        f"p50 {window.p50_us / 1000:.2f} ms  p99 {window.p99_us / 1000:.2f} ms"
+        f"{workload.name:<12} {sum(costs):6.1f} µs/request ({' + '.join(f'{cost:.1f}' for cost in costs)})"
+        f"  {window.requests / window.duration_s:8,.0f}/s"
+        f"  p50 {window.p50_us / 1000:.2f} ms  p99 {window.p99_us / 1000:.2f} ms"
     )
-    return (
-        f"{line}  INVALID: {window.errors}" if window.errors else line,
-        not window.errors and window.requests > 0,
-    )
+    valid = window.requests > 0 and not window.errors
+    return line if valid else f"{line}  INVALID: {window.errors or 'no answers'}", valid

@@ -87,7 +87,8 @@ def _table(figures: Sequence[Figure], variants: Mapping[str, Variant]) -> str:
 def _disturbance(samples: Sequence[Sample]) -> str:
     """What else ran on the proxies' core: caches lost to it make every figure larger."""
     shares = [sample.disturbed for sample in samples]
-    return f"Others had {median(shares):.0%} of the proxies' core in the median window, at most {max(shares):.0%}."
+    typical, worst = median(shares), max(shares)
+    return f"Others had {typical:.0%} of the proxies' core in the median window, at most {worst:.0%}."
 
 
 def _ratio(figure: Figure, other: str) -> str:
@@ -102,17 +103,22 @@ def _subject_line(figure: Figure, variants: Mapping[str, Variant]) -> str:
     return f"lbmesh: {against or 'nothing to compare with'}; its forwarder alone {figure.serving_us:.1f} µs."
 
 
-def write_section(name: str, text: str) -> None:
-    """Put the text between the section's marks in docs/BENCHMARKS.md. Raises ValueError when they are not there."""
+def with_section(document: str, name: str, text: str) -> str:
+    """The document with this text between the section's marks, in place of what stood there.
+
+    Raises RuntimeError when the marks are not there.
+    """
     begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
-    document = DOCUMENT.read_text()
     head, found, rest = document.partition(begin)
     _, closed, tail = rest.partition(end)
     if not (found and closed):
-        raise ValueError(
-            f'{DOCUMENT} has no lines "{begin.strip()}" and "{end}": put them where the table goes'
-        )
-    DOCUMENT.write_text(f"{head}{begin}\n{text}\n{end}{tail}")
+        raise RuntimeError(f'no "{begin.strip()}" and "{end}" in {DOCUMENT}: put them where the tables go')
+    return f"{head}{begin}\n{text}\n{end}{tail}"
+
+
+def write_section(name: str, text: str) -> None:
+    """Put the text into its section of docs/BENCHMARKS.md."""
+    DOCUMENT.write_text(with_section(DOCUMENT.read_text(), name, text))
 
 
 def write_json(path: Path, samples: Sequence[Sample], plan: Plan) -> None:

@@ -29,7 +29,8 @@ class Sample:
     """One window of one proxy. CPU in microseconds a request; `busy` is the share of its core that it used,
     and `disturbed` the share that anybody else had.
 
-    `serving_us`: the process that carries the traffic alone. `invalid`: why not to count it; "" when it counts.
+    `serving_us`: the process that carries the traffic alone.
+    `invalid`: why not to count it; "" when it counts.
     """
 
     workload: str
@@ -63,9 +64,8 @@ def run_rounds(
             first = number % len(proxies)
             for proxy in (*proxies[first:], *proxies[:first]):
                 sample = measure(workload, proxy, origins, plan, cores, number)
-                say(
-                    f"  round {number + 1}  {proxy.variant.title:<16} {sample.cpu_us:6.1f} µs  {sample.invalid}"
-                )
+                what = f"{proxy.variant.title:<16} {sample.cpu_us:6.1f} µs  {sample.invalid}"
+                say(f"  round {number + 1}  {what}".rstrip())
                 yield sample
 
 

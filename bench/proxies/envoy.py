@@ -104,8 +104,12 @@ def _cluster(site: Site) -> dict[str, Any]:
         "circuit_breakers": {"thresholds": [{"max_connections": UPSTREAM_IDLE_MAX * len(endpoints)}]},
         "health_checks": [
             {
-                **{"timeout": "1s", "interval": "2s", "no_traffic_interval": "2s"},
-                **{"unhealthy_threshold": 3, "healthy_threshold": 2, "http_health_check": {"path": "/"}},
+                "timeout": "1s",
+                "interval": "2s",
+                "no_traffic_interval": "2s",
+                "unhealthy_threshold": 3,
+                "healthy_threshold": 2,
+                "http_health_check": {"path": "/"},
             }
         ],
         "load_assignment": {"cluster_name": "shop", "endpoints": [{"lb_endpoints": endpoints}]},

@@ -31,7 +31,7 @@ backend shop
 
 
 class HAProxy:
-    """Logs to standard output: a file is not among its targets, and a syslog daemon's CPU would go uncounted."""
+    """Logs to standard output: it knows no files, and the CPU of a syslog daemon would go uncounted."""
 
     name = "haproxy"
     title = "HAProxy"
