@@ -1,0 +1,207 @@
+"""The gossip core: datagrams and time go in, datagrams and changes come out. No socket, no clock, no task.
+
+`receive` all that has arrived before `tick`, so that no answer that is already here counts as missed.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from lbmesh.gossip.claims import Claims
+from lbmesh.gossip.codec import encode, encode_member
+from lbmesh.gossip.identity import Identity, Incarnation, KeyRing, Rng
+from lbmesh.gossip.inbox import Inbox
+from lbmesh.gossip.limits import KEY_BYTES_MAX, ROWS_PER_OWNER_MAX, VALUE_BYTES_MAX, GossipTiming
+from lbmesh.gossip.members import Members
+from lbmesh.gossip.messages import Ping
+from lbmesh.gossip.outbox import Outbox
+from lbmesh.gossip.picture import Picture
+from lbmesh.gossip.probing import Prober
+from lbmesh.gossip.records import EDGES_KEY, MEMBER_KEY, Records, Row, is_internal
+from lbmesh.gossip.seal import Opener, Rejection, Sealer, sealed_room
+from lbmesh.gossip.seeds import Seeds
+from lbmesh.gossip.sync import Sync
+from lbmesh.gossip.turn import Output, Turn
+from lbmesh.model.address import Address
+from lbmesh.model.member import Member, MemberState
+
+__all__ = ["Gossip", "Output"]
+
+_FAST = GossipTiming()
+
+
+class Gossip:
+    """One node's part in the mesh. All times are seconds of one monotonic clock, the caller's."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        key_ring: KeyRing,
+        seeds: tuple[Address, ...],
+        rng: Rng,
+        now: float,
+        settings: GossipTiming = _FAST,
+    ) -> None:
+        self._identity = identity
+        self._timing = settings
+        self._records = Records(identity.name, identity.incarnation)
+        self._members = Members(identity, now, settings)
+        self._prober = Prober(settings, rng)
+        self._seeds = Seeds(seeds, now, settings, rng)
+        self._claims = Claims(settings)
+        self._sync = Sync(self._records, sealed_room(identity.name), settings.push_rounds)
+        self._opener = Opener(key_ring)
+        self._outbox = Outbox(Sealer(identity, key_ring), self._records, self._members, self._sync, settings, rng, now)
+        self._picture = Picture(self._members, self._prober, self._records, settings, self._say_edges)
+        self._inbox = Inbox(
+            identity.session,
+            self._records,
+            self._members,
+            self._prober,
+            self._sync,
+            self._seeds,
+            self._claims,
+            self._picture,
+            self._outbox,
+            settings,
+        )
+        self._left = False
+        self._judge_s = now + settings.judge_interval_s
+        self._write(now, MEMBER_KEY, encode_member(identity.zone, identity.address, left=False))
+        self._promised_s = max(now, self.next_deadline())
+
+    # What other rooms ask for.
+
+    @property
+    def counters(self) -> Counter[str]:
+        """Datagrams and bytes, in and out, datagrams rejected by reason, and pauses of this node."""
+        return self._outbox.counters
+
+    @property
+    def isolated(self) -> bool:
+        """True while no peer answers though two or more should: the picture of them is frozen."""
+        return self._picture.isolated
+
+    @property
+    def epoch(self) -> int:
+        """The epoch this node speaks in: its identity's, or a higher one since it took its name back."""
+        return self._records.own.incarnation.epoch
+
+    def members(self) -> tuple[Member, ...]:
+        """Everybody, this node included, by name."""
+        return tuple(entry.as_member() for _, entry in sorted(self._members.entries.items()))
+
+    def rows(self, key_prefix: str) -> Iterator[Row]:
+        """Rows whose key begins with the prefix, of this node and of members neither down nor left."""
+        return self._records.live_rows(iter(self._members.live()), key_prefix)
+
+    def publish(self, now: float, key: str, value: bytes) -> None:
+        """Write an own row. Raises ValueError when it is out of bounds or its key begins with "_"."""
+        if is_internal(key) or not 1 <= len(key.encode()) <= KEY_BYTES_MAX:
+            raise ValueError(f'row key "{key}" must be 1 to {KEY_BYTES_MAX} bytes and not begin with "_"')
+        if len(value) > VALUE_BYTES_MAX:
+            raise ValueError(f'row "{key}" has a value of {len(value)} bytes: {VALUE_BYTES_MAX} is the most')
+        if self._records.own.value(key) is None and self._records.own_row_count() >= ROWS_PER_OWNER_MAX:
+            raise ValueError(f'no room for row "{key}": a node publishes at most {ROWS_PER_OWNER_MAX} rows')
+        self._write(now, key, value)
+
+    def withdraw(self, now: float, key: str) -> None:
+        """Take an own row back; nothing happens when there is none. Raises ValueError for a key with "_"."""
+        if is_internal(key):
+            raise ValueError(f'row key "{key}" must not begin with "_"')
+        self._write(now, key, None)
+
+    def seeds_resolved(self, seeds: tuple[Address, ...]) -> None:
+        """Take the seeds' addresses as they resolve now; names among them are left out."""
+        self._seeds.replace(seeds)
+
+    def leave(self, now: float) -> Output:
+        """Say goodbye to all live members; from now on this node is silent."""
+        turn = Turn()
+        if self._left:
+            return turn.output()
+        self._write(now, MEMBER_KEY, encode_member(self._identity.zone, self._identity.address, left=True))
+        own = self._records.own
+        goodbye = [encode(batch) for batch in self._sync.delta(own, own.floor - 1)]
+        for peer in self._members.live_peers():
+            self._outbox.send(turn, peer.address, goodbye)
+        turn.changes.append(self._members.own.move(now, MemberState.LEFT, "left the mesh"))
+        self._left = True
+        return turn.output()
+
+    def next_deadline(self) -> float:
+        """When to call `tick` at the latest; infinity once this node has left."""
+        if self._left:
+            return float("inf")
+        deadlines = [self._prober.deadline_s(), self._seeds.deadline_s(), self._claims.deadline_s()]
+        if len(self._members.entries) > 1:
+            deadlines += [self._outbox.digest_s, self._judge_s]
+            if self._sync.is_dirty:
+                deadlines.append(self._outbox.push_s)
+        return min(deadlines)
+
+    # Steps.
+
+    def receive(self, now: float, source: Address, datagram: bytes) -> Output:
+        """Take one datagram. Whatever it is, this never raises."""
+        turn = Turn()
+        self.counters["datagrams_in"] += 1
+        self.counters["bytes_in"] += len(datagram)
+        if self._left:
+            return self._finish(now, turn, Rejection.LEFT)
+        self._notice_pause(now)
+        opened = self._opener.open(datagram)
+        if isinstance(opened, Rejection):
+            return self._finish(now, turn, opened)
+        return self._finish(now, turn, self._inbox.accept(now, source, opened, turn))
+
+    def tick(self, now: float) -> Output:
+        """Do what is due."""
+        turn = Turn()
+        if self._left:
+            return turn.output()
+        self._notice_pause(now)
+        for address, nonce in self._prober.due(now):
+            self._outbox.send(turn, address, [encode(Ping(nonce))])
+        self._outbox.dial_seeds(now, turn, self._seeds)
+        self._take_name_back(now)
+        if now >= self._judge_s:
+            self._judge_s = now + self._timing.judge_interval_s
+            self._picture.unsettle()
+        self._picture.settle(now, turn)
+        if now >= self._outbox.digest_s:
+            self._outbox.send_digests(now, turn)
+        if self._sync.is_dirty and now >= self._outbox.push_s:
+            self._outbox.push(now, turn)
+        return self._finish(now, turn, None)
+
+    def _finish(self, now: float, turn: Turn, rejected: Rejection | None) -> Output:
+        if rejected is not None:
+            self.counters[f"rejected_{rejected}"] += 1
+        if not self._left:
+            self._picture.settle(now, turn)
+        self._promised_s = max(now, self.next_deadline())
+        return turn.output(rejected)
+
+    def _notice_pause(self, now: float) -> None:
+        """A step far later than promised means that this node stood still, not that the others did."""
+        if now - self._promised_s <= self._timing.lateness_is_pause_s:
+            return
+        self.counters["pauses"] += 1
+        self._prober.forgive(now)
+        self._members.hear_all(now)
+        self._judge_s = now + self._timing.judge_interval_s
+        self._promised_s = now
+
+    def _say_edges(self, now: float, value: bytes) -> None:
+        self._write(now, EDGES_KEY, value)
+
+    def _write(self, now: float, key: str, value: bytes | None) -> None:
+        self._sync.mark(self._identity.name, self._records.write(now, key, value))
+
+    def _take_name_back(self, now: float) -> None:
+        epoch = self._claims.takeover(now)
+        if epoch is not None:
+            own = Incarnation(epoch, self._identity.incarnation.tag)
+            self._sync.mark(self._identity.name, self._records.raise_epoch(now, own))
+            self._members.own.epoch = epoch

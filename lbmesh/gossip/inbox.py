@@ -1,0 +1,164 @@
+"""What a datagram may change: who may speak, and what each message does."""
+
+from lbmesh.gossip.claims import Claims
+from lbmesh.gossip.codec import decode, encode
+from lbmesh.gossip.identity import Incarnation
+from lbmesh.gossip.limits import MEMBERS_MAX, GossipTiming
+from lbmesh.gossip.members import LIVE, MemberChange, Members
+from lbmesh.gossip.messages import Digest, Message, Ping, Pong, Rows
+from lbmesh.gossip.outbox import Outbox
+from lbmesh.gossip.picture import Picture
+from lbmesh.gossip.probing import Prober
+from lbmesh.gossip.records import EDGES_KEY, MEMBER_KEY, OwnerRecords, Records, is_internal
+from lbmesh.gossip.seal import Opened, Rejection
+from lbmesh.gossip.seeds import Seeds
+from lbmesh.gossip.sync import ReplyBudget, Sync
+from lbmesh.gossip.turn import Turn
+from lbmesh.model.address import Address
+from lbmesh.model.member import MemberState
+
+
+class Inbox:
+    """Takes opened datagrams. All tables are the core's; only what a message may change is decided here."""
+
+    def __init__(
+        self,
+        own_session: bytes,
+        records: Records,
+        members: Members,
+        prober: Prober,
+        sync: Sync,
+        seeds: Seeds,
+        claims: Claims,
+        picture: Picture,
+        outbox: Outbox,
+        timing: GossipTiming,
+    ) -> None:
+        self._own_session = own_session
+        self._records = records
+        self._members = members
+        self._prober = prober
+        self._sync = sync
+        self._seeds = seeds
+        self._claims = claims
+        self._picture = picture
+        self._outbox = outbox
+        self._timing = timing
+        self._replies = ReplyBudget()
+
+    def accept(self, now: float, source: Address, opened: Opened, turn: Turn) -> Rejection | None:
+        """Let the datagram do what it may; or say why it may do nothing."""
+        if opened.session == self._own_session:
+            self._seeds.is_this_node(now, source)
+            return Rejection.SELF
+        messages = decode(opened.payload)
+        if messages is None:
+            return Rejection.MALFORMED
+        if opened.sender == self._records.own.name:
+            return self._accept_namesake(now, source, opened.incarnation, turn)
+        owner = self._owner(opened.sender, opened.incarnation)
+        if owner is None:
+            return Rejection.FULL
+        if opened.incarnation < owner.incarnation:
+            return self._refuse_stale(now, source, owner, turn)
+        if opened.incarnation > owner.incarnation:
+            self._restart(now, owner, opened.incarnation, turn)
+        member = self._members.entries.get(opened.sender)
+        if member is not None and member.state is MemberState.LEFT and owner.value(MEMBER_KEY) is not None:
+            return Rejection.LEFT
+        self._members.heard(now, opened.sender)
+        self._prober.poke(now, opened.sender)
+        for message in messages:
+            self._handle(now, source, opened.sender, message, turn)
+        return None
+
+    def _accept_namesake(self, now: float, source: Address, incarnation: Incarnation, turn: Turn) -> Rejection:
+        own = self._records.own
+        if incarnation > own.incarnation:
+            self._claims.note(now, incarnation, None)
+        elif self._replies.spend(now, own.name):
+            self._outbox.send(turn, source, [encode(self._sync.notice(own))])
+        self._report_conflict(now, own.name, f"a node at {source} has this node's name", turn)
+        return Rejection.STALE_IDENTITY
+
+    def _refuse_stale(self, now: float, source: Address, owner: OwnerRecords, turn: Turn) -> Rejection:
+        if self._replies.spend(now, owner.name):
+            self._outbox.send(turn, source, [encode(self._sync.notice(owner))])
+        member = self._members.entries.get(owner.name)
+        if member is not None and now - member.heard_s <= self._timing.silent_watched_s:
+            self._report_conflict(now, owner.name, f"two nodes have this name, at {member.address} and {source}", turn)
+        return Rejection.STALE_IDENTITY
+
+    def _report_conflict(self, now: float, name: str, what: str, turn: Turn) -> None:
+        if self._claims.should_report(now, name):
+            state = self._members.entries[name].state
+            turn.changes.append(MemberChange(name, state, state, f"name conflict: {what}; rename one of them"))
+
+    def _handle(self, now: float, source: Address, sender: str, message: Message, turn: Turn) -> None:
+        match message:
+            case Ping(nonce):
+                frames = [encode(Pong(nonce))]
+                if sender not in self._members.entries and self._replies.spend(now, sender):
+                    frames.append(encode(self._sync.request(sender)))
+                self._outbox.send(turn, source, frames)
+            case Pong(nonce):
+                self._seeds.answered(nonce, sender)
+                self._prober.pong(now, sender, nonce)
+            case Rows():
+                self._take_rows(now, message, turn)
+            case Digest():
+                self._answer_digest(now, source, sender, message, turn)
+
+    def _take_rows(self, now: float, batch: Rows, turn: Turn) -> None:
+        if batch.owner == self._records.own.name:
+            return
+        owner = self._owner(batch.owner, batch.incarnation)
+        if owner is None or batch.incarnation < owner.incarnation:
+            return
+        if batch.incarnation > owner.incarnation:
+            self._restart(now, owner, batch.incarnation, turn)
+        changed = self._records.merge(now, owner, batch)
+        self._sync.mark(owner.name, [key for key in changed if key in owner.rows])
+        turn.rows += [(owner.name, key) for key in changed if not is_internal(key)]
+        if MEMBER_KEY in changed:
+            self._learn_member(now, owner, turn)
+        if EDGES_KEY in changed or MEMBER_KEY in changed:
+            self._members.learn_edges(owner.name, owner.value(EDGES_KEY) or b"\0")
+            self._picture.unsettle()
+
+    def _learn_member(self, now: float, owner: OwnerRecords, turn: Turn) -> None:
+        value = owner.value(MEMBER_KEY)
+        change = None if value is None else self._members.learn(now, owner.name, owner.incarnation.epoch, value)
+        if change is None:
+            return
+        turn.changes.append(change)
+        if change.before not in LIVE and change.after in LIVE:
+            self._outbox.hasten_digest(now)
+
+    def _answer_digest(self, now: float, source: Address, sender: str, digest: Digest, turn: Turn) -> None:
+        if not self._replies.spend(now, sender):
+            self._outbox.counters["replies_withheld"] += 1
+            return
+        answer = self._sync.answer(digest)
+        for name in answer.heard:
+            self._members.heard(now, name)
+        if answer.claim is not None:
+            self._claims.note(now, answer.claim.incarnation, answer.claim.beat)
+            self._report_conflict(now, self._records.own.name, "the mesh knows a later start of this name", turn)
+        self._outbox.send(turn, source, answer.frames)
+
+    def _owner(self, name: str, incarnation: Incarnation) -> OwnerRecords | None:
+        if name not in self._records.owners and len(self._records.owners) >= MEMBERS_MAX:
+            forgotten = self._members.most_forgettable()
+            if forgotten is None:
+                return None
+            self._records.forget(forgotten)
+            self._replies.forget(forgotten)
+            del self._members.entries[forgotten]
+        return self._records.owner(name, incarnation)
+
+    def _restart(self, now: float, owner: OwnerRecords, incarnation: Incarnation, turn: Turn) -> None:
+        gone = self._records.restart(owner, incarnation)
+        turn.rows += [(owner.name, key) for key in gone if not is_internal(key)]
+        self._members.learn_edges(owner.name, b"\0")
+        self._prober.restart(now, owner.name)

@@ -1,0 +1,67 @@
+"""Every bound and every period of the gossip, in one place. Sizes in bytes, times in seconds."""
+
+from dataclasses import dataclass
+
+DATAGRAM_BYTES_MAX = 1200
+"""Fits the smallest IPv6 path (1280) with headers to spare, so nothing is ever fragmented."""
+
+NAME_BYTES_MAX = 64
+ZONE_BYTES_MAX = 64
+HOST_BYTES_MAX = 253
+KEY_BYTES_MAX = 200
+VALUE_BYTES_MAX = 512
+
+MEMBERS_MAX = 1024
+"""Owners of rows that are remembered, whatever their state; the mesh is made for 3 to 100."""
+
+ROWS_PER_OWNER_MAX = 4096
+ROWS_MAX = 65_536
+"""Rows of all owners together."""
+
+TOMBSTONES_MAX = 1024
+"""Withdrawn rows an owner remembers; at this number it stamps its living rows anew and forgets them all."""
+
+SESSIONS_MAX = 2048
+"""Replay windows kept, the least recently used given up first."""
+
+REPLAY_WINDOW = 1024
+SEEDS_MAX = 64
+DIGEST_ENTRIES_MAX = 40
+DIGEST_DATAGRAMS_MAX = 3
+DELTA_DATAGRAMS_MAX = 8
+"""Datagrams in answer to one digest; what does not fit waits for the next digest."""
+
+PUSH_DATAGRAMS_MAX = 4
+"""Datagrams to one peer in one push."""
+
+EDGES_MAX = 48
+"""Edges in one observer's row: 9 bytes each. With 10 observers a member, an observer has 10 on average."""
+
+SEQUENCE_MAX = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class GossipTiming:
+    """The fast profile. A crash shows after three missed pings: 500 to 700 ms, and one push."""
+
+    ping_interval_s: float = 0.2
+    down_ping_interval_s: float = 1.0
+    misses: int = 3
+    timeout_floor_s: float = 0.1
+    timeout_cap_s: float = 1.0
+    timeout_first_s: float = 0.5
+    late_pong_s: float = 1.5
+    push_interval_s: float = 0.05
+    push_rounds: int = 2
+    push_peers: int = 3
+    digest_interval_s: float = 1.0
+    judge_interval_s: float = 0.25
+    seed_interval_s: float = 1.0
+    own_seed_interval_s: float = 60.0
+    lateness_is_pause_s: float = 0.4
+    silent_watched_s: float = 2.0
+    silent_unwatched_s: float = 15.0
+    takeover_s: float = 10.0
+    conflict_report_s: float = 60.0
+    notice_interval_s: float = 1.0
+    observers: int = 10

@@ -1,0 +1,88 @@
+"""What this node sends, and when: sealed, packed, counted."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+
+from lbmesh.gossip.codec import encode
+from lbmesh.gossip.identity import Rng
+from lbmesh.gossip.limits import GossipTiming
+from lbmesh.gossip.members import Members
+from lbmesh.gossip.messages import Ping
+from lbmesh.gossip.records import Records
+from lbmesh.gossip.seal import Sealer, sealed_room
+from lbmesh.gossip.seeds import Seeds
+from lbmesh.gossip.sync import Sync, pack
+from lbmesh.gossip.turn import Turn
+from lbmesh.model.address import Address
+
+_SOON_S = 0.05
+
+
+class Outbox:
+    """Seals what goes out and keeps the times of pushes and digests."""
+
+    def __init__(
+        self,
+        sealer: Sealer,
+        records: Records,
+        members: Members,
+        sync: Sync,
+        timing: GossipTiming,
+        rng: Rng,
+        now: float,
+    ) -> None:
+        self._sealer = sealer
+        self._records = records
+        self._members = members
+        self._sync = sync
+        self._timing = timing
+        self._rng = rng
+        self._room = sealed_room(records.own.name)
+        self.push_s = now
+        self.digest_s = now + rng.random() * timing.digest_interval_s
+        self.counters: Counter[str] = Counter()
+
+    def send(self, turn: Turn, address: Address, frames: Iterable[bytes]) -> None:
+        """Frames, each at most a datagram's room, in as few datagrams as hold them."""
+        for payload in pack(frames, self._room):
+            datagram = self._sealer.seal(self._records.own.incarnation.epoch, payload)
+            self.counters["datagrams_out"] += 1
+            self.counters["bytes_out"] += len(datagram)
+            turn.datagrams.append((address, datagram))
+
+    def hasten_digest(self, now: float) -> None:
+        """A member has joined: compare notes soon."""
+        self.digest_s = min(self.digest_s, now + _SOON_S)
+
+    def dial_seeds(self, now: float, turn: Turn, seeds: Seeds) -> None:
+        live = self._members.live_peers()
+        addresses = {entry.address for entry in live} | {self._members.own.address}
+        for address, nonce in seeds.due(now, {entry.name for entry in live}, addresses):
+            own = self._records.own
+            introduction = [encode(batch) for batch in self._sync.delta(own, 0)][:1]
+            digests = [encode(digest) for digest in self._sync.digests()[:1]]
+            self.send(turn, address, [encode(Ping(nonce)), *introduction, *digests])
+
+    def send_digests(self, now: float, turn: Turn) -> None:
+        self.digest_s = now + self._timing.digest_interval_s * (0.9 + 0.2 * self._rng.random())
+        self._records.own.beat += 1
+        peers = self._members.live_peers()
+        if peers:
+            (peer,) = self._rng.sample(peers, 1)
+            self.send(turn, peer.address, [encode(digest) for digest in self._sync.digests()])
+
+    def push(self, now: float, turn: Turn) -> None:
+        self.push_s = now + self._timing.push_interval_s
+        peers = self._push_peers()
+        for payload in self._sync.push() if peers else ():
+            for address in peers:
+                self.send(turn, address, [payload])
+
+    def _push_peers(self) -> Collection[Address]:
+        """Up to three live members, one of them of another zone where there is one."""
+        live = self._members.live_peers()
+        remote = [entry for entry in live if entry.zone != self._members.own.zone]
+        first = self._rng.sample(remote, min(1, len(remote)))
+        rest = [entry for entry in live if entry not in first]
+        chosen = first + self._rng.sample(rest, min(len(rest), self._timing.push_peers - len(first)))
+        return [entry.address for entry in chosen]

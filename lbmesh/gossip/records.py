@@ -1,0 +1,191 @@
+"""Rows with one writer each, and how two nodes' knowledge of them merges.
+
+A row's version is (incarnation, sequence); per key the highest wins, so merging is commutative, associative
+and idempotent. An owner numbers all its rows with one counter; `floor` is the sequence up to which an owner is
+known without gaps, which makes "what do you lack?" one number per owner.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from lbmesh.gossip.identity import Incarnation, member_id
+from lbmesh.gossip.limits import MEMBERS_MAX, ROWS_MAX, ROWS_PER_OWNER_MAX, TOMBSTONES_MAX
+from lbmesh.gossip.messages import Rows, WireRow
+
+MEMBER_KEY = "_member"
+EDGES_KEY = "_edges"
+_INTERNAL_ROWS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A live row. `received_s`: this node's monotonic time when this version of it came in."""
+
+    owner: str
+    key: str
+    value: bytes
+    received_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One version of a row; `value` None is a tombstone."""
+
+    sequence: int
+    value: bytes | None
+    received_s: float
+
+
+@dataclass(slots=True)
+class OwnerRecords:
+    """All that is known of one owner's rows, in its newest incarnation."""
+
+    name: str
+    incarnation: Incarnation
+    floor: int = 0
+    horizon: int = 0
+    beat: int = 0
+    rows: dict[str, Stored] = field(default_factory=dict)
+
+    def reset(self, incarnation: Incarnation) -> list[str]:
+        """The owner started anew: its earlier rows are void. Returns their keys."""
+        gone = [key for key, stored in self.rows.items() if stored.value is not None]
+        self.incarnation, self.floor, self.horizon, self.beat = incarnation, 0, 0, 0
+        self.rows.clear()
+        return gone
+
+    def value(self, key: str) -> bytes | None:
+        """The row's value; None when absent or withdrawn."""
+        stored = self.rows.get(key)
+        return stored.value if stored else None
+
+    def merge(self, now: float, batch: Rows, *, room: int) -> list[str]:
+        """Take what is newer. Returns the keys that changed; keys beyond `room` rows are left out, and then
+        nothing is claimed about the batch's range.
+        """
+        changed: list[str] = []
+        complete = True
+        for row in batch.rows:
+            stored = self.rows.get(row.key)
+            if stored is not None and stored.sequence >= row.sequence:
+                continue
+            if row.sequence <= self.horizon:
+                continue
+            if stored is None and len(self.rows) >= room:
+                complete = False
+                continue
+            self.rows[row.key] = Stored(row.sequence, row.value, now)
+            if complete and row.sequence == self.floor + 1:
+                self.floor = row.sequence
+            changed.append(row.key)
+        if complete and batch.base <= self.floor < batch.upto:
+            self.floor = batch.upto
+        if batch.horizon > self.horizon and self.floor >= batch.upto > batch.horizon:
+            self.horizon = batch.horizon
+            changed += self._prune()
+        return changed
+
+    def _prune(self) -> list[str]:
+        gone = [key for key, stored in self.rows.items() if stored.sequence <= self.horizon]
+        return [key for key in gone if self.rows.pop(key).value is not None]
+
+    def after(self, floor: int) -> list[WireRow]:
+        """Rows with a higher sequence, ascending."""
+        newer = [(stored.sequence, key, stored.value) for key, stored in self.rows.items() if stored.sequence > floor]
+        return [WireRow(key, sequence, value) for sequence, key, value in sorted(newer, key=lambda row: row[0])]
+
+    def put(self, now: float, key: str, value: bytes | None) -> None:
+        """The owner itself writes a row."""
+        self.floor += 1
+        self.rows[key] = Stored(self.floor, value, now)
+
+    def forget_tombstones(self, now: float) -> list[str]:
+        """Give all living rows new sequences, so that everything up to the old floor can be forgotten.
+        Returns their keys.
+        """
+        living = {key: stored.value for key, stored in self.rows.items() if stored.value is not None}
+        self.horizon = self.floor
+        self.rows.clear()
+        for key, value in living.items():
+            self.put(now, key, value)
+        return list(living)
+
+
+class Records:
+    """Every owner's rows, within bounds."""
+
+    def __init__(self, name: str, incarnation: Incarnation) -> None:
+        self.own = OwnerRecords(name, incarnation)
+        self.owners: dict[str, OwnerRecords] = {name: self.own}
+        self.ids: dict[int, str] = {member_id(name): name}
+        self._row_count = 0
+
+    def owner(self, name: str, incarnation: Incarnation) -> OwnerRecords | None:
+        """The owner's records, created when unknown; None when the table is full."""
+        known = self.owners.get(name)
+        if known is None:
+            identifier = member_id(name)
+            if len(self.owners) >= MEMBERS_MAX or identifier in self.ids:
+                return None
+            known = self.owners[name] = OwnerRecords(name, incarnation)
+            self.ids[identifier] = name
+        return known
+
+    def forget(self, name: str) -> None:
+        """Drop an owner, to make room."""
+        self._row_count -= len(self.owners.pop(name).rows)
+        del self.ids[member_id(name)]
+
+    def restart(self, owner: OwnerRecords, incarnation: Incarnation) -> list[str]:
+        """The owner speaks in a newer incarnation. Returns the keys that are gone."""
+        self._row_count -= len(owner.rows)
+        return owner.reset(incarnation)
+
+    def merge(self, now: float, owner: OwnerRecords, batch: Rows) -> list[str]:
+        """Merge a peer's batch of the owner's current incarnation. Returns the keys that changed."""
+        before = len(owner.rows)
+        bound = ROWS_PER_OWNER_MAX + TOMBSTONES_MAX + _INTERNAL_ROWS
+        changed = owner.merge(now, batch, room=min(bound, before + ROWS_MAX - self._row_count))
+        self._row_count += len(owner.rows) - before
+        return changed
+
+    def write(self, now: float, key: str, value: bytes | None) -> list[str]:
+        """Write an own row. Returns the keys that others must hear of: nothing when the value is the same."""
+        if self.own.value(key) == value:
+            return []
+        before = len(self.own.rows)
+        self.own.put(now, key, value)
+        dirty = [key]
+        if value is None and self._own_tombstones() > TOMBSTONES_MAX:
+            dirty = self.own.forget_tombstones(now)
+        self._row_count += len(self.own.rows) - before
+        return dirty
+
+    def raise_epoch(self, now: float, incarnation: Incarnation) -> list[str]:
+        """Speak on in a higher epoch: all living rows are written again under it. Returns their keys."""
+        living = {key: stored.value for key, stored in self.own.rows.items() if stored.value is not None}
+        self.restart(self.own, incarnation)
+        for key, value in living.items():
+            self.own.put(now, key, value)
+        self._row_count += len(living)
+        return list(living)
+
+    def own_row_count(self) -> int:
+        """Living rows of this node, its internal ones not counted."""
+        return sum(1 for key, stored in self.own.rows.items() if stored.value is not None and not is_internal(key))
+
+    def _own_tombstones(self) -> int:
+        return sum(1 for stored in self.own.rows.values() if stored.value is None)
+
+    def live_rows(self, owners: Iterator[str], key_prefix: str) -> Iterator[Row]:
+        """Living rows of these owners whose key begins with the prefix, internal ones left out."""
+        for name in owners:
+            known = self.owners.get(name)
+            for key, stored in known.rows.items() if known else ():
+                if stored.value is not None and key.startswith(key_prefix) and not is_internal(key):
+                    yield Row(name, key, stored.value, stored.received_s)
+
+
+def is_internal(key: str) -> bool:
+    """True for the gossip's own rows."""
+    return key.startswith("_")

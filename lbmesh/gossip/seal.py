@@ -1,0 +1,180 @@
+"""Sealing and opening datagrams: AES-GCM under a key that belongs to one start of one sender.
+
+The key is HKDF(ring key, sender, 128 random bits of this start), so a cloned image or a reused counter can
+never repeat a nonce under the same key. docs/WIRE.md has the layout.
+"""
+
+import struct
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from lbmesh.gossip.identity import KEY_BYTES, Identity, Incarnation, KeyRing, incarnation_of
+from lbmesh.gossip.limits import DATAGRAM_BYTES_MAX, NAME_BYTES_MAX, REPLAY_WINDOW, SESSIONS_MAX
+
+WIRE_VERSION = 1
+_HEADER = struct.Struct(">B4s16sIQB")
+_TAG_BYTES = 16
+_WINDOW_MASK = (1 << REPLAY_WINDOW) - 1
+
+
+class Rejection(StrEnum):
+    """Why a datagram changed nothing."""
+
+    TOO_LARGE = "too_large"
+    TRUNCATED = "truncated"
+    VERSION = "version"
+    UNKNOWN_KEY = "unknown_key"
+    FORGED = "forged"
+    REPLAYED = "replayed"
+    MALFORMED = "malformed"
+    SELF = "self"
+    STALE_IDENTITY = "stale_identity"
+    FULL = "full"
+    LEFT = "left"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An authentic, fresh datagram: who sent it, and its payload in clear."""
+
+    sender: str
+    session: bytes
+    incarnation: Incarnation
+    payload: bytes
+
+
+def sealed_room(name: str) -> int:
+    """Bytes of payload that fit a datagram from this sender."""
+    return DATAGRAM_BYTES_MAX - _HEADER.size - len(name.encode()) - _TAG_BYTES
+
+
+class Sealer:
+    """Seals what this node sends. The counter is the nonce: it is never reset within a session."""
+
+    def __init__(self, identity: Identity, key_ring: KeyRing) -> None:
+        key = key_ring.find(key_ring.primary)
+        assert key is not None
+        self._key_id = key_ring.primary
+        self._name = identity.name.encode()
+        self._session = identity.session
+        self._cipher = _cipher(key, self._name, identity.session)
+        self._counter = 0
+
+    def seal(self, epoch: int, payload: bytes) -> bytes:
+        """The datagram. `payload` is at most `sealed_room()` bytes."""
+        self._counter += 1
+        header = _HEADER.pack(WIRE_VERSION, self._key_id, self._session, epoch, self._counter, len(self._name))
+        clear = header + self._name
+        return clear + self._cipher.encrypt(_nonce(self._counter), payload, clear)
+
+
+@dataclass(slots=True)
+class ReplayWindow:
+    """Which of the last 1024 counters were seen; anything older counts as seen (RFC 4303, 3.4.3)."""
+
+    highest: int = 0
+    bits: int = 0
+
+    def seen(self, counter: int) -> bool:
+        """True when the counter must not be accepted again."""
+        offset = self.highest - counter
+        return counter == 0 or offset >= REPLAY_WINDOW or (offset >= 0 and bool(self.bits >> offset & 1))
+
+    def mark(self, counter: int) -> None:
+        """Remember an unseen counter."""
+        if counter > self.highest:
+            self.bits = ((self.bits << min(counter - self.highest, REPLAY_WINDOW)) | 1) & _WINDOW_MASK
+            self.highest = counter
+        else:
+            self.bits |= 1 << (self.highest - counter)
+
+
+@dataclass(slots=True)
+class _Session:
+    ciphers: dict[bytes, AESGCM] = field(default_factory=dict)
+    window: ReplayWindow = field(default_factory=ReplayWindow)
+
+
+class Opener:
+    """Opens what arrives. Nothing is remembered of a datagram until it has proved authentic."""
+
+    def __init__(self, key_ring: KeyRing) -> None:
+        self._key_ring = key_ring
+        self._sessions: OrderedDict[tuple[bytes, bytes], _Session] = OrderedDict()
+
+    def open(self, datagram: bytes) -> Opened | Rejection:
+        """The datagram's content, or why it is refused. Never raises."""
+        if len(datagram) > DATAGRAM_BYTES_MAX:
+            return Rejection.TOO_LARGE
+        if not datagram:
+            return Rejection.TRUNCATED
+        if datagram[0] != WIRE_VERSION:
+            return Rejection.VERSION
+        if len(datagram) < _HEADER.size + 1 + _TAG_BYTES:
+            return Rejection.TRUNCATED
+        _, key_id, session_id, epoch, counter, name_length = _HEADER.unpack_from(datagram)
+        clear_bytes = _HEADER.size + name_length
+        if not 1 <= name_length <= NAME_BYTES_MAX or len(datagram) < clear_bytes + _TAG_BYTES:
+            return Rejection.TRUNCATED
+        name = datagram[_HEADER.size : clear_bytes]
+        known = self._sessions.get((name, session_id))
+        session = known or _Session()
+        if session.window.seen(counter):
+            return Rejection.REPLAYED
+        payload = self._decrypt(session, key_id, name, session_id, counter, datagram, clear_bytes)
+        if isinstance(payload, Rejection):
+            return payload
+        session.window.mark(counter)
+        self._remember((name, session_id), session)
+        try:
+            sender = name.decode()
+        except UnicodeDecodeError:
+            return Rejection.MALFORMED
+        return Opened(sender, session_id, incarnation_of(epoch, session_id), payload)
+
+    def _decrypt(
+        self,
+        session: _Session,
+        key_id: bytes,
+        name: bytes,
+        session_id: bytes,
+        counter: int,
+        datagram: bytes,
+        clear: int,
+    ) -> bytes | Rejection:
+        cipher = session.ciphers.get(key_id)
+        if cipher is None:
+            key = self._key_ring.find(key_id)
+            if key is None:
+                return Rejection.UNKNOWN_KEY
+            cipher = _cipher(key, name, session_id)
+        try:
+            payload = cipher.decrypt(_nonce(counter), datagram[clear:], datagram[:clear])
+        except InvalidTag:
+            return Rejection.FORGED
+        session.ciphers[key_id] = cipher
+        return payload
+
+    def _remember(self, key: tuple[bytes, bytes], session: _Session) -> None:
+        self._sessions[key] = session
+        self._sessions.move_to_end(key)
+        if len(self._sessions) > SESSIONS_MAX:
+            self._sessions.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+
+def _cipher(key: bytes, name: bytes, session: bytes) -> AESGCM:
+    derivation = HKDF(SHA256(), KEY_BYTES, salt=session, info=b"lbmesh gossip 1\0" + name)
+    return AESGCM(derivation.derive(key))
+
+
+def _nonce(counter: int) -> bytes:
+    return counter.to_bytes(12, "big")

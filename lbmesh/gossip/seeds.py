@@ -1,0 +1,58 @@
+"""Seeds: addresses that are dialled for ever, unless a live member answers there."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from lbmesh.gossip.identity import Rng
+from lbmesh.gossip.limits import SEEDS_MAX, GossipTiming
+from lbmesh.model.address import Address
+
+
+@dataclass(slots=True)
+class _Seed:
+    due_s: float
+    nonce: int | None = None
+    member: str | None = None
+
+
+class Seeds:
+    """When to dial which seed. Names among them wait until they are resolved."""
+
+    def __init__(self, addresses: Collection[Address], now: float, timing: GossipTiming, rng: Rng) -> None:
+        self._timing = timing
+        self._rng = rng
+        self._seeds: dict[Address, _Seed] = {}
+        self.replace(addresses, now)
+
+    def replace(self, addresses: Collection[Address], now: float = float("-inf")) -> None:
+        """Take these addresses instead; what is known of those that stay is kept. New ones are due now."""
+        literal = [address for address in addresses if address.is_literal][:SEEDS_MAX]
+        self._seeds = {address: self._seeds.get(address) or _Seed(now) for address in literal}
+
+    def due(
+        self, now: float, live_names: Collection[str], live_addresses: Collection[Address]
+    ) -> Iterator[tuple[Address, int]]:
+        """Seeds to dial now, with the nonce to send."""
+        for address, seed in self._seeds.items():
+            if now < seed.due_s:
+                continue
+            seed.due_s = now + self._timing.seed_interval_s * (0.75 + 0.5 * self._rng.random())
+            if address not in live_addresses and seed.member not in live_names:
+                seed.nonce = self._rng.getrandbits(64)
+                yield address, seed.nonce
+
+    def answered(self, nonce: int, member: str) -> None:
+        """A member gave a nonce back: if it was a seed's, that is who lives there."""
+        for seed in self._seeds.values():
+            if seed.nonce == nonce:
+                seed.nonce, seed.member = None, member
+
+    def is_this_node(self, now: float, address: Address) -> None:
+        """The seed's address is our own: look again in a minute only."""
+        seed = self._seeds.get(address)
+        if seed is not None:
+            seed.due_s = now + self._timing.own_seed_interval_s
+
+    def deadline_s(self) -> float:
+        """When the next seed is due; infinity without seeds."""
+        return min((seed.due_s for seed in self._seeds.values()), default=float("inf"))
