@@ -130,7 +130,11 @@ def _field_changes(prefix: str, old: Compared, new: Compared) -> Iterator[str]:
 
 def _change(title: str, old: object, new: object) -> Iterator[str]:
     if old != new:
-        yield f"{title} {old} → {new}"
+        yield f"{title} {_shown(old)} → {_shown(new)}"
+
+
+def _shown(value: object) -> str:
+    return "none" if value is None else str(value)
 
 
 def _presence(title: str, old: object | None, new: object | None) -> Iterator[str]:

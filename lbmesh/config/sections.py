@@ -74,9 +74,7 @@ def read_forwarder(root: Table, cpu_count: int) -> tuple[int, ForwarderLimits]:
     workers = table.optional("workers", values.whole_number(1, WORKERS_MAX), workers)
     limits = ForwarderLimits(
         head_timeout_s=table.optional("head_timeout", values.duration_s, limits.head_timeout_s),
-        keepalive_timeout_s=table.optional(
-            "keepalive_timeout", values.duration_s, limits.keepalive_timeout_s
-        ),
+        keepalive_timeout_s=table.optional("keepalive_timeout", values.duration_s, limits.keepalive_timeout_s),
         connections_max=table.optional(
             "connections_max", values.whole_number(1, CONNECTIONS_MAX), limits.connections_max
         ),
@@ -107,9 +105,7 @@ def read_listeners(root: Table) -> tuple[ListenerSettings, ...]:
     return tuple(listeners)
 
 
-def read_admin(
-    root: Table, listeners: tuple[ListenerSettings, ...], read_file: ReadFile
-) -> AdminSettings | None:
+def read_admin(root: Table, listeners: tuple[ListenerSettings, ...], read_file: ReadFile) -> AdminSettings | None:
     """[admin]; None when there is none, and then there is no API."""
     table = root.table("admin")
     if table is None:
@@ -118,9 +114,7 @@ def read_admin(
     token_file = table.optional("token_file", values.file_path, None)
     token = _from_file(table, "token_file", token_file, read_file, values.admin_token)
     if "token_file" not in table.values and not bind.is_loopback:
-        table.error(
-            'missing, and bind is not loopback; write token_file = "/etc/lbmesh/admin.token"', "token_file"
-        )
+        table.error('missing, and bind is not loopback; write token_file = "/etc/lbmesh/admin.token"', "token_file")
     if bind.port and ListenerSettings(bind) in listeners:
         table.error(f"{bind} is a listener's address; write another", "bind")
     table.close()
@@ -138,9 +132,7 @@ def read_log(root: Table) -> LogSettings:
     return LogSettings(access, level)
 
 
-def _from_file(
-    table: Table, key: str, path: Path | None, read_file: ReadFile, parse: Callable[[str], T]
-) -> T | None:
+def _from_file(table: Table, key: str, path: Path | None, read_file: ReadFile, parse: Callable[[str], T]) -> T | None:
     """What a secret's file holds; None after noting, without quoting it, what is wrong."""
     if path is None:
         return None

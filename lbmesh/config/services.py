@@ -35,9 +35,7 @@ def read_services_and_routes(root: Table) -> tuple[tuple[Service, ...], tuple[Ro
     for table in tables:
         name = table.required("name", values.name, '"shop"')
         if name is not None and name in first_lines:
-            table.error(
-                f"line {first_lines[name]} has a service of this name; write another", "name", found=name
-            )
+            table.error(f"line {first_lines[name]} has a service of this name; write another", "name", found=name)
         if name is not None:
             first_lines.setdefault(name, table.line("name"))
         services.append(_read_service(table, name or ""))
@@ -111,9 +109,7 @@ def _read_health(service: Table) -> HealthCheck | None:
     interval_s = table.optional("interval", values.duration_s, absent_s)
     timeout_s = table.optional("timeout", values.duration_s, min(default.timeout_s, interval_s))
     if timeout_s > interval_s:
-        table.error(
-            f"write no more than the interval, {interval_s:g}s", "timeout", found=table.values["timeout"]
-        )
+        table.error(f"write no more than the interval, {interval_s:g}s", "timeout", found=table.values["timeout"])
     health = HealthCheck(
         path=table.optional("path", values.url_path, default.path),
         interval_s=interval_s,
@@ -175,13 +171,13 @@ def _refuse_ambiguity(leads: Sequence[_Lead]) -> None:
     """Each host and path belongs to one route: two would leave it to their order."""
     owners: dict[tuple[str, str], tuple[_Lead, int]] = {}
     for lead in leads:
-        key = "hosts" if "hosts" in lead.table.values else "paths"
+        below = [key for key in ("hosts", "paths") if key in lead.table.values][:1]
         for host in lead.route.hosts:
             for path in lead.route.paths:
-                owner, line = owners.setdefault((host, path), (lead, lead.table.line(key)))
+                owner, line = owners.setdefault((host, path), (lead, lead.table.line(*below)))
                 if owner is not lead:
                     lead.table.error(
-                        f'host "{host}" with path "{path}" is already led by {owner.title} in line {line}; '
+                        f'host "{host}" with path "{path}" already belongs to {owner.title} in line {line}; '
                         "give each host and path one route",
-                        key,
+                        *below,
                     )

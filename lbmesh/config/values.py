@@ -57,9 +57,7 @@ def whole_number(least: int, most: int) -> Callable[[object], int]:
 def name(value: object) -> str:
     """A node's, zone's or service's name."""
     if not isinstance(value, str) or not _NAME.match(value):
-        raise ValueError(
-            f'write a name such as "zone-a": letters, digits, "-", "_" and ".", at most {NAME_CHARS_MAX}'
-        )
+        raise ValueError(f'write a name such as "zone-a": letters, digits, "-", "_" and ".", at most {NAME_CHARS_MAX}')
     return value
 
 
@@ -178,7 +176,6 @@ def admin_token(text: str) -> str:
     token = text.strip()
     if not _TOKEN.match(token):
         raise ValueError(
-            "the token file must hold one word of letters, digits and -._~+/; "
-            "make one with `openssl rand -hex 32`"
+            "the token file must hold one word of letters, digits and -._~+/; make one with `openssl rand -hex 32`"
         )
     return token

@@ -25,9 +25,7 @@ TOKEN_FILE = Path("/etc/lbmesh/admin.token")
 names = st.sampled_from(["a", "zone-b", "Shop.1", "9", "x" * 63, "lb_a1"])
 seconds = st.integers(1, 24 * 3600 * 1000).map(lambda milliseconds: milliseconds / 1000)
 ports = st.integers(1, 65535)
-ip_literals = st.sampled_from(
-    ["10.0.0.1", "127.0.0.1", "203.0.113.10", "::1", "2001:db8::20", "fe80::1%eth0"]
-)
+ip_literals = st.sampled_from(["10.0.0.1", "127.0.0.1", "203.0.113.10", "::1", "2001:db8::20", "fe80::1%eth0"])
 ip_addresses = st.builds(Address, ip_literals, ports)
 seeds = ip_addresses | st.builds(Address, st.sampled_from(["localhost", "lb-b1.example.com"]), ports)
 weights = st.integers(1, 100)
@@ -61,17 +59,13 @@ def services(draw: st.DrawFn, name: str) -> Service:
 def route_sets(draw: st.DrawFn, service_names: list[str]) -> tuple[Route, ...]:
     """Routes that lead to every service, each host and path once."""
     leads = draw(
-        st.lists(
-            st.tuples(hosts, paths), min_size=len(service_names), max_size=len(service_names) + 2, unique=True
-        )
+        st.lists(st.tuples(hosts, paths), min_size=len(service_names), max_size=len(service_names) + 2, unique=True)
     )
     routes = []
     for number, (host, path) in enumerate(leads):
         others = draw(st.lists(st.sampled_from(service_names), max_size=2))
         targets = dict.fromkeys([service_names[number % len(service_names)], *others])
-        routes.append(
-            Route((host,), (path,), tuple(WeightedService(name, draw(weights)) for name in targets))
-        )
+        routes.append(Route((host,), (path,), tuple(WeightedService(name, draw(weights)) for name in targets)))
     return tuple(routes)
 
 
@@ -150,9 +144,7 @@ def render(settings: Settings) -> str:
         gossip = settings.gossip
         chosen = {"seeds": list(gossip.seeds)} if gossip.seeds else {}
         tables.append(
-            _table(
-                "[gossip]", bind=gossip.bind, advertise=gossip.advertise, key_file=gossip.key_file, **chosen
-            )
+            _table("[gossip]", bind=gossip.bind, advertise=gossip.advertise, key_file=gossip.key_file, **chosen)
         )
     if settings.admin:
         secret = {"token_file": settings.admin.token_file} if settings.admin.token_file else {}
@@ -191,9 +183,7 @@ def _service(service: Service) -> str:
             "fall": health.fall,
             "rise": health.rise,
         },
-        replicas=[
-            {"address": each.address, "zone": each.zone, "weight": each.weight} for each in service.replicas
-        ],
+        replicas=[{"address": each.address, "zone": each.zone, "weight": each.weight} for each in service.replicas],
     )
 
 

@@ -149,9 +149,7 @@ fillers = st.sampled_from(["", " ", "\n", " # note ]}\n", "\n\n\t"])
 
 def arrays(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     element = st.tuples(fillers, values, fillers).map("".join)
-    return st.tuples(st.lists(element, max_size=3).map(",".join), fillers).map(
-        lambda inner: f"[{''.join(inner)}]"
-    )
+    return st.tuples(st.lists(element, max_size=3).map(",".join), fillers).map(lambda inner: f"[{''.join(inner)}]")
 
 
 def inline_tables(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -166,9 +164,9 @@ statements = (
     | dotted.map(lambda key: f"[[ {key} ]]")
     | st.just("# note = 1")
 )
-documents = st.lists(
-    st.tuples(fillers, statements, st.sampled_from(["\n", " # end\n", "\r\n"])).map("".join)
-).map("".join)
+documents = st.lists(st.tuples(fillers, statements, st.sampled_from(["\n", " # end\n", "\r\n"])).map("".join)).map(
+    "".join
+)
 
 
 @given(documents)

@@ -118,10 +118,7 @@ def parts(given: Settings) -> dict[str, object]:
         for each in given.services
     }
     return {
-        **{
-            name: getattr(given, name)
-            for name in ("node", "listeners", "workers", "limits", "gossip", "admin")
-        },
+        **{name: getattr(given, name) for name in ("node", "listeners", "workers", "limits", "gossip", "admin")},
         "services": services,
         "routes": routed,
         "log.access": given.log.access,

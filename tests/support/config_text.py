@@ -1,0 +1,65 @@
+"""A small sound configuration file, and what parsing a changed one says."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from lbmesh.config.errors import ConfigError
+from lbmesh.config.parse import parse_settings
+from lbmesh.config.settings import Settings
+
+KEY = "0123456789abcdef" * 4
+BASE = """\
+[node]
+zone = "zone-a"
+[gossip]
+bind = "10.0.1.10:7946"
+key_file = "/gossip.key"
+[[listener]]
+bind = "0.0.0.0:80"
+[[service]]
+name = "shop"
+hosts = ["shop.example.com"]
+timeouts = { connect = "1s" }
+health = { interval = "2s" }
+replicas = [
+  { address = "10.0.1.20:8080", zone = "zone-a" },
+  { address = "10.0.2.20:8080", zone = "zone-b" },
+]
+[admin]
+token_file = "/admin.token"
+"""
+FILES = {"/gossip.key": f"{KEY}\n", "/admin.token": "secret\n"}
+
+
+def reader(files: dict[str, str]) -> Callable[[Path], str]:
+    def read_file(path: Path) -> str:
+        if str(path) not in files:
+            raise FileNotFoundError
+        return files[str(path)]
+
+    return read_file
+
+
+def parse(
+    text: str, *, host_name: str = "lb-a1", cpu_count: int = 2, files: dict[str, str] = FILES
+) -> Settings | tuple[ConfigError, ...]:
+    return parse_settings(text, file="x.toml", host_name=host_name, cpu_count=cpu_count, read_file=reader(files))
+
+
+def settings_of(text: str, *, cpu_count: int = 2) -> Settings:
+    parsed = parse(text, cpu_count=cpu_count)
+    assert isinstance(parsed, Settings), [str(error) for error in parsed]
+    return parsed
+
+
+def errors_of(text: str, *, host_name: str = "lb-a1", files: dict[str, str] = FILES) -> list[str]:
+    """Each error as it is shown, without the file's name."""
+    parsed = parse(text, host_name=host_name, files=files)
+    assert not isinstance(parsed, Settings)
+    return [str(error).removeprefix("x.toml:") for error in parsed]
+
+
+def changed(old: str, new: str) -> str:
+    """The base file with one place in it changed."""
+    assert BASE.count(old) == 1, old
+    return BASE.replace(old, new)

@@ -1,0 +1,115 @@
+"""Which changes are hot and which need a restart, each in the words that the log shows."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from lbmesh.config.diff import Hot, NeedsRestart, diff
+from lbmesh.config.settings import Settings
+from tests.support.config_text import BASE, FILES, changed, parse, settings_of
+
+OTHER = '[[service]]\nname = "next"\npaths = ["/next"]\nreplicas = [{ address = "10.0.1.30:80", zone = "z" }]\n'
+ROUTE = '[[route]]\npaths = ["/a"]\nservices = [{ name = "shop", weight = 95 }, { name = "next", weight = 5 }]\n'
+
+HOT = [
+    ('zone = "zone-b" }', 'zone = "zone-b", weight = 2 }', ["service shop: replica 10.0.2.20:8080: weight 1 → 2"]),
+    ('zone = "zone-b" }', 'zone = "zone-c" }', ["service shop: replica 10.0.2.20:8080: zone zone-b → zone-c"]),
+    ("10.0.2.20:8080", "[::1]:80",
+     ["service shop: replica 10.0.2.20:8080 removed", "service shop: replica [::1]:80 added"]),
+    ('connect = "1s"', 'connect = "250ms"', ["service shop: timeouts.connect 1s → 0.25s"]),
+    ('connect = "1s"', 'response = "1h", idle = "23h"',
+     ["service shop: timeouts.response 15s → 3600s", "service shop: timeouts.idle 60s → 82800s"]),
+    ('interval = "2s"', 'interval = "3s", path = "/h", fall = 4',
+     ["service shop: health.path / → /h", "service shop: health.interval 2s → 3s", "service shop: health.fall 3 → 4"]),
+    ('health = { interval = "2s" }', "health = false", ["service shop: health check removed"]),
+    ('name = "shop"', 'name = "shop"\nbalance = "round_robin"\nretries = 3',
+     ["service shop: balance p2c → round_robin", "service shop: retries 2 → 3"]),
+    ('hosts = ["shop.example.com"]', 'hosts = ["a"]', ["route shop.example.com/ removed", "route a/ added"]),
+    ("[admin]", f"{OTHER}[admin]", ["service next added", "route */next added"]),
+    ("[admin]", '[log]\nlevel = "debug"\n[forwarder]\nhead_timeout = "1s"\nconnections_max = 5\n[admin]',
+     ["forwarder.head_timeout 10s → 1s", "forwarder.connections_max 20000 → 5", "log.level info → debug"]),
+]  # fmt: skip
+
+FIXED = [
+    ("[node]", '[node]\nname = "b"\nstate_dir = "/s"\ndrain_timeout = "1m"',
+     ["node.name lb-a1 → b", "node.state_dir /var/lib/lbmesh → /s", "node.drain_timeout 30s → 60s"]),
+    ('zone = "zone-a"\n[g', 'zone = "zone-b"\n[g', ["node.zone zone-a → zone-b"]),
+    ('"0.0.0.0:80"', '"0.0.0.0:81"', ["listener bind 0.0.0.0:80 → 0.0.0.0:81"]),
+    ("[admin]", '[[listener]]\nbind = "[::]:80"\n[admin]', ["listener [::]:80 added"]),
+    ("[admin]", "[forwarder]\nworkers = 3\n[admin]", ["forwarder.workers 2 → 3"]),
+    ("[admin]", '[log]\naccess = "off"\n[admin]', ["log.access stdout → off"]),
+    ("10.0.1.10:7946", "10.0.1.11:7946",
+     ["gossip.bind 10.0.1.10:7946 → 10.0.1.11:7946", "gossip.advertise 10.0.1.10:7946 → 10.0.1.11:7946"]),
+    ("[gossip]", '[gossip]\nseeds = ["a:1", "b:2"]', ["gossip.seeds none → a:1, b:2"]),
+    ("/gossip.key", "/other.key", ["gossip.key_file /gossip.key → /other.key"]),
+    ('[gossip]\nbind = "10.0.1.10:7946"\nkey_file = "/gossip.key"\n', "", ["gossip removed"]),
+    ("[admin]", '[admin]\nbind = "[::1]:99"', ["admin.bind 127.0.0.1:9900 → [::1]:99"]),
+    ('token_file = "/admin.token"', "",
+     ["admin.token_file /admin.token → none", "admin: another token"]),
+    ('[admin]\ntoken_file = "/admin.token"\n', "", ["admin removed"]),
+]  # fmt: skip
+
+
+def compare(old: str, new: str) -> Hot | NeedsRestart:
+    files = {**FILES, "/other.key": FILES["/gossip.key"]}
+    after = parse(changed(old, new), files=files)
+    assert isinstance(after, Settings), after
+    return diff(settings_of(BASE), after)
+
+
+@pytest.mark.parametrize(("old", "new", "changes"), HOT)
+def test_hot_changes(old: str, new: str, changes: list[str]) -> None:
+    assert compare(old, new) == Hot(tuple(changes))
+
+
+@pytest.mark.parametrize(("old", "new", "changes"), FIXED)
+def test_changes_that_need_a_restart(old: str, new: str, changes: list[str]) -> None:
+    assert compare(old, new) == NeedsRestart(tuple(f"{change} needs a restart" for change in changes))
+
+
+def test_one_change_that_needs_a_restart_refuses_the_hot_ones_with_it() -> None:
+    text = changed('connect = "1s"', 'connect = "2s"').replace("0.0.0.0:80", "0.0.0.0:81")
+    assert diff(settings_of(BASE), settings_of(text)) == NeedsRestart(
+        ("listener bind 0.0.0.0:80 → 0.0.0.0:81 needs a restart",)
+    )
+
+
+def test_a_removed_listener_needs_a_restart() -> None:
+    two = settings_of(BASE + '[[listener]]\nbind = "[::]:80"\n')
+    assert diff(two, settings_of(BASE)) == NeedsRestart(("listener [::]:80 removed needs a restart",))
+
+
+def test_other_weights_of_a_route() -> None:
+    old, new = BASE + OTHER + ROUTE, BASE + OTHER + ROUTE.replace("95", "90").replace("5 }]", "10 }]")
+    assert diff(settings_of(old), settings_of(new)) == Hot(
+        ("route */a: next 5, shop 95 → next 10, shop 90",),
+    )
+
+
+@pytest.mark.parametrize(
+    "reordered",
+    [
+        lambda settings: replace(settings, services=settings.services[::-1]),
+        lambda settings: replace(settings, routes=settings.routes[::-1]),
+        lambda settings: replace(
+            settings,
+            services=tuple(replace(each, replicas=each.replicas[::-1]) for each in settings.services),
+        ),
+        lambda settings: replace(
+            settings, routes=tuple(replace(each, services=each.services[::-1]) for each in settings.routes)
+        ),
+    ],
+)
+def test_another_order_is_no_change(reordered: Callable[[Settings], Settings]) -> None:
+    settings = settings_of(BASE + OTHER + ROUTE)
+    assert reordered(settings) != settings
+    assert diff(settings, reordered(settings)) == Hot(())
+
+
+def test_another_secret_in_the_same_file_needs_a_restart_and_is_not_shown() -> None:
+    after = parse(BASE, files={"/gossip.key": "ab" * 32, "/admin.token": "hush"})
+    assert isinstance(after, Settings)
+    assert diff(settings_of(BASE), after) == NeedsRestart(
+        ("gossip: another key ring needs a restart", "admin: another token needs a restart")
+    )

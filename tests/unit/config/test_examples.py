@@ -1,0 +1,56 @@
+"""The annotated examples under config/ are sound, and show what this version knows."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lbmesh.config.parse import parse_settings
+from lbmesh.config.settings import Settings
+from tests.support.config_text import KEY
+
+EXAMPLES = Path(__file__).parents[3] / "config"
+
+
+def load(name: str, *, uncommented: bool = False) -> Settings:
+    text = (EXAMPLES / name).read_text()
+    if uncommented:
+        text = re.sub(r"^# (\w+ = )", r"\1", text, flags=re.MULTILINE)
+    parsed = parse_settings(text, file=name, host_name="lb", cpu_count=2, read_file=lambda _: KEY)
+    assert isinstance(parsed, Settings), [str(error) for error in parsed]
+    return parsed
+
+
+def test_there_is_nothing_untested() -> None:
+    assert {path.name for path in EXAMPLES.iterdir()} == {"lbmesh.toml", "minimal.toml"}
+
+
+def test_minimal_is_a_node_alone() -> None:
+    settings = load("minimal.toml")
+    assert settings.gossip is None
+    assert settings.admin is None
+    assert [len(service.replicas) for service in settings.services] == [2]
+
+
+def test_the_full_example_spans_three_zones() -> None:
+    settings = load("lbmesh.toml")
+    assert {replica.zone for service in settings.services for replica in service.replicas} == {
+        "zone-a",
+        "zone-b",
+        "zone-c",
+    }
+    assert settings.gossip is not None
+    assert settings.admin is not None
+
+
+def test_what_is_commented_out_is_the_default() -> None:
+    text = (EXAMPLES / "lbmesh.toml").read_text()
+    assert len(re.findall(r"^# \w+ = ", text, flags=re.MULTILINE)) == 8
+    assert load("lbmesh.toml", uncommented=True) == load("lbmesh.toml")
+
+
+@pytest.mark.parametrize(
+    "key", ["seeds", "workers", "balance", "retries", "timeouts", "health", "token_file", "weight"]
+)
+def test_every_key_is_shown(key: str) -> None:
+    assert re.search(rf"\b{key} = ", (EXAMPLES / "lbmesh.toml").read_text())

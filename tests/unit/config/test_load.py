@@ -1,0 +1,97 @@
+"""Files on disk: read, refused with words when they cannot be, secrets only when nobody else can read them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lbmesh.config.check import check_file
+from lbmesh.config.load import SECRET_BYTES_MAX, load_settings, read_secret
+from lbmesh.config.parse import CONFIG_CHARS_MAX
+from lbmesh.config.settings import Settings
+from tests.support.config_text import BASE, KEY
+
+
+def write(folder: Path, text: str = BASE, key_mode: int = 0o600) -> Path:
+    """The base file in `folder`, with its two secrets beside it."""
+    for name, content in (("gossip.key", KEY), ("admin.token", "secret")):
+        secret = folder / name
+        secret.write_text(content)
+        secret.chmod(key_mode)
+        text = text.replace(f'"/{name}"', f'"{secret}"')
+    file = folder / "lbmesh.toml"
+    file.write_text(text)
+    return file
+
+
+def test_a_sound_file_loads_and_checks(tmp_path: Path) -> None:
+    file = write(tmp_path, BASE.replace("[node]", '[node]\nname = "lb-a1"'))
+    loaded = load_settings(file)
+    assert isinstance(loaded, Settings)
+    assert loaded.gossip is not None
+    assert loaded.gossip.keys == (bytes.fromhex(KEY),)
+    assert loaded.workers == len(os.sched_getaffinity(0))
+    assert check_file(file) == ()
+
+
+def test_the_host_s_name_is_the_default(tmp_path: Path) -> None:
+    loaded = load_settings(write(tmp_path))
+    if isinstance(loaded, Settings):
+        assert loaded.node.name == os.uname().nodename
+    else:
+        assert [error.path for error in loaded] == ["node.name"]
+
+
+def test_check_shows_every_error_with_file_and_line(tmp_path: Path) -> None:
+    file = write(
+        tmp_path, BASE.replace("[node]", '[node]\nname = "lb-a1"').replace('"1s"', "1").replace("0.0.0.0:80", "0.0.0.0")
+    )
+    lines = check_file(file)
+    assert [line.split(" ")[0] for line in lines] == [f"{file}:8:", f"{file}:12:"]
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o601])
+def test_a_key_that_others_can_reach_is_refused(tmp_path: Path, mode: int) -> None:
+    file = write(tmp_path, BASE.replace("[node]", '[node]\nname = "lb-a1"'), key_mode=mode)
+    key = tmp_path / "gossip.key"
+    assert check_file(file)[0] == (
+        f"{file}:6: gossip.key_file: cannot read {key}: its mode {mode:04o} lets others read it; run chmod 0600 {key}"
+    )
+
+
+def test_a_key_that_only_its_owner_may_read_is_fine(tmp_path: Path) -> None:
+    secret = tmp_path / "key"
+    secret.write_text("x")
+    secret.chmod(0o400)
+    assert read_secret(secret) == "x"
+
+
+def test_a_secret_is_bounded(tmp_path: Path) -> None:
+    secret = tmp_path / "key"
+    secret.write_bytes(b"0" * (SECRET_BYTES_MAX + 1))
+    secret.chmod(0o600)
+    with pytest.raises(OSError, match=f"larger than {SECRET_BYTES_MAX} bytes"):
+        read_secret(secret)
+
+
+def test_a_secret_that_is_no_text_is_told_like_any_other(tmp_path: Path) -> None:
+    file = write(tmp_path, BASE.replace("[node]", '[node]\nname = "lb-a1"'))
+    (tmp_path / "gossip.key").write_bytes(b"\xff" * 64)
+    assert ["line 1 of the key file is not" in line for line in check_file(file)] == [True]
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    assert check_file(tmp_path / "none.toml") == (f"{tmp_path}/none.toml: cannot be read: No such file or directory",)
+    assert check_file(tmp_path) == (f"{tmp_path}: cannot be read: Is a directory",)
+
+
+def test_a_file_that_is_not_utf_8_names_the_line(tmp_path: Path) -> None:
+    file = tmp_path / "latin.toml"
+    file.write_bytes(b"[node]\n# fine\nname = '\xe9'\n")
+    assert check_file(file) == (f"{file}:3: not UTF-8; save the file in that encoding",)
+
+
+def test_a_file_is_bounded(tmp_path: Path) -> None:
+    file = tmp_path / "big.toml"
+    file.write_bytes(b"#" * (CONFIG_CHARS_MAX + 1))
+    assert check_file(file) == (f"{file}: cannot be read: larger than {CONFIG_CHARS_MAX} bytes",)

@@ -1,0 +1,217 @@
+"""Each rule of the file: what breaks it, in which line it is told, and in which words."""
+
+import pytest
+
+from tests.support.config_text import changed, errors_of
+
+NAME = 'write a name such as "zone-a": letters, digits, "-", "_" and ".", at most 63'
+DURATION = 'write a duration such as "250ms", "2s", "1m"'
+RANGE = 'write a duration from "1ms" to "24h"'
+WEIGHT = "write a whole number from 1 to 100"
+PATH = 'write a path that starts with "/", without query or blanks, such as "/healthz"'
+HOST = 'write a host such as "shop.example.com", "*.shop.example.com" or "*"'
+NOT_YET = "this version does not have it; remove it"
+ROUTE = '[[route]]\nservices = [{ name = "shop" }]\n'
+
+# One row for each rule: a place in the base file, what to put there, and the one error that must come of it.
+# fmt: off
+RULES = [
+    # Names and required keys.
+    ('zone = "zone-a"\n[g', "[g", '1: node.zone: missing; write zone = "zone-a"'),
+    ("[node]", '[node]\nname = "a b"', f'2: node.name: found "a b"; {NAME}'),
+    ('zone = "zone-a"\n[g', f'zone = "{"z" * 64}"\n[g', f'2: node.zone: found "{"z" * 64}"; {NAME}'),
+    ('zone = "zone-a"\n[g', "zone = 1\n[g", f"2: node.zone: found 1; {NAME}"),
+    ('name = "shop"', 'name = ""', f'9: service #1: name: found ""; {NAME}'),
+    ('name = "shop"\n', "", '8: service #1: name: missing; write name = "shop"'),
+    # Shapes.
+    ('[node]\nzone = "zone-a"', "node = true", "1: node: found true; write a table: [node]"),
+    ("[[service]]", "[service]", "8: service: found a table; write an array of tables: [[service]]"),
+    ('timeouts = { connect = "1s" }', "timeouts = 3",
+     '11: service "shop": timeouts: found 3; write a table: timeouts = { … }'),
+    ('health = { interval = "2s" }', "health = true",
+     '12: service "shop": health: found true; write a table: health = { … }'),
+    ('  { address = "10.0.1.20:8080", zone = "zone-a" },', "  7,",
+     '14: service "shop": replicas[#1]: found 7; write a table: { … }'),
+    ('hosts = ["shop.example.com"]', 'hosts = "shop"',
+     '10: service "shop": hosts: found "shop"; write an array such as ["shop.example.com"]'),
+    ('hosts = ["shop.example.com"]', "hosts = []",
+     '10: service "shop": hosts: found an empty array; write an array such as ["shop.example.com"]'),
+    ('hosts = ["shop.example.com"]', f"hosts = {['a'] * 257}",
+     '10: service "shop": hosts: more than 256 elements; write fewer, or several tables'),
+    # Unknown keys, and keys of the contract that come later.
+    ("[node]", '[node]\nstatedir = "/s"', "2: node.statedir: unknown key; write state_dir"),
+    ("[node]", "[nodes]\n[node]", "1: nodes: unknown key; write node"),
+    ("[admin]", "[qqqq]\n[admin]",
+     ("17: qqqq: unknown key; remove it, or write one of admin, forwarder, gossip, listener, log, "
+      "node, route, service")),
+    ("[[listener]]", '[[listener]]\n"a\\nb" = 1',
+     '7: listener #1: "a\\nb": unknown key; remove it, or write one of bind'),
+    ('health = { interval = "2s" }', "health = { intervall = 2 }",
+     '12: service "shop": health.intervall: unknown key; write interval'),
+    ('timeouts = { connect = "1s" }', "timeouts = { read = 2 }",
+     '11: service "shop": timeouts.read: unknown key; remove it, or write one of connect, idle, response'),
+    ('zone = "zone-b" }', 'zone = "zone-b", wieght = 2 }',
+     '15: service "shop": replicas[#2].wieght: unknown key; write weight'),
+    ("[gossip]", "[gossip]\nseed = []", "4: gossip.seed: unknown key; write seeds"),
+    ("[admin]", "[admin]\ntoken = 1", "18: admin.token: unknown key; write token_file"),
+    ("[admin]", "[log]\nlevle = 1\n[admin]", "18: log.levle: unknown key; write level"),
+    ("[admin]", "[forwarder]\nworker = 1\n[admin]", "18: forwarder.worker: unknown key; write workers"),
+    ("[admin]", f"{ROUTE}path = 1\n[admin]", "19: route #1: path: unknown key; write paths"),
+    ("[[listener]]", "[[listener]]\ntls = { cert = 1 }", f"7: listener #1: tls: {NOT_YET}"),
+    ("[admin]", "[[front]]\n[admin]", f"17: front: {NOT_YET}"),
+    ("[admin]", "[failover]\n[admin]", f"17: failover: {NOT_YET}"),
+    ("[admin]", "[dns]\n[admin]", f"17: dns: {NOT_YET}"),
+    ("[[service]]", '[[service]]\nbalance = "ring_hash"',
+     ('9: service "shop": balance: found "ring_hash"; this version does not have it; write one of '
+      '"p2c", "least_request", "round_robin"')),
+    ("[[service]]", "[[service]]\nbalance = []",
+     ('9: service "shop": balance: found an empty array; write one of "p2c", "least_request", '
+      '"round_robin"')),
+    # Durations and numbers.
+    ('connect = "1s"', 'connect = "1 second"',
+     f'11: service "shop": timeouts.connect: found "1 second"; {DURATION}'),
+    ('connect = "1s"', "connect = 1", f'11: service "shop": timeouts.connect: found 1; {DURATION}'),
+    ('connect = "1s"', 'connect = "-1s"', f'11: service "shop": timeouts.connect: found "-1s"; {DURATION}'),
+    ('connect = "1s"', 'connect = "0s"', f'11: service "shop": timeouts.connect: found "0s"; {RANGE}'),
+    ('connect = "1s"', 'response = "25h"', f'11: service "shop": timeouts.response: found "25h"; {RANGE}'),
+    ('connect = "1s"', 'idle = "0.5ms"', f'11: service "shop": timeouts.idle: found "0.5ms"; {RANGE}'),
+    ("[node]", '[node]\ndrain_timeout = "0s"', f'2: node.drain_timeout: found "0s"; {RANGE}'),
+    ('interval = "2s"', 'interval = "0s", timeout = "5s"',
+     f'12: service "shop": health.interval: found "0s"; {RANGE}'),
+    ('interval = "2s"', 'interval = "2s", timeout = "2100ms"',
+     '12: service "shop": health.timeout: found "2100ms"; write no more than the interval, 2s'),
+    ('interval = "2s"', "fall = 0", f'12: service "shop": health.fall: found 0; {WEIGHT}'),
+    ('interval = "2s"', "rise = 101", f'12: service "shop": health.rise: found 101; {WEIGHT}'),
+    ('interval = "2s"', 'path = "healthz"', f'12: service "shop": health.path: found "healthz"; {PATH}'),
+    ("[[service]]", "[[service]]\nretries = -1",
+     '9: service "shop": retries: found -1; write a whole number from 0 to 10'),
+    ('zone = "zone-b" }', 'zone = "zone-b", weight = 0 }',
+     f'15: service "shop": replicas[#2].weight: found 0; {WEIGHT}'),
+    ('zone = "zone-b" }', 'zone = "zone-b", weight = 101 }',
+     f'15: service "shop": replicas[#2].weight: found 101; {WEIGHT}'),
+    ('zone = "zone-b" }', 'zone = "zone-b", weight = true }',
+     f'15: service "shop": replicas[#2].weight: found true; {WEIGHT}'),
+    ("[admin]", "[forwarder]\nworkers = 0\n[admin]",
+     "18: forwarder.workers: found 0; write a whole number from 1 to 256"),
+    ("[admin]", "[forwarder]\nconnections_max = 1_000_001\n[admin]",
+     f"18: forwarder.connections_max: found 1000001; {WEIGHT}0000"),
+    ("[admin]", '[forwarder]\nhead_timeout = "0s"\n[admin]',
+     f'18: forwarder.head_timeout: found "0s"; {RANGE}'),
+    ("[admin]", '[forwarder]\nkeepalive_timeout = "0s"\n[admin]',
+     f'18: forwarder.keepalive_timeout: found "0s"; {RANGE}'),
+    ("[admin]", '[forwarder]\nupstream_idle = "0s"\n[admin]',
+     f'18: forwarder.upstream_idle: found "0s"; {RANGE}'),
+    # Addresses.
+    ('"0.0.0.0:80"', '"80"',
+     '7: listener #1: bind: "80" has no port: write "host:port", for example "10.0.0.1:80" or "[::1]:80"'),
+    ('"0.0.0.0:80"', "80", '7: listener #1: bind: found 80; write an address such as "0.0.0.0:80"'),
+    ('"0.0.0.0:80"', '"a\\n:80"',
+     '7: listener #1: bind: found "a\\n:80"; write an address such as "0.0.0.0:80"'),
+    ('"0.0.0.0:80"', '"localhost:80"',
+     ('7: listener #1: bind: found "localhost:80"; a name will not do here: write an IP address '
+      'such as "0.0.0.0:80"')),
+    ('"0.0.0.0:80"', '"::1:80"',
+     '7: listener #1: bind: found "::1:80"; an IPv6 address needs brackets: write "[::1]:80"'),
+    ('bind = "0.0.0.0:80"', 'bind = "0.0.0.0:80"\n[[listener]]\nbind = "0.0.0.0:80"',
+     "9: listener #2: bind: 0.0.0.0:80 is already bound in line 7; remove one"),
+    ('[[listener]]\nbind = "0.0.0.0:80"\n', "",
+     '1: listener: missing; write [[listener]] and below it bind = "0.0.0.0:80"'),
+    ('bind = "0.0.0.0:80"\n', "", '6: listener #1: bind: missing; write bind = "0.0.0.0:80"'),
+    ("[admin]", '[admin]\nbind = "0.0.0.0:80"',
+     "18: admin.bind: 0.0.0.0:80 is a listener's address; write another"),
+    ('token_file = "/admin.token"', 'bind = "10.0.0.1:99"',
+     ('17: admin.token_file: missing, and bind is not loopback; write token_file = '
+      '"/etc/lbmesh/admin.token"')),
+    ('bind = "10.0.1.10:7946"', 'bind = "0.0.0.0:7946"',
+     ('3: gossip.advertise: missing, and bind is a wildcard; write the address that others reach, '
+      'such as advertise = "10.0.1.10:7946"')),
+    ("[gossip]", '[gossip]\nadvertise = "[::]:1"',
+     ('4: gossip.advertise: found "[::]:1"; a wildcard leads nowhere: write the address others '
+      'reach, such as "10.0.1.10:7946"')),
+    ("[gossip]", '[gossip]\nadvertise = "10.0.0.1:0"',
+     ('4: gossip.advertise: port 0 in "10.0.0.1:0" is out of range: write a '
+      'port from 1 to 65535')),
+    ("[gossip]", '[gossip]\nseeds = [\n"10.0.0.1:1",\n"b"]',
+     '6: gossip.seeds[#2]: "b" has no port: write "host:port", for example "10.0.0.1:80" or "[::1]:80"'),
+    ('bind = "10.0.1.10:7946"\n', "", '3: gossip.bind: missing; write bind = "0.0.0.0:7946"'),
+    ('address = "10.0.2.20:8080"', 'address = "10.0.1.20:8080"',
+     '15: service "shop": replicas[#2].address: 10.0.1.20:8080 is in line 14 already; remove one'),
+    ('address = "10.0.2.20:8080"', 'address = "app:80"',
+     ('15: service "shop": replicas[#2].address: found "app:80"; a name will not do here: write an '
+      'IP address such as "10.0.1.10:7946"')),
+    ('address = "10.0.2.20:8080", ', "",
+     '15: service "shop": replicas[#2].address: missing; write address = "10.0.1.20:8080"'),
+    (', zone = "zone-b"', "", '15: service "shop": replicas[#2].zone: missing; write zone = "zone-a"'),
+    # Secrets' files.
+    ('"/gossip.key"', '"/none"',
+     "5: gossip.key_file: there is no file /none; make it, or write another path"),
+    ('key_file = "/gossip.key"\n', "",
+     '3: gossip.key_file: missing; write key_file = "/etc/lbmesh/gossip.key"'),
+    ('"/gossip.key"', '""', '5: gossip.key_file: found ""; write a path such as "/etc/lbmesh/gossip.key"'),
+    ('"/gossip.key"', '"a\\u0000"',
+     '5: gossip.key_file: found "a\\u0000"; write a path such as "/etc/lbmesh/gossip.key"'),
+    # Services and routes.
+    ('  { address = "10.0.1.20:8080", zone = "zone-a" },\n  { address = "10.0.2.20:8080", zone = "zone-b" },\n',
+     "",
+     ('13: service "shop": replicas: a service needs a replica; write replicas = [{ address = '
+      '"10.0.1.20:8080", zone = "zone-a" }]')),
+    ("[admin]",
+     '[[service]]\nname = "shop"\npaths = ["/x"]\nreplicas = [{address="10.0.0.1:1",zone="z"}]\n[admin]',
+     '18: service "shop": name: found "shop"; line 9 has a service of this name; write another'),
+    ('hosts = ["shop.example.com"]\n', "",
+     '8: service "shop": no route leads here; write hosts = ["*"], or name it in a [[route]]'),
+    ('"shop.example.com"', '"a", "shop.example.com:80"',
+     f'10: service "shop": hosts[#2]: found "shop.example.com:80"; {HOST}, without a port'),
+    ('"shop.example.com"', '"a", "*shop.example.com"',
+     ('10: service "shop": hosts[#2]: found "*shop.example.com"; a wildcard stands for whole '
+      'leading labels: write "*.shop.example.com" or "*"')),
+    ('"shop.example.com"', '"a", "b.*"',
+     ('10: service "shop": hosts[#2]: found "b.*"; a wildcard stands for whole leading labels: '
+      'write "*.shop.example.com" or "*"')),
+    ('"shop.example.com"', '"a", "::1"',
+     '10: service "shop": hosts[#2]: found "::1"; an IPv6 address needs brackets: write "[::1]"'),
+    ('"shop.example.com"', '"a", "a b"', f'10: service "shop": hosts[#2]: found "a b"; {HOST}'),
+    ('"shop.example.com"', '"a", 1', f'10: service "shop": hosts[#2]: found 1; {HOST}'),
+    ('hosts = ["shop.example.com"]', 'paths = [\n"/", "a"\n]',
+     f'11: service "shop": paths[#2]: found "a"; {PATH}'),
+    ('hosts = ["shop.example.com"]', 'paths = ["/", "/a?b"]',
+     f'10: service "shop": paths[#2]: found "/a?b"; {PATH}'),
+    ('hosts = ["shop.example.com"]', 'paths = ["/", "/%4"]',
+     f'10: service "shop": paths[#2]: found "/%4"; {PATH}'),
+    ("[admin]", '[[route]]\nservices = [{ name = "shpo" }]\n[admin]',
+     '18: route #1: services[#1].name: found "shpo"; no such service; write "shop"'),
+    ("[admin]", '[[route]]\nservices = [{ name = "x" }]\n[admin]',
+     '18: route #1: services[#1].name: no such service; write [[service]] with name = "x"'),
+    ("[admin]", '[[route]]\nservices = [{ name = "shop", weight = 101 }]\n[admin]',
+     f"18: route #1: services[#1].weight: found 101; {WEIGHT}"),
+    ("[admin]", '[[route]]\nservices = [{ name = "shop", x = 1 }]\n[admin]',
+     "18: route #1: services[#1].x: unknown key; remove it, or write one of name, weight"),
+    ("[admin]", '[[route]]\nservices = [{ name = "shop" }, { name = "shop" }]\n[admin]',
+     ('18: route #1: services[#2].name: found "shop"; this route names it already; add the weights '
+      'up and remove one')),
+    ("[admin]", "[[route]]\n[admin]",
+     '17: route #1: services: a route needs a service; write services = [{ name = "shop" }]'),
+    ("[admin]", "[[route]]\nservices = []\n[admin]",
+     '18: route #1: services: a route needs a service; write services = [{ name = "shop" }]'),
+    ("[admin]", f'{ROUTE}hosts = ["shop.example.com"]\npaths = ["/b", "/"]\n[admin]',
+     ('10: service "shop": hosts: host "shop.example.com" with path "/" already belongs to route #1 '
+      'in line 19; give each host and path one route')),
+    ("[admin]", f"{ROUTE}{ROUTE}[admin]",
+     ('19: route #2: host "*" with path "/" already belongs to route #1 in line 17; give each host '
+      'and path one route')),
+    ("[admin]", f'{ROUTE}paths = ["/a"]\n{ROUTE}paths = ["/a/"]\n[admin]',
+     ('22: route #2: paths: host "*" with path "/a" already belongs to route #1 in line 19; give '
+      'each host and path one route')),
+    # The log.
+    ("[admin]", '[log]\nlevel = "trace"\n[admin]',
+     '18: log.level: found "trace"; write one of "debug", "info", "warning", "error"'),
+    ("[admin]", '[log]\naccess = "Stdout"\n[admin]',
+     ('18: log.access: found "Stdout"; write "stdout", "off" or an absolute path such as '
+      '"/var/log/lbmesh/access.log"')),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("old", "new", "error"), RULES, ids=[rule[2] for rule in RULES])
+def test_a_broken_rule_is_the_one_error(old: str, new: str, error: str) -> None:
+    assert errors_of(changed(old, new)) == [error]
