@@ -1,0 +1,218 @@
+"""One request's way through the balancers: when to wait, when to send it (again), which answer to take.
+
+Pure: the transports tell it what happened and at what time, and ask for the next step. Both the threads'
+and the tasks' transport are shells around this.
+
+An attempt has two phases. While it *dials*, nothing of the request is on the wire: connects race, and
+whatever fails there is tried elsewhere, for any method. Once *connected* the request may have arrived, and
+only one that may be repeated gets another attempt.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from lbmesh.client.budget import AttemptBudget
+from lbmesh.client.memory import BalancerMemory
+from lbmesh.client.policy import BUDGET_POLL_S, Policy
+from lbmesh.model.address import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Begin attempt number `attempt` (from 0) over `order`."""
+
+    attempt: int
+    order: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait for an attempt to report something, at most until this time (None: as long as it takes)."""
+
+    until: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Nothing runs and nothing more may be tried."""
+
+
+Step = Start | Wait | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What happened at one balancer."""
+
+    balancer: Address
+    what: str
+    after_s: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.balancer} {self.what} (after {self.after_s:.3f} s)"
+
+
+class Judgement(Enum):
+    """What to do with an answer."""
+
+    TAKE = auto()
+    KEEP = auto()
+    """Keep it, unread, in case no other balancer has a better one."""
+
+
+class Attempts:
+    """The state of one request. Not thread-safe: the shell holds its lock around each call.
+
+    `failures` is what went wrong, in order; `spoiled` are the balancers whose kept connections should be
+    closed.
+    """
+
+    def __init__(
+        self, policy: Policy, memory: BalancerMemory, budget: AttemptBudget, now: float, *, may_repeat: bool
+    ) -> None:
+        self.failures: list[Failure] = []
+        self.spoiled: set[Address] = set()
+        self.started = 0
+        self._policy = policy
+        self._memory = memory
+        self._budget = budget
+        self._may_repeat = may_repeat
+        self._untried = list(memory.order(now, may_repeat=may_repeat))
+        self._began = now
+        self._running: dict[int, Address | None] = {}
+        self._last_sent = now
+        self._wanted_since: float | None = None
+        self._timed_out = False
+        self._put_aside: list[Address] = []
+        budget.requests += 1
+
+    @property
+    def running(self) -> int:
+        """Attempts under way."""
+        return len(self._running)
+
+    def step(self, now: float) -> Step:
+        """What to do next; `Start` counts the attempt as under way."""
+        if not self._may_start():
+            return Wait(None) if self._running else Stop()
+        due = self._due(now)
+        if due is None or due > now:
+            return Wait(due)
+        if self.started and not self._budget.try_take():
+            return self._wait_for_budget(now)
+        self._wanted_since = None
+        attempt, self.started = self.started, self.started + 1
+        self._running[attempt] = None
+        return Start(attempt, tuple(self._untried))
+
+    def connected(
+        self,
+        attempt: int,
+        balancer: Address,
+        now: float,
+        *,
+        failed: Sequence[Failure] = (),
+        outrun: Sequence[Address] = (),
+    ) -> None:
+        """The attempt has a connection to `balancer`; others failed before it, or were silent longer than
+        the stagger.
+        """
+        self._note_failed(failed, now)
+        for slow in outrun:
+            self._rest(slow, now)
+            self._untried.remove(slow)
+            self._untried.append(slow)
+        self._untried.remove(balancer)
+        self._running[attempt] = balancer
+        self._last_sent = now
+
+    def dial_failed(self, attempt: int, failed: Sequence[Failure], now: float, *, timed_out: bool) -> None:
+        """No balancer of the attempt's order could be connected to."""
+        self._note_failed(failed, now)
+        self._timed_out |= timed_out
+        self.ended(attempt)
+
+    def broke(self, attempt: int, what: str, now: float, *, reused: bool, timed_out: bool) -> None:
+        """The connection ended, or its time was up, before an answer."""
+        balancer = self._running[attempt]
+        assert balancer is not None
+        self.failures.append(Failure(balancer, what, now - self._began))
+        self._timed_out |= timed_out
+        if reused and not timed_out:
+            # A kept connection may end at any time and says nothing of the balancer (RFC 9112 §9.3.1); a
+            # new one will.
+            self._untried.append(balancer)
+            self.spoiled.add(balancer)
+        else:
+            self._rest(balancer, now)
+        self.ended(attempt)
+
+    def answered(self, attempt: int, status: int, now: float) -> Judgement:
+        """The head of an answer is here. Those it outran or outdid rest for a while once it is taken."""
+        balancer = self._running[attempt]
+        assert balancer is not None
+        self.ended(attempt)
+        if self._may_repeat and status in self._policy.retry_statuses:
+            self._put_aside.append(balancer)
+            self.failures.append(Failure(balancer, f"answered {status}", now - self._began))
+            return Judgement.KEEP
+        self._memory.worked(balancer)
+        outrun = [b for started, b in self._running.items() if b is not None and started < attempt]
+        for worse in (*outrun, *self._put_aside):
+            if worse != balancer:
+                self._rest(worse, now)
+        return Judgement.TAKE
+
+    def ended(self, attempt: int) -> None:
+        """The attempt is over or was cancelled. Harmless when it is known already."""
+        if attempt in self._running:
+            del self._running[attempt]
+            if attempt:
+                self._budget.give_back()
+
+    def close(self) -> None:
+        """The request has its answer or its error: give everything back."""
+        for attempt in list(self._running):
+            self.ended(attempt)
+        self._budget.requests -= 1
+
+    def describe(self) -> str:
+        """What happened at each balancer, for the caller's error message."""
+        told = "; ".join(str(failure) for failure in self.failures) or "none was tried"
+        ran_out = "" if self._wanted_since is None else "; gave up waiting for the retry budget"
+        return f"no balancer answered: {told}{ran_out}"
+
+    def _may_start(self) -> bool:
+        if not self.started:
+            return True
+        return (
+            self._may_repeat
+            and bool(self._untried)
+            and self.started < self._policy.attempts_max
+            and not self._timed_out  # the caller's patience is over: what runs may finish, nothing new begins
+        )
+
+    def _due(self, now: float) -> float | None:
+        if not self._running:
+            return now
+        if self._policy.hedge_delay_s is None or None in self._running.values():
+            return None
+        return self._last_sent + self._policy.hedge_delay_s
+
+    def _wait_for_budget(self, now: float) -> Step:
+        if self._wanted_since is None:
+            self._wanted_since = now
+        if not self._running and now - self._wanted_since >= self._policy.budget_wait_s:
+            return Stop()
+        return Wait(now + BUDGET_POLL_S)
+
+    def _note_failed(self, failed: Sequence[Failure], now: float) -> None:
+        for failure in failed:
+            self.failures.append(Failure(failure.balancer, failure.what, now - self._began))
+            self._rest(failure.balancer, now)
+            self._untried.remove(failure.balancer)
+
+    def _rest(self, balancer: Address, now: float) -> None:
+        self._memory.failed(balancer, now)
+        self.spoiled.add(balancer)

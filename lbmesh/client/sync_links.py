@@ -1,0 +1,132 @@
+"""Connections to the balancers for the threads' transport: a kept one, or the winner of a race."""
+
+import ssl
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import httpcore
+import httpx
+
+from lbmesh.client.attempts import Failure
+from lbmesh.client.idle import ConnectionKey, IdleConnections
+from lbmesh.client.policy import IDLE_MAX, Policy
+from lbmesh.client.sync_race import Raced, race
+from lbmesh.client.sync_socket import SocketStream
+from lbmesh.client.translate import DialError, Timeouts, origin_of, tell
+from lbmesh.model.address import Address
+
+
+@dataclass(slots=True)
+class SyncLink:
+    """A connection to one balancer, with the socket beneath it. `reused`: it has carried a request before."""
+
+    key: ConnectionKey
+    connection: httpcore.HTTP11Connection
+    stream: SocketStream
+    reused: bool = False
+
+    def has_expired(self) -> bool:
+        return self.connection.has_expired()
+
+    def is_idle(self) -> bool:
+        return self.connection.is_idle()
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """A link, and what happened on the way to it."""
+
+    link: SyncLink
+    failed: tuple[Failure, ...] = ()
+    outrun: tuple[Address, ...] = ()
+
+
+class SyncLinks:
+    """Hands out links and takes them back. Thread-safe."""
+
+    def __init__(self, policy: Policy, ssl_context: ssl.SSLContext, limits: httpx.Limits) -> None:
+        self._policy = policy
+        self._ssl_context = ssl_context
+        self._expiry_s = limits.keepalive_expiry
+        idle_max = limits.max_keepalive_connections
+        self._idle: IdleConnections[SyncLink] = IdleConnections(IDLE_MAX if idle_max is None else idle_max)
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def dial(
+        self, order: Sequence[Address], url: httpcore.URL, timeouts: Timeouts, cancelled: Callable[[], bool]
+    ) -> Dialled:
+        """A link to the first of `order` that can be had; over TLS, one whose handshake succeeded.
+
+        Raises DialError when there is none.
+        """
+        if (kept := self._take(ConnectionKey(order[0], origin_of(url)))) is not None:
+            return Dialled(kept)
+        failed: list[Failure] = []
+        outrun: tuple[Address, ...] = ()
+        left = list(order)
+        deadline = None if timeouts.connect is None else time.monotonic() + timeouts.connect
+        while left:
+            raced = self._race(left, failed, deadline, cancelled)
+            failed += raced.failed
+            outrun = raced.outrun
+            try:
+                stream = self._secure(raced.stream, url, deadline)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failed.append(Failure(raced.balancer, tell(error)))
+                left = [b for b in left if b not in [failure.balancer for failure in failed]]
+                continue
+            connection = httpcore.HTTP11Connection(url.origin, stream, self._expiry_s)
+            link = SyncLink(ConnectionKey(raced.balancer, origin_of(url)), connection, stream)
+            return Dialled(link, tuple(failed), outrun)
+        raise DialError(failed, timed_out=False)
+
+    def give_back(self, link: SyncLink) -> None:
+        """The exchange is over: keep the link if it can carry another, else close it."""
+        link.reused = True
+        with self._lock:
+            surplus = [link] if self._closed else self._idle.give(link.key, link)
+        _close(surplus)
+
+    def drop(self, balancer: Address | None = None) -> None:
+        """Close the kept links to one balancer, or to all."""
+        with self._lock:
+            dropped = self._idle.drop(balancer)
+        _close(dropped)
+
+    def close(self) -> None:
+        """Close all kept links, and from now on those that are given back."""
+        self._closed = True
+        self.drop()
+
+    def _take(self, key: ConnectionKey) -> SyncLink | None:
+        with self._lock:
+            link, expired = self._idle.take(key)
+        _close(expired)
+        return link
+
+    def _race(
+        self,
+        left: Sequence[Address],
+        failed: Sequence[Failure],
+        deadline: float | None,
+        cancelled: Callable[[], bool],
+    ) -> Raced:
+        timeout_s = None if deadline is None else deadline - time.monotonic()
+        try:
+            return race(left, stagger_s=self._policy.stagger_s, timeout_s=timeout_s, cancelled=cancelled)
+        except DialError as error:
+            raise DialError((*failed, *error.failures), timed_out=error.timed_out) from None
+
+    def _secure(self, stream: SocketStream, url: httpcore.URL, deadline: float | None) -> SocketStream:
+        if url.scheme != b"https":
+            return stream
+        timeout_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+        return stream.start_tls(self._ssl_context, url.host.decode("ascii"), timeout_s)
+
+
+def _close(links: Sequence[SyncLink]) -> None:
+    for link in links:
+        link.connection.close()

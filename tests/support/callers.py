@@ -1,0 +1,49 @@
+"""The same request through the client in threads, on trio and on asyncio."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import trio
+
+from lbmesh.client import Answered, AsyncMeshTransport, MeshTransport, Policy
+
+FLAVOURS = ("sync", "trio", "asyncio")
+URL = "http://shop.example.com/basket"
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """An answer read whole."""
+
+    status: int
+    text: str
+    report: Answered
+
+
+def call(
+    flavour: str,
+    balancers: Sequence[str],
+    *methods: str,
+    policy: Policy | None = None,
+    timeout: float | httpx.Timeout = 10.0,
+    **arguments: Any,
+) -> list[Got]:
+    """One request per method, one after the other, through one new client, which is closed then."""
+    policy = policy or Policy(spread=False)
+    if flavour == "sync":
+        with httpx.Client(transport=MeshTransport(balancers, policy=policy), timeout=timeout) as client:
+            return [_got(client.request(method, URL, **arguments)) for method in methods]
+
+    async def run() -> list[Got]:
+        transport = AsyncMeshTransport(balancers, policy=policy)
+        async with httpx.AsyncClient(transport=transport, timeout=timeout) as client:
+            return [_got(await client.request(method, URL, **arguments)) for method in methods]
+
+    return trio.run(run) if flavour == "trio" else asyncio.run(run())
+
+
+def _got(response: httpx.Response) -> Got:
+    return Got(response.status_code, response.text, response.extensions["lbmesh"])
