@@ -1,4 +1,4 @@
-"""Tick ages: each process of a node stamps a slot of shared memory, the sentinel reads how old the stamps are.
+"""Tick ages: each process of a node stamps its slot of shared memory, the sentinel reads the stamps' ages.
 
 Shared memory rather than messages: a stamp costs no system call, so the hot path can afford one a batch,
 and a hung process needs to do nothing for its age to grow.

@@ -1,0 +1,1 @@
+"""Where a request goes: compiled routes, zones, balancing policies. Pure: randomness is an argument."""

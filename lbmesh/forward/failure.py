@@ -1,0 +1,52 @@
+"""How an exchange can fail: the access log's word, the answer to the client, whose fault it is."""
+
+from enum import Enum, auto
+from typing import NamedTuple
+
+
+class Fault(Enum):
+    """Who is to blame, so that only a replica's own failures count against it."""
+
+    REPLICA = auto()
+    CLIENT = auto()
+    CONFIGURATION = auto()
+    NODE = auto()
+
+
+class Stage(Enum):
+    """How far the attempt had come, which decides whether it may be repeated.
+
+    NOT_SENT: no byte of the request left this node. SENT: some did.
+    ANSWERED: a byte of the response went to the client.
+    """
+
+    NOT_SENT = auto()
+    SENT = auto()
+    ANSWERED = auto()
+
+
+class Failure(NamedTuple):
+    """`reason`: the word in the access log and the metrics. `status`: what the client gets, if nothing was sent yet."""
+
+    reason: str
+    status: int
+    fault: Fault
+
+
+NO_ROUTE = Failure("no_route", 404, Fault.CONFIGURATION)
+NO_REPLICA = Failure("no_replica", 503, Fault.REPLICA)
+CONNECT_REFUSED = Failure("connect_refused", 503, Fault.REPLICA)
+CONNECT_TIMEOUT = Failure("connect_timeout", 503, Fault.REPLICA)
+CONNECT_FAILED = Failure("connect_failed", 503, Fault.REPLICA)
+RESPONSE_TIMEOUT = Failure("response_timeout", 504, Fault.REPLICA)
+UPSTREAM_CLOSED = Failure("upstream_closed", 502, Fault.REPLICA)
+UPSTREAM_RESET = Failure("upstream_reset", 502, Fault.REPLICA)
+UPSTREAM_IDLE = Failure("upstream_idle", 504, Fault.REPLICA)
+BAD_RESPONSE = Failure("bad_response", 502, Fault.REPLICA)
+CLIENT_CLOSED = Failure("client_closed", 499, Fault.CLIENT)
+CLIENT_IDLE = Failure("client_idle", 408, Fault.CLIENT)
+BAD_BODY = Failure("bad_request", 400, Fault.CLIENT)
+DRAINED = Failure("drained", 503, Fault.NODE)
+INTERNAL = Failure("internal_error", 500, Fault.NODE)
+
+CONNECT_FAILURES = frozenset({CONNECT_REFUSED, CONNECT_TIMEOUT, CONNECT_FAILED})

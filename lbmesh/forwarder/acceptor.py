@@ -1,0 +1,78 @@
+"""Accepting clients from listening sockets that several forwarders share."""
+
+import errno
+import socket
+
+import structlog
+
+from lbmesh.forwarder.client import ClientConnection
+from lbmesh.forwarder.engine import Engine
+
+ACCEPTS_PER_STEP = 16
+"""Connections taken from one listener before the others get their turn, and the other forwarders their share."""
+
+_OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+log = structlog.get_logger(__name__)
+
+
+class Listener:
+    """One listening socket. It is paused while the forwarder is full: clients then wait in the kernel's backlog."""
+
+    __slots__ = ("_engine", "_listening", "_socket")
+
+    def __init__(self, engine: Engine, listening: socket.socket) -> None:
+        listening.setblocking(False)
+        self._engine = engine
+        self._socket = listening
+        self._listening = False
+
+    def resume(self) -> None:
+        """Accept (again), unless the forwarder is full."""
+        if not self._listening and self._has_room():
+            self._listening = True
+            self._engine.reactor.add_listener(self._socket.fileno(), self)
+
+    def pause(self) -> None:
+        """Accept nothing until `resume`."""
+        if self._listening:
+            self._listening = False
+            self._engine.reactor.remove(self._socket.fileno())
+
+    def close(self) -> None:
+        """Stop for good."""
+        self.pause()
+        self._socket.close()
+
+    def on_ready(self, events: int) -> None:
+        """Take what waits. Level-triggered: what is left over is reported again."""
+        del events
+        for _ in range(ACCEPTS_PER_STEP):
+            if not self._has_room():
+                self.pause()
+                return
+            try:
+                connection, peer = self._socket.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _OUT_OF_DESCRIPTORS:
+                    log.error("no client can be accepted until descriptors are free", error=str(error))
+                    self.pause()
+                    return
+                continue
+            self._engine.counters.accepted += 1
+            try:
+                connection.setblocking(False)
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except OSError:
+                connection.close()
+                continue
+            ClientConnection(self._engine, connection, peer[0])
+
+    def on_crash(self) -> None:
+        """A bug in accepting ends the one connection it was about; the listener goes on."""
+
+    def _has_room(self) -> bool:
+        serving = self._engine.serving
+        return serving is not None and self._engine.counters.connections < serving.limits.connections_max

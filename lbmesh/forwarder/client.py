@@ -1,0 +1,330 @@
+"""One client's connection: reads requests one after the other, hands each to its exchange, writes the answers."""
+
+import socket
+from collections.abc import Callable
+
+from lbmesh.forward.failure import CLIENT_CLOSED, Failure, Fault
+from lbmesh.forwarder.engine import Engine
+from lbmesh.forwarder.exchange import Exchange
+from lbmesh.forwarder.reactor import BROKEN, HUNG_UP, WRITE
+from lbmesh.forwarder.serving import ServiceState, Serving
+from lbmesh.http1 import fast_lane, h11_lane
+from lbmesh.http1.local_response import local_response
+from lbmesh.http1.message import Refusal, RequestHead
+from lbmesh.model.limits import HEAD_BYTES_MAX, READ_BYTES
+
+LINGER_S = 2.0
+"""How long a connection that is being closed is still read from, so that the answer is not lost in a reset
+(RFC 9112 §9.6)."""
+
+LINGER_BYTES_MAX = 1024 * 1024
+REMEMBERED_HEAD_BYTES_MAX = 1024
+
+parse_request = fast_lane.parse_request
+State = Callable[["ClientConnection"], None]
+
+
+class ClientConnection:
+    """A state machine, one method a state: reading a head, in an exchange, lingering."""
+
+    __slots__ = ("_discarded", "_head_began", "_recv", "_send", "_socket", "_state", "buffer", "closed", "deadline",
+                 "descriptor", "engine", "exchange", "forwarded", "hung_up", "log_fragment", "outgoing", "readable",
+                 "remembered", "remembered_head", "remembered_request", "remembered_service", "remembered_serving")
+
+    def __init__(self, engine: Engine, connection: socket.socket, peer_host: str) -> None:
+        self.engine = engine
+        self.descriptor = connection.fileno()
+        self.buffer = b""
+        """Bytes read and not yet understood."""
+        self.outgoing = b""
+        """Bytes the kernel did not take yet."""
+        self.readable = False
+        self.hung_up = False
+        self.closed = False
+        self.forwarded = b"Via: 1.1 lbmesh\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: " % (
+            peer_host.encode()
+        )
+        self.log_fragment = b'"client":"%b",' % peer_host.encode()
+        self.exchange = Exchange(engine, self)
+        self.remembered = b""
+        self.remembered_head: RequestHead | None = None
+        self.remembered_request = b""
+        self.remembered_service: ServiceState | None = None
+        self.remembered_serving: Serving | None = None
+        self._socket = connection
+        self._recv = connection.recv
+        self._send = connection.send
+        self._state: State = ClientConnection._reading_head
+        self._head_began = False
+        self._discarded = 0
+        assert engine.serving is not None
+        self.deadline = engine.reactor.now + engine.serving.limits.head_timeout_s
+        engine.counters.connections += 1
+        engine.reactor.add_stream(self.descriptor, self)
+        engine.wheel.watch(self)
+
+    def on_ready(self, events: int) -> None:
+        """Step: first what waits to be written, then the state."""
+        if events & ~WRITE:
+            self.readable = True
+            if events & HUNG_UP:
+                self.hung_up = True
+                if events & BROKEN:
+                    self._gone()
+                    return
+        if self.outgoing:
+            self._flush()
+        if not self.closed:
+            self._state(self)
+
+    def on_crash(self) -> None:
+        """End the connection and its exchange."""
+        self.exchange.abandon()
+        self.close()
+
+    def on_deadline(self) -> None:
+        """The phase the connection is in has lasted too long."""
+        if self.exchange.active:
+            self.exchange.on_deadline()
+        elif self._head_began:
+            self.refuse(Refusal(408, "head_timeout", "the request head did not arrive in time"))
+        else:
+            self.close()
+
+    # Reading a head
+
+    def _reading_head(self) -> None:
+        if not self.readable or self.outgoing:
+            return
+        data = self.receive()
+        if data is None:
+            return
+        if not data:
+            self.close()
+            return
+        if self.buffer:
+            self._longer_head(data)
+        else:
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        """`data` starts with a request head, or with a part of one."""
+        serving = self.engine.serving
+        if data == self.remembered and serving is self.remembered_serving:
+            self.buffer = b""
+            assert self.remembered_head is not None
+            self._state = ClientConnection._in_exchange
+            self.exchange.begin(self.remembered_head, self.remembered_service, self.remembered_request)
+            return
+        head = parse_request(data)
+        if head is None:
+            self._parse_carefully(data)
+        else:
+            self._begin(head, data)
+
+    def _longer_head(self, data: bytes) -> None:
+        """More of a head that came in pieces: parsed once it is complete."""
+        searched = max(0, len(self.buffer) - 3)
+        data = self.buffer + data
+        if data.find(b"\r\n\r\n", searched) >= 0:
+            self._parse(data)
+        else:
+            self._incomplete(data)
+
+    def _parse_carefully(self, data: bytes) -> None:
+        """Not plainly valid: incomplete, unusual or wrong."""
+        data = data.removeprefix(b"\r\n")
+        end = data.find(b"\r\n\r\n")
+        if end < 0:
+            self._incomplete(data)
+            return
+        head = h11_lane.parse_request(data[: end + 4]) if end + 4 <= HEAD_BYTES_MAX else _TOO_LARGE
+        if isinstance(head, Refusal):
+            self.refuse(head)
+        else:
+            self._begin(head, data)
+
+    def _incomplete(self, data: bytes) -> None:
+        self.buffer = data
+        if len(data) > HEAD_BYTES_MAX:
+            self.refuse(_TOO_LARGE)
+        elif b"\n\n" in data or data.count(b"\n") != data.count(b"\r\n"):
+            self.refuse(Refusal(400, "bad_request", "a bare LF in the head (RFC 9112 section 2.2)"))
+        elif not self._head_began:
+            self._head_began = True
+            serving = self.engine.serving
+            assert serving is not None
+            self.deadline = self.engine.reactor.now + serving.limits.head_timeout_s
+            self.engine.wheel.look(self, serving.limits.head_timeout_s)
+        if self.hung_up and not self.closed:
+            self.close()
+
+    def _begin(self, head: RequestHead, data: bytes) -> None:
+        """A whole head is there: find its service and start the exchange."""
+        self._state = ClientConnection._in_exchange
+        serving = self.engine.serving
+        assert serving is not None
+        choice = serving.match(head.host, head.target)
+        service = choice.draw() if choice is not None else None
+        request = head.head + self.forwarded + head.host + b"\r\n"
+        if head.head_bytes == len(data):
+            self.buffer = b""
+            if (
+                head.body_length == 0
+                and head.request_id is None
+                and len(data) <= REMEMBERED_HEAD_BYTES_MAX
+                and (choice is None or choice.only is not None)
+            ):
+                self.remembered = data
+                self.remembered_head = head
+                self.remembered_request = request
+                self.remembered_service = service
+                self.remembered_serving = serving
+        else:
+            self.buffer = data[head.head_bytes :]
+        self.exchange.begin(head, service, request)
+
+    def next_request(self) -> None:
+        """The exchange is over and the connection stays: go on with what is already there."""
+        self._state = ClientConnection._reading_head
+        serving = self.engine.serving
+        assert serving is not None
+        self.deadline = self.engine.reactor.now + serving.limits.keepalive_timeout_s
+        self._head_began = False
+        if self.buffer:
+            self._state = ClientConnection._reading_buffered
+            self.engine.reactor.again(self)
+        elif self.readable:
+            self.engine.reactor.again(self)
+
+    def _reading_buffered(self) -> None:
+        """A pipelined request (RFC 9112 §9.3.2) stands in the buffer; answers before it must be out first."""
+        if self.outgoing:
+            return
+        self._state = ClientConnection._reading_head
+        data, self.buffer = self.buffer, b""
+        if data.find(b"\r\n\r\n") >= 0:
+            self._parse(data)
+        else:
+            self._incomplete(data.removeprefix(b"\r\n"))
+            self._state(self)
+
+    # In an exchange
+
+    def _in_exchange(self) -> None:
+        if not self.exchange.request_done:
+            self.exchange.pump_request()
+
+    def receive(self) -> bytes | None:
+        """One read: None when nothing is there, b"" at the end of the stream or when it broke."""
+        try:
+            data = self._recv(READ_BYTES)
+        except BlockingIOError:
+            self.readable = False
+            return None
+        except OSError:
+            self.hung_up = True
+            return b""
+        if len(data) < READ_BYTES and not self.hung_up:
+            self.readable = False
+        return data
+
+    def write(self, data: bytes) -> None:
+        """Send, or keep what the kernel does not take."""
+        if self.outgoing:
+            self.outgoing += data
+            return
+        try:
+            sent = self._send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._gone()
+            return
+        if sent < len(data):
+            self.outgoing = data[sent:]
+
+    def _flush(self) -> None:
+        try:
+            sent = self._send(self.outgoing)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._gone()
+            return
+        self.outgoing = self.outgoing[sent:]
+        if self.exchange.active:
+            self.exchange.client_progress()
+
+    # Ending
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Answer a head that is not forwarded, log it, close."""
+        request_id = self.engine.new_request_id()
+        failure = Failure(refusal.reason, refusal.status, Fault.CLIENT)
+        self.exchange.log_refusal(failure, refusal.detail, request_id)
+        self.write(
+            local_response(
+                refusal.status, reason=refusal.reason, detail=refusal.detail, request_id=request_id, keep_alive=False
+            )
+        )
+        self.finish_and_close()
+
+    def finish_and_close(self) -> None:
+        """Write what is left, say so to the client, then read to the end so that the answer arrives (RFC 9112 §9.6)."""
+        if self.closed:
+            return
+        self.buffer = b""
+        self.remembered = b""
+        self._state = ClientConnection._lingering
+        self.deadline = self.engine.reactor.now + LINGER_S
+        self._lingering()
+
+    def _lingering(self) -> None:
+        if self.outgoing:
+            return
+        if self._discarded == 0:
+            self._discarded = 1
+            try:
+                self._socket.shutdown(socket.SHUT_WR)
+            except OSError:
+                self.close()
+                return
+        while self.readable:
+            data = self.receive()
+            if data is None:
+                return
+            self._discarded += len(data)
+            if not data or self._discarded > LINGER_BYTES_MAX:
+                self.close()
+                return
+
+    def close_when_idle(self) -> None:
+        """Draining: close at once if no request is under way or in sight."""
+        if not self.exchange.active and not self.readable and not self.buffer and not self.outgoing:
+            self.close()
+
+    def _gone(self) -> None:
+        """The client reset the connection or vanished."""
+        if self.exchange.active:
+            self.exchange.abandon(CLIENT_CLOSED)
+        self.close()
+
+    def reset(self) -> None:
+        """Close so that the client cannot take a cut-off response for a whole one."""
+        if not self.closed:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            self.close()
+
+    def close(self) -> None:
+        """Close for good; may be called again."""
+        if self.closed:
+            return
+        self.closed = True
+        self.outgoing = self.buffer = self.remembered = b""
+        self.engine.counters.connections -= 1
+        self.engine.reactor.close(self.descriptor, self._socket)
+
+
+_TOO_LARGE = Refusal(431, "head_too_large", f"a request head of more than {HEAD_BYTES_MAX} bytes")
+_RESET_ON_CLOSE = b"\x01\x00\x00\x00\x00\x00\x00\x00"

@@ -1,0 +1,77 @@
+"""What all connections of one forwarder share."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from lbmesh.control.link import ReplicaFailure
+from lbmesh.forwarder.durations import DurationHistograms
+from lbmesh.forwarder.reactor import Reactor
+from lbmesh.forwarder.serving import ReplicaState, Serving
+from lbmesh.forwarder.timers import TimerWheel
+from lbmesh.model.view import View
+from lbmesh.observe.access_log import AccessLog, TimeText
+
+FAILURE_INTERVAL_S = 0.1
+"""One replica's failures are reported at most this often; the counters have them all."""
+
+FAILURES_QUEUED_MAX = 1024
+
+
+@dataclass(slots=True)
+class Counters:
+    """Gauges and counters that belong to no service."""
+
+    accepted: int = 0
+    connections: int = 0
+    active: int = 0
+    refused: int = 0
+
+
+class Engine:
+    """The state around the connections: the current View, time, randomness, logs, counters."""
+
+    __slots__ = ("_failure_reported_at", "_id_prefix", "_requests_begun", "access_log", "counters", "draining",
+                 "failures", "on_failure", "random", "reactor", "serving", "time_text", "unrouted", "via", "wheel")
+
+    def __init__(
+        self, *, access_log: AccessLog, random: Callable[[], float], id_prefix: bytes, wall_clock: Callable[[], float]
+    ) -> None:
+        """`id_prefix`: 16 hex digits that no other forwarder's run has; request ids are it and a count."""
+        self.time_text = TimeText(wall_clock)
+        self.reactor = Reactor(self.time_text.expire)
+        self.wheel = TimerWheel(monotonic())
+        self.access_log = access_log
+        self.random = random
+        self.counters = Counters()
+        self.draining = False
+        self.serving: Serving | None = None
+        self.unrouted = DurationHistograms()
+        self.failures: deque[ReplicaFailure] = deque(maxlen=FAILURES_QUEUED_MAX)
+        self.on_failure: Callable[[], None] = lambda: None
+        self._failure_reported_at: dict[ReplicaState, float] = {}
+        self._id_prefix = id_prefix
+        self._requests_begun = 0
+
+    def adopt(self, view: View) -> bool:
+        """Serve from this View from now on; False, and nothing changes, when it is not newer than today's."""
+        if self.serving is not None and view.version <= self.serving.version:
+            return False
+        self.serving = Serving(view, self.serving, self.random, monotonic())
+        self._failure_reported_at.clear()
+        return True
+
+    def new_request_id(self) -> bytes:
+        """An id that no other request of this mesh has: 16 hex digits of this run, 12 of the count."""
+        self._requests_begun += 1
+        return b"%b%012x" % (self._id_prefix, self._requests_begun)
+
+    def report_failure(self, replica: ReplicaState, reason: str) -> None:
+        """Tell the agent, at most once in FAILURE_INTERVAL_S for a replica."""
+        now = self.reactor.now
+        if now - self._failure_reported_at.get(replica, -1.0) < FAILURE_INTERVAL_S:
+            return
+        self._failure_reported_at[replica] = now
+        self.failures.append(ReplicaFailure(replica.id, reason))
+        self.on_failure()

@@ -1,0 +1,50 @@
+"""Where a body ends: counted or followed, never collected."""
+
+from lbmesh.http1.chunked import ChunkScanner
+from lbmesh.http1.message import CHUNKED, UNTIL_CLOSE
+
+
+class BodyReader:
+    """Cuts a stream into one body and what follows it.
+
+    `done`: the body is complete. `rest`: bytes after its end. `fault`: why it is malformed, or "".
+    `payload_only` (chunked bodies): take the data out of its framing, for a recipient that knows no chunks.
+    """
+
+    __slots__ = ("_partial", "_payload_only", "_remaining", "_scanner", "done", "fault", "rest")
+
+    def __init__(self, length: int, *, payload_only: bool = False) -> None:
+        self._remaining = length
+        self._scanner = ChunkScanner() if length == CHUNKED else None
+        self._payload_only = payload_only
+        self._partial = b""
+        self.done = length == 0
+        self.rest = b""
+        self.fault = ""
+
+    def take(self, data: bytes) -> bytes:
+        """What of `data` is to be sent on. An unfinished line of chunk framing is held back."""
+        if self._scanner is not None:
+            return self._take_chunked(self._scanner, data)
+        if self._remaining == UNTIL_CLOSE:
+            return data
+        if len(data) > self._remaining:
+            self.rest = data[self._remaining :]
+            data = data[: self._remaining]
+        self._remaining -= len(data)
+        self.done = self._remaining == 0
+        return data
+
+    def _take_chunked(self, scanner: ChunkScanner, data: bytes) -> bytes:
+        if self._partial:
+            data = self._partial + data
+        scan = scanner.scan(data)
+        self.done = scan.done
+        self.fault = scan.fault
+        if scan.done:
+            self.rest = data[scan.consumed :]
+        else:
+            self._partial = data[scan.consumed :]
+        if self._payload_only:
+            return b"".join(data[start:end] for start, end in scan.payload)
+        return data[: scan.consumed] if scan.consumed < len(data) else data

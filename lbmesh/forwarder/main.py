@@ -1,0 +1,160 @@
+"""The forwarder process: puts the reactor and its trio tasks together, starts and drains."""
+
+import gc
+import random
+import resource
+import secrets
+import socket
+import time
+from time import monotonic
+
+import structlog
+import trio
+
+from lbmesh.control.processes import AgentLink, Drain, Drained, ForwarderOptions, Ready, tick_slot
+from lbmesh.forwarder.acceptor import Listener
+from lbmesh.forwarder.agent_link import AgentLinkClient
+from lbmesh.forwarder.client import ClientConnection
+from lbmesh.forwarder.engine import Engine
+from lbmesh.forwarder.timers import TICK_S
+from lbmesh.observe.access_log import AccessLog
+from lbmesh.observe.child import ControlChannel, end_with_sentinel
+from lbmesh.observe.logging import configure_logging
+from lbmesh.observe.ticks import TickBoard
+
+DRAIN_GRACE_S = 1.0
+"""When draining, an idle connection may still bring one request this long: its answer then says "Connection: close"."""
+
+DRAIN_LOOK_S = 0.05
+GARBAGE_THRESHOLD = 50_000
+"""Container objects between two looks of the garbage collector; the hot path makes none that need it."""
+
+log = structlog.get_logger(__name__)
+
+
+class Forwarder:
+    """The process's tasks around one Engine."""
+
+    def __init__(self, options: ForwarderOptions) -> None:
+        self._options = options
+        self._access_log = AccessLog(options.access_log)
+        self._engine = Engine(
+            access_log=self._access_log,
+            random=random.Random(secrets.randbits(64)).random,
+            id_prefix=secrets.token_hex(8).encode(),
+            wall_clock=time.time,
+        )
+        self._listeners = tuple(
+            Listener(self._engine, socket.socket(fileno=descriptor)) for descriptor in options.listen_fds
+        )
+        self._ticks = TickBoard(options.ticks_fd)
+        self._control = ControlChannel(options.control_fd)
+        self._served_once = trio.Event()
+
+    async def run(self) -> None:
+        """Serve until drained or until the sentinel is gone."""
+        link = AgentLinkClient(self._engine, self._options.worker, self._on_view)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._access_log.run)
+            nursery.start_soon(self._engine.reactor.run)
+            nursery.start_soon(self._keep_time)
+            nursery.start_soon(self._announce)
+            await self._obey(link, nursery)
+            nursery.cancel_scope.cancel()
+
+    def _on_view(self) -> None:
+        for listener in self._listeners:
+            listener.resume()
+        self._served_once.set()
+
+    async def _announce(self) -> None:
+        await self._served_once.wait()
+        await self._control.send(Ready())
+
+    async def _obey(self, link: AgentLinkClient, nursery: trio.Nursery) -> None:
+        """Do what the sentinel says, until it says drain (and that is done) or ends."""
+        link_scope = trio.CancelScope()
+        while True:
+            received = await self._control.receive()
+            if received is None:
+                return
+            message, descriptors = received
+            match message:
+                case AgentLink():
+                    link_scope.cancel()
+                    link_scope = trio.CancelScope()
+                    stream = trio.SocketStream(
+                        trio.socket.from_stdlib_socket(socket.socket(fileno=descriptors[0]))
+                    )
+                    nursery.start_soon(_serve_within, link_scope, link, stream)
+                case Drain(timeout_s=timeout_s):
+                    await self._drain(timeout_s)
+                    await self._control.send(Drained())
+                    return
+                case _:
+                    log.warning("a control message that is not for a forwarder", message=type(message).__name__)
+
+    async def _keep_time(self) -> None:
+        """Deadlines, the tick stamp, and once a second what is due then."""
+        engine = self._engine
+        slot = tick_slot(self._options.worker)
+        second = monotonic()
+        while True:
+            self._ticks.stamp(slot)
+            await trio.sleep(TICK_S)
+            now = monotonic()
+            for timed in engine.wheel.expired(now):
+                assert isinstance(timed, ClientConnection)
+                if not timed.closed:
+                    engine.reactor.step_now(timed, timed.on_deadline)
+            if now - second >= 1.0 and engine.serving is not None:
+                engine.serving.tick(second, now)
+                self._expire_idle(now)
+                for listener in () if engine.draining else self._listeners:
+                    listener.resume()
+                second = now
+
+    def _expire_idle(self, now: float) -> None:
+        """Close pooled connections that were idle too long; the oldest stand first."""
+        serving = self._engine.serving
+        assert serving is not None
+        oldest = now - serving.limits.upstream_idle_s
+        for service in serving.services.values():
+            for replica in service.replicas:
+                while replica.idle and replica.idle[0].idle_since < oldest:
+                    replica.idle[0].close()
+
+    async def _drain(self, timeout_s: float) -> None:
+        engine = self._engine
+        engine.draining = True
+        for listener in self._listeners:
+            listener.close()
+        began = monotonic()
+        grace_ends = began + min(DRAIN_GRACE_S, timeout_s / 2)
+        while engine.counters.connections and monotonic() - began < timeout_s:
+            await trio.sleep(DRAIN_LOOK_S)
+            if monotonic() >= grace_ends:
+                for connection in engine.wheel.everything():
+                    assert isinstance(connection, ClientConnection)
+                    engine.reactor.step_now(connection, connection.close_when_idle)
+        if engine.counters.connections:
+            log.warning("the drain timed out", connections=engine.counters.connections, timeout_s=timeout_s)
+
+
+async def _serve_within(scope: trio.CancelScope, link: AgentLinkClient, stream: trio.SocketStream) -> None:
+    with scope:
+        await link.serve(stream)
+
+
+def run(options: ForwarderOptions) -> int:
+    """The forwarder's main function: ends when drained or when the sentinel has gone. Returns the exit status."""
+    end_with_sentinel(options.control_fd)
+    configure_logging(f"forwarder-{options.worker}", options.log_level)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    forwarder = Forwarder(options)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)
+    trio.run(forwarder.run)
+    return 0

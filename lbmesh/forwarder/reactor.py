@@ -1,0 +1,158 @@
+"""The nested epoll: readiness for thousands of sockets under one trio task.
+
+Sockets are registered once and edge-triggered; a handler tries its read or write first and keeps its own sticky
+readiness. The traps of that scheme and where each is closed:
+
+- an edge is lost when a handler stops early: it calls `again` and is stepped in the next round;
+- one busy connection starves the rest: handlers bound their work a step (READS_PER_STEP), rounds bound theirs;
+- a descriptor closed within a batch is reused within it: closing waits for the end of the batch.
+"""
+
+import select
+from collections.abc import Callable
+from time import monotonic
+from typing import Protocol
+
+import structlog
+import trio
+
+EVENTS_PER_POLL = 256
+TURN_S = 0.005
+"""After this long without pause the other trio tasks get their turn."""
+
+READ = select.EPOLLIN | select.EPOLLRDHUP
+HUNG_UP = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+BROKEN = select.EPOLLHUP | select.EPOLLERR
+WRITE = select.EPOLLOUT
+_STREAM = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+_LISTENER = select.EPOLLIN | select.EPOLLEXCLUSIVE
+
+log = structlog.get_logger(__name__)
+
+
+class Handler(Protocol):
+    """Something with a descriptor that the reactor steps."""
+
+    def on_ready(self, events: int) -> None:
+        """New readiness (epoll bits); 0 when the handler asked to be stepped again."""
+
+    def on_crash(self) -> None:
+        """An exception escaped `on_ready`: end this connection, and nothing else."""
+
+
+class Closable(Protocol):
+    """A socket."""
+
+    def close(self) -> None:
+        """Close the descriptor."""
+
+
+class Reactor:
+    """Owns the epoll object. Handlers are called on the one task that runs `run`."""
+
+    __slots__ = ("_again", "_closing", "_epoll", "_handlers", "_on_batch", "now")
+
+    def __init__(self, on_batch: Callable[[], None]) -> None:
+        """`on_batch` is called once after each batch of events."""
+        self._epoll = select.epoll()
+        self._handlers: dict[int, Handler] = {}
+        self._again: list[Handler] = []
+        self._closing: list[Closable] = []
+        self._on_batch = on_batch
+        self.now = monotonic()
+        """Monotonic time at the start of the batch: good for deadlines, not for latencies."""
+
+    def add_stream(self, descriptor: int, handler: Handler) -> None:
+        """Watch a connected or connecting socket, edge-triggered, both ways."""
+        self._handlers[descriptor] = handler
+        self._epoll.register(descriptor, _STREAM)
+
+    def add_listener(self, descriptor: int, handler: Handler) -> None:
+        """Watch a listening socket that other processes watch too: one of them wakes (EPOLLEXCLUSIVE)."""
+        self._handlers[descriptor] = handler
+        self._epoll.register(descriptor, _LISTENER)
+
+    def remove(self, descriptor: int) -> None:
+        """Stop watching without closing."""
+        self._handlers.pop(descriptor)
+        self._epoll.unregister(descriptor)
+
+    def close(self, descriptor: int, closable: Closable) -> None:
+        """Stop watching at once, close the socket after the batch."""
+        del self._handlers[descriptor]
+        self._closing.append(closable)
+
+    def again(self, handler: Handler) -> None:
+        """Step this handler in the next round although no new edge will come."""
+        self._again.append(handler)
+
+    async def run(self) -> None:
+        """Wait for readiness and step handlers, for ever."""
+        epoll = self._epoll
+        try:
+            while True:
+                await trio.lowlevel.wait_readable(epoll.fileno())
+                while not self._drain():
+                    await trio.lowlevel.checkpoint()
+        finally:
+            epoll.close()
+
+    def _drain(self) -> bool:
+        """Step whatever is ready; True when nothing is left, False when others should get a turn first."""
+        poll = self._epoll.poll
+        handlers = self._handlers
+        self.now = began = monotonic()
+        while True:
+            ready = poll(0, EVENTS_PER_POLL)
+            if not ready and not self._again:
+                return True
+            for descriptor, events in ready:
+                handler = handlers.get(descriptor)
+                if handler is not None:
+                    try:
+                        handler.on_ready(events)
+                    except Exception:
+                        self._crashed(handler)
+            if self._again:
+                self._step_again()
+            if self._closing:
+                self._close_all()
+            self._on_batch()
+            self.now = now = monotonic()
+            if now - began > TURN_S:
+                return False
+
+    def _step_again(self) -> None:
+        """One round for the handlers that stopped early."""
+        waiting, self._again = self._again, []
+        for handler in waiting:
+            try:
+                handler.on_ready(0)
+            except Exception:
+                self._crashed(handler)
+
+    def step_now(self, handler: Handler, action: Callable[[], None]) -> None:
+        """Run `action` for a handler outside a batch (timers), with the same protection, then close what it closed."""
+        self.now = monotonic()
+        try:
+            action()
+        except Exception:
+            self._crashed(handler)
+        self._step_all()
+
+    def _step_all(self) -> None:
+        while self._again:
+            self._step_again()
+        self._close_all()
+
+    def _close_all(self) -> None:
+        closing, self._closing = self._closing, []
+        for closable in closing:
+            closable.close()
+
+    def _crashed(self, handler: Handler) -> None:
+        log.exception("a connection was ended by a violated invariant", handler=type(handler).__name__)
+        try:
+            handler.on_crash()
+        except Exception:
+            log.exception("ending a crashed connection failed too")

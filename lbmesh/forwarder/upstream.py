@@ -1,0 +1,313 @@
+"""One connection to a replica: connecting, idle in the pool, or serving one exchange."""
+
+import socket
+from collections.abc import Callable
+from errno import ECONNREFUSED, EINPROGRESS
+from typing import TYPE_CHECKING
+
+from lbmesh.forward import failure as failures
+from lbmesh.forwarder.engine import Engine
+from lbmesh.forwarder.reactor import HUNG_UP, WRITE
+from lbmesh.forwarder.serving import ReplicaState
+from lbmesh.http1 import fast_lane, h11_lane
+from lbmesh.http1.message import Refusal, ResponseHead
+from lbmesh.model.limits import HEAD_BYTES_MAX, IDLE_UPSTREAMS_PER_REPLICA, READ_BYTES, READS_PER_STEP
+
+if TYPE_CHECKING:
+    from lbmesh.forwarder.exchange import Exchange
+
+REMEMBERED_HEAD_BYTES_MAX = 1024
+VIA = b"Via: 1.1 lbmesh\r\n\r\n"
+
+parse_response = fast_lane.parse_response
+State = Callable[["UpstreamConnection"], None]
+
+
+class UpstreamConnection:
+    """A state machine, one method a state."""
+
+    __slots__ = (
+        "_buffer", "_engine", "_exchange", "_recv", "_remembered", "_remembered_head", "_remembered_out",
+        "_send", "_socket", "_state", "closed", "connecting", "descriptor", "hung_up", "idle_since",
+        "outgoing", "readable", "replica", "reused",
+    )
+
+    def __init__(self, engine: Engine, replica: ReplicaState) -> None:
+        self._engine = engine
+        self.replica = replica
+        self._exchange: Exchange | None = None
+        self._buffer = b""
+        self.outgoing = b""
+        self.readable = self.hung_up = self.closed = self.reused = False
+        self.connecting = True
+        self.idle_since = 0.0
+        self._remembered = b"\0"
+        self._remembered_head: ResponseHead | None = None
+        self._remembered_out = b""
+        self._state: State = UpstreamConnection._connecting
+        self._socket = socket.socket(replica.address_family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._recv = self._socket.recv
+        self._send = self._socket.send
+        self.descriptor = self._socket.fileno()
+        replica.open += 1
+
+    # Connecting
+
+    def connect(self, exchange: "Exchange") -> None:
+        """Start the handshake; the exchange's request follows when it is done."""
+        self._exchange = exchange
+        code = self._socket.connect_ex(self.replica.socket_address)
+        self._engine.reactor.add_stream(self.descriptor, self)
+        if code not in (0, EINPROGRESS):
+            self._connect_failed(code)
+
+    def _connecting(self) -> None:
+        code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self._connect_failed(code)
+        elif self._is_connected():
+            self.connecting = False
+            assert self._exchange is not None
+            self.send_request(self._exchange)
+
+    def _is_connected(self) -> bool:
+        try:
+            self._socket.getpeername()
+        except OSError:
+            return False
+        return True
+
+    def _connect_failed(self, code: int) -> None:
+        failure = failures.CONNECT_REFUSED if code == ECONNREFUSED else failures.CONNECT_FAILED
+        assert self._exchange is not None
+        self._exchange.attempt_failed(failure, f"connecting to the replica failed: {socket_error_text(code)}")
+
+    # Readiness
+
+    def on_ready(self, events: int) -> None:
+        """Step: first what waits to be written, then the state."""
+        if events & ~WRITE:
+            self.readable = True
+            if events & HUNG_UP:
+                self.hung_up = True
+        if self.outgoing:
+            self._flush()
+        if not self.closed:
+            self._state(self)
+
+    def on_crash(self) -> None:
+        """End the exchange and the connection."""
+        exchange = self._exchange
+        if exchange is not None:
+            exchange.client.on_crash()
+        self.close()
+
+    # Sending
+
+    def send_request(self, exchange: "Exchange") -> None:
+        """Give the exchange's head (and small body) to the replica."""
+        self._exchange = exchange
+        self._state = UpstreamConnection._awaiting_head
+        request = exchange.request
+        try:
+            sent = self._send(request)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            exchange.attempt_failed(failures.UPSTREAM_RESET, f"sending to the replica failed: {error.strerror}")
+            return
+        if sent < len(request):
+            self.outgoing = request[sent:]
+        exchange.request_sent()
+
+    def write(self, data: bytes) -> None:
+        """Send a piece of the body, or keep what the kernel does not take."""
+        if self.outgoing:
+            self.outgoing += data
+            return
+        try:
+            sent = self._send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.hung_up = self.readable = True
+            self._engine.reactor.again(self)
+            return
+        if sent < len(data):
+            self.outgoing = data[sent:]
+
+    def _flush(self) -> None:
+        try:
+            sent = self._send(self.outgoing)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.outgoing = b""
+            self.hung_up = self.readable = True
+            return
+        self.outgoing = self.outgoing[sent:]
+        if not self.outgoing and self._exchange is not None:
+            self._exchange.upstream_progress()
+
+    # Receiving
+
+    def _receive(self) -> bytes | None:
+        """One read: None when nothing is there, b"" at the end of the stream. Raises OSError when it broke."""
+        try:
+            data = self._recv(READ_BYTES)
+        except BlockingIOError:
+            self.readable = False
+            return None
+        if len(data) < READ_BYTES and not self.hung_up:
+            self.readable = False
+        return data
+
+    def _awaiting_head(self) -> None:
+        if not self.readable:
+            return
+        exchange = self._exchange
+        assert exchange is not None
+        try:
+            data = self._receive()
+        except OSError as error:
+            exchange.attempt_failed(failures.UPSTREAM_RESET, f"the replica broke the connection: {error.strerror}")
+            return
+        if data is None:
+            return
+        if not data:
+            exchange.attempt_failed(failures.UPSTREAM_CLOSED, "the replica closed the connection without an answer")
+            return
+        if self._buffer:
+            data = self._buffer + data
+            self._buffer = b""
+        if data.startswith(self._remembered) and exchange.head.method != b"HEAD":
+            head = self._remembered_head
+            assert head is not None
+            head_out = self._remembered_out
+        else:
+            to_head = exchange.head.method == b"HEAD"
+            head = parse_response(data, to_head=to_head)
+            if head is None:
+                self._parse_carefully(exchange, data)
+                return
+            head_out = head.head + VIA
+            if head.head_bytes <= REMEMBERED_HEAD_BYTES_MAX and not to_head:
+                self._remembered = data[: head.head_bytes]
+                self._remembered_head = head
+                self._remembered_out = head_out
+        self._respond(exchange, head, head_out, data)
+
+    def _respond(self, exchange: "Exchange", head: ResponseHead, head_out: bytes, data: bytes) -> None:
+        if exchange.respond(head, head_out, data):
+            if head.keep_alive:
+                self.pool()
+            else:
+                self.close()
+
+    def _parse_carefully(self, exchange: "Exchange", data: bytes) -> None:
+        """Not plainly valid: incomplete, informational, unusual or wrong."""
+        while True:
+            end = data.find(b"\r\n\r\n")
+            if end < 0 and len(data) <= HEAD_BYTES_MAX:
+                self._buffer = data
+                if self.readable:
+                    self._engine.reactor.again(self)
+                return
+            if end < 0 or end + 4 > HEAD_BYTES_MAX:
+                exchange.attempt_failed(failures.BAD_RESPONSE, f"a response head of more than {HEAD_BYTES_MAX} bytes")
+                return
+            head = h11_lane.parse_response(data[: end + 4], method=exchange.head.method)
+            if isinstance(head, Refusal):
+                exchange.attempt_failed(failures.BAD_RESPONSE, head.detail)
+                return
+            if head.status >= 200:
+                self._respond(exchange, head, head.head + VIA, data)
+                return
+            if not exchange.informational(head):
+                exchange.attempt_failed(failures.BAD_RESPONSE, "too many informational responses")
+                return
+            if not exchange.active:
+                return
+            data = data[end + 4 :]
+
+    def relay(self, data: bytes) -> None:
+        """The response's head is out: pass its body on, beginning with `data`."""
+        exchange = self._exchange
+        assert exchange is not None
+        self._state = UpstreamConnection._relaying
+        exchange.response_data(data)
+        if not self.closed and self._state is UpstreamConnection._relaying:
+            self._relaying()
+
+    def resume(self) -> None:
+        """The client can take more."""
+        if self._state is UpstreamConnection._relaying and self.readable:
+            self._relaying()
+
+    def _relaying(self) -> None:
+        exchange = self._exchange
+        assert exchange is not None
+        client = exchange.client
+        for _ in range(READS_PER_STEP):
+            if not self.readable or client.outgoing:
+                return
+            try:
+                data = self._receive()
+            except OSError as error:
+                exchange.attempt_failed(failures.UPSTREAM_RESET, f"the replica broke the connection: {error.strerror}")
+                return
+            if data is None:
+                return
+            if not data:
+                exchange.response_ended()
+                return
+            exchange.response_data(data)
+            if self._exchange is not exchange:
+                return
+        self._engine.reactor.again(self)
+
+    # Idle
+
+    def pool(self) -> None:
+        """The exchange is over and the connection clean: keep it for the next one."""
+        self._exchange = None
+        self.reused = True
+        replica = self.replica
+        if self.hung_up or self.readable or replica.retired or len(replica.idle) >= IDLE_UPSTREAMS_PER_REPLICA:
+            self.close()
+            return
+        self._state = UpstreamConnection._idle
+        self.idle_since = self._engine.reactor.now
+        replica.idle.append(self)
+
+    def _idle(self) -> None:
+        """Whatever comes now is the end, or belongs to no request."""
+        if self.readable:
+            self.close()
+
+    def is_quiet(self) -> bool:
+        """Ask the kernel whether a pooled connection is still open and silent."""
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def close(self) -> None:
+        """Close for good; may be called again."""
+        if self.closed:
+            return
+        self.closed = True
+        self._exchange = None
+        self.replica.open -= 1
+        if self._state is UpstreamConnection._idle and self in self.replica.idle:
+            self.replica.idle.remove(self)
+        self._engine.reactor.close(self.descriptor, self._socket)
+
+
+def socket_error_text(code: int) -> str:
+    """An errno in words."""
+    return OSError(code, "").strerror or f"error {code}"

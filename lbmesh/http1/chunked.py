@@ -1,0 +1,104 @@
+"""Chunk framing (RFC 9112 §7.1), validated as it passes: the bytes go on as they came, or not at all."""
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from lbmesh.http1.grammar import TOKEN_CLASS, VALUE_CLASS
+from lbmesh.model.limits import CHUNK_LINE_BYTES_MAX, TRAILER_BYTES_MAX
+
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})((?:[ \t]*;" + VALUE_CLASS + rb"*)?)\r\n")
+_TRAILER_LINE = re.compile(TOKEN_CLASS + rb"+:" + VALUE_CLASS + rb"*\r\n")
+
+
+class _Phase(Enum):
+    SIZE = auto()
+    DATA = auto()
+    DATA_END = auto()
+    TRAILERS = auto()
+    DONE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What one piece of input holds: `consumed` bytes of it belong to the body and are well formed.
+
+    `payload`: the data within them, as slices (start, end) of the piece. `fault`: why the rest is malformed,
+    "" when it is not. A piece may be consumed only in part: the rest is an unfinished line, to be fed again with more.
+    """
+
+    consumed: int
+    done: bool
+    payload: tuple[tuple[int, int], ...]
+    fault: str = ""
+
+
+class ChunkScanner:
+    """Follows the framing of one chunked body over any split of its bytes."""
+
+    __slots__ = ("_phase", "_remaining", "_trailer_bytes")
+
+    def __init__(self) -> None:
+        self._phase = _Phase.SIZE
+        self._remaining = 0
+        self._trailer_bytes = 0
+
+    def scan(self, data: bytes) -> Scan:
+        """Follow the framing through `data`. After `done` or a `fault` the scanner is spent."""
+        position = 0
+        payload: list[tuple[int, int]] = []
+        fault = ""
+        while self._phase is not _Phase.DONE and not fault:
+            before = position
+            match self._phase:
+                case _Phase.SIZE:
+                    position, fault = self._size_line(data, position)
+                case _Phase.DATA:
+                    end = min(len(data), position + self._remaining)
+                    if end > position:
+                        payload.append((position, end))
+                    self._remaining -= end - position
+                    position = end
+                    if not self._remaining:
+                        self._phase = _Phase.DATA_END
+                case _Phase.DATA_END:
+                    position, fault = self._data_end(data, position)
+                case _Phase.TRAILERS:
+                    position, fault = self._trailer_line(data, position)
+            if position == before:
+                break
+        return Scan(position, self._phase is _Phase.DONE, tuple(payload), fault)
+
+    def _size_line(self, data: bytes, position: int) -> tuple[int, str]:
+        match = _SIZE_LINE.match(data, position)
+        if match is None:
+            end = data.find(b"\n", position)
+            if end >= 0 or len(data) - position > CHUNK_LINE_BYTES_MAX:
+                return position, "a malformed chunk size line (RFC 9112 section 7.1)"
+            return position, ""
+        if match.end() - position > CHUNK_LINE_BYTES_MAX:
+            return position, f"a chunk size line of more than {CHUNK_LINE_BYTES_MAX} bytes"
+        self._remaining = int(match[1], 16)
+        self._phase = _Phase.DATA if self._remaining else _Phase.TRAILERS
+        return match.end(), ""
+
+    def _data_end(self, data: bytes, position: int) -> tuple[int, str]:
+        ending = data[position : position + 2]
+        if ending == b"\r\n":
+            self._phase = _Phase.SIZE
+            return position + 2, ""
+        return position, "" if ending in (b"", b"\r") else "chunk data longer than its size (RFC 9112 section 7.1)"
+
+    def _trailer_line(self, data: bytes, position: int) -> tuple[int, str]:
+        end = data.find(b"\n", position)
+        length = (end + 1 if end >= 0 else len(data)) - position
+        if self._trailer_bytes + length > TRAILER_BYTES_MAX:
+            return position, f"trailers of more than {TRAILER_BYTES_MAX} bytes"
+        if end < 0:
+            return position, ""
+        self._trailer_bytes += length
+        if data[position : end + 1] == b"\r\n":
+            self._phase = _Phase.DONE
+        elif not _TRAILER_LINE.match(data, position, end + 1):
+            return position, "a malformed trailer line (RFC 9112 section 7.1.2)"
+        return end + 1, ""

@@ -1,0 +1,124 @@
+"""Field lines, read strictly: each rule written out once, for the h11 lane."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lbmesh.http1.grammar import TOKEN_CLASS, VALUE_CLASS
+from lbmesh.http1.message import CHUNKED, Refusal, bad_request
+from lbmesh.model.limits import FIELDS_MAX
+
+Field = tuple[bytes, bytes]
+"""A field's name as it came and its value without surrounding white space."""
+
+_FIELD_LINE = re.compile(rb"(" + TOKEN_CLASS + rb"+):[ \t]*(" + VALUE_CLASS + rb"*?)[ \t]*\Z")
+_TOKEN = re.compile(TOKEN_CLASS + rb"+\Z")
+_DIGITS = re.compile(rb"[0-9]{1,18}\Z")
+
+HOP_BY_HOP = frozenset({
+    b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade",
+    b"proxy-authenticate", b"proxy-authentication-info", b"proxy-authorization",
+})
+"""Fields meant for this connection only (RFC 9110 §7.6.1, §11.7). Transfer-Encoding stays: the chunked framing that
+goes out is the one that came in. Trailer stays with it."""
+
+_NOT_NOMINABLE = frozenset({b"host", b"content-length", b"transfer-encoding", b"trailer", b"date", b"cache-control"})
+"""Fields that a Connection option must not take away: framing and routing depend on them."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSection:
+    """All field lines of a head in their order."""
+
+    fields: tuple[Field, ...]
+
+    def values(self, name: bytes) -> tuple[bytes, ...]:
+        """The values of every line with this lower-case name."""
+        return tuple(value for field_name, value in self.fields if field_name.lower() == name)
+
+    def options(self, name: bytes) -> tuple[bytes, ...]:
+        """The members of a comma-separated list field, lower case, over all its lines (RFC 9110 §5.6.1)."""
+        return tuple(
+            option.lower()
+            for value in self.values(name)
+            for option in (part.strip(b" \t") for part in value.split(b","))
+            if option
+        )
+
+    def without(self, names: Iterable[bytes]) -> tuple[Field, ...]:
+        """The fields whose lower-case name is not in `names`."""
+        removed = frozenset(names)
+        return tuple(field for field in self.fields if field[0].lower() not in removed)
+
+
+def split_head(head: bytes) -> tuple[bytes, tuple[bytes, ...]] | Refusal:
+    """Start line and field lines of a head that ends with its empty line.
+
+    Bare CR and bare LF are refused, not repaired (RFC 9112 §2.2: a recipient may).
+    """
+    lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
+    for line in lines:
+        if b"\n" in line or b"\r" in line:
+            return bad_request("a bare CR or LF in the head (RFC 9112 section 2.2)")
+    return lines[0], tuple(lines[1:])
+
+
+def parse_fields(lines: tuple[bytes, ...]) -> FieldSection | Refusal:
+    """Every field line by the letter of RFC 9112 §5."""
+    if len(lines) > FIELDS_MAX:
+        return Refusal(431, "head_too_large", f"more than {FIELDS_MAX} field lines")
+    fields = []
+    for line in lines:
+        match = _FIELD_LINE.match(line)
+        if match is None:
+            return bad_request(_field_fault(line))
+        fields.append((match[1], match[2]))
+    return FieldSection(tuple(fields))
+
+
+def _field_fault(line: bytes) -> str:
+    if line[:1] in b" \t":
+        return "a folded field line (RFC 9112 section 5.2)"
+    name, colon, _ = line.partition(b":")
+    if not colon:
+        return "a field line without a colon (RFC 9112 section 5)"
+    if name != name.rstrip(b" \t"):
+        return "white space between a field's name and its colon (RFC 9112 section 5.1)"
+    if not _TOKEN.match(name):
+        return "a field name that is not a token (RFC 9110 section 5.1)"
+    return "a control character in a field value (RFC 9110 section 5.5)"
+
+
+def body_framing(section: FieldSection, minor_version: int) -> int | Refusal | None:
+    """Body length by RFC 9112 §6.3: bytes, CHUNKED, None when no field says anything, or why it is refused."""
+    codings = section.values(b"transfer-encoding")
+    lengths = section.values(b"content-length")
+    if codings:
+        if lengths:
+            return bad_request("both Transfer-Encoding and Content-Length (RFC 9112 section 6.1)")
+        if minor_version == 0:
+            return bad_request("Transfer-Encoding in HTTP/1.0 (RFC 9112 section 6.1)")
+        if len(codings) > 1 or codings[0].lower() != b"chunked":
+            return Refusal(501, "not_implemented", "a transfer coding other than chunked (RFC 9112 section 6.1)")
+        return CHUNKED
+    if not lengths:
+        return None
+    if len(lengths) > 1 or not _DIGITS.match(lengths[0]):
+        return bad_request("Content-Length is not one decimal number (RFC 9112 section 6.3)")
+    return int(lengths[0])
+
+
+def end_to_end(section: FieldSection, also_removed: frozenset[bytes]) -> tuple[Field, ...] | Refusal:
+    """The fields that go on to the other side (RFC 9110 §7.6.1)."""
+    options = section.options(b"connection")
+    for option in options:
+        if not _TOKEN.match(option):
+            return bad_request("a Connection option that is not a token (RFC 9110 section 7.6.1)")
+        if option in _NOT_NOMINABLE:
+            return bad_request(f"Connection names {option.decode()}, which is not hop-by-hop")
+    return section.without(HOP_BY_HOP | also_removed | frozenset(options))
+
+
+def render(start_line: bytes, fields: Iterable[Field]) -> bytes:
+    """Start line and field lines, each with its CRLF, without the empty line."""
+    return start_line + b"\r\n" + b"".join(b"%b: %b\r\n" % field for field in fields)

@@ -1,0 +1,127 @@
+"""The access log: one JSON object a line, collected in memory and written in batches off the hot path.
+
+A log that cannot be written must never slow a request: when the writer falls behind, lines are dropped and counted.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import gmtime, strftime
+
+import structlog
+import trio
+
+FLUSH_S = 0.1
+LINES_MAX = 100_000
+"""Lines held while the writer is stuck; about 30 MB. More are dropped and counted."""
+
+log = structlog.get_logger(__name__)
+
+
+class AccessLog:
+    """Collects lines; `run` writes them. `destination`: "stdout", "off" or a file's path, reopened after rotation."""
+
+    def __init__(self, destination: str) -> None:
+        self.enabled = destination != "off"
+        self.dropped = 0
+        self._path = None if destination in ("stdout", "off") else Path(destination)
+        self._lines: list[bytes] = []
+        self._descriptor = -1
+
+    def write(self, line: bytes) -> None:
+        """Take one line with its newline."""
+        if len(self._lines) < LINES_MAX:
+            self._lines.append(line)
+        else:
+            self.dropped += 1
+
+    async def run(self) -> None:
+        """Write what has come up every FLUSH_S, for ever; write the rest when cancelled."""
+        try:
+            while True:
+                await trio.sleep(FLUSH_S)
+                if self._lines:
+                    taken, self._lines = self._lines, []
+                    await trio.to_thread.run_sync(self._write_out, taken)
+        finally:
+            self._write_out(self._lines)
+            if self._path is not None and self._descriptor >= 0:
+                os.close(self._descriptor)
+
+    def _write_out(self, lines: list[bytes]) -> None:
+        """Blocking: runs in a thread."""
+        try:
+            descriptor = self._open()
+            data = memoryview(b"".join(lines))
+            while data:
+                data = data[os.write(descriptor, data) :]
+        except OSError as error:
+            self.dropped += len(lines)
+            log.error("the access log cannot be written", destination=str(self._path or "stdout"), error=str(error))
+
+    def _open(self) -> int:
+        if self._path is None:
+            return sys.stdout.fileno()
+        if self._descriptor >= 0 and self._rotated():
+            os.close(self._descriptor)
+            self._descriptor = -1
+        if self._descriptor < 0:
+            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        return self._descriptor
+
+    def _rotated(self) -> bool:
+        """True when the path no longer leads to the open file."""
+        assert self._path is not None
+        try:
+            there = os.stat(self._path)
+        except FileNotFoundError:
+            return True
+        here = os.fstat(self._descriptor)
+        return (there.st_ino, there.st_dev) != (here.st_ino, here.st_dev)
+
+
+class TimeText:
+    """The wall-clock time as RFC 3339 text with milliseconds, made once a batch rather than once a line."""
+
+    __slots__ = ("_clock", "_second", "_second_text", "_stale", "_text")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._second = -1
+        self._second_text = b""
+        self._text = b""
+        self._stale = True
+
+    def expire(self) -> None:
+        """A new batch begins: the next `get` reads the clock."""
+        self._stale = True
+
+    def get(self) -> bytes:
+        """For example b"2026-01-31T12:00:00.250Z"."""
+        if self._stale:
+            self._stale = False
+            now = self._clock()
+            second = int(now)
+            if second != self._second:
+                self._second = second
+                self._second_text = _second_text(second)
+            self._text = b"%b%03dZ" % (self._second_text, int((now - second) * 1000))
+        return self._text
+
+
+def _second_text(second: int) -> bytes:
+    return strftime("%Y-%m-%dT%H:%M:%S.", gmtime(second)).encode()
+
+
+def json_fragment(text: bytes) -> bytes:
+    """Bytes of a head as the inside of a JSON string: quotes, backslashes, controls and non-ASCII escaped."""
+    if text.isascii() and text.isalnum():
+        return text
+    return b"".join(_JSON_BYTES[byte] for byte in text)
+
+
+_JSON_BYTES = tuple(
+    b"\\" + bytes([byte]) if byte in b'"\\' else bytes([byte]) if 0x20 <= byte < 0x7F else b"\\u%04x" % byte
+    for byte in range(256)
+)
