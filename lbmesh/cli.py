@@ -1,5 +1,171 @@
-"""The `lbmesh` command: its verbs."""
+"""The `lbmesh` command: its verbs.
+
+What a verb needs is imported when it is called: the sentinel, which is `lbmesh run`, must stay light.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lbmesh import __version__
+from lbmesh.control.processes import AgentOptions, ForwarderOptions
+
+_DEFAULT_ADMIN = "127.0.0.1:9900"
+
+_RUN_EPILOG = """\
+signals: SIGHUP reads the configuration again; SIGTERM or SIGINT drains and leaves the mesh, a second one
+ends the node at once.
+exit codes: 0 left after a drain; 1 cannot start (configuration, ports, state directory), as the lines
+above it say; 3 a child process cannot start; 130 or 143 ended at once by a second signal.
+"""
 
 
-def main() -> int:
-    return 0
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; the exit code. Usage errors end with 2, as argparse has it."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments[:1] == ["dev"]:
+        from lbmesh.dev import main as dev
+
+        return dev(arguments[1:])
+    parsed = _parser().parse_args(arguments)
+    match parsed.verb:
+        case "run":
+            return _run(parsed)
+        case "check":
+            return _check(parsed)
+        case "status":
+            return _status(parsed)
+        case "internal-agent":
+            return _agent(parsed)
+        case "internal-forwarder":
+            return _forwarder(parsed)
+        case _:
+            raise AssertionError(parsed.verb)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lbmesh", description="A self-healing, multi-zone HTTP load balancer."
+    )
+    parser.add_argument("--version", action="version", version=f"lbmesh {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    _add_operator_verbs(verbs)
+    _add_child_verbs(verbs)
+    return parser
+
+
+def _add_operator_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    run = verbs.add_parser(
+        "run",
+        help="run one node in the foreground",
+        epilog=_RUN_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument("-c", "--config", metavar="FILE", type=Path, required=True)
+    check = verbs.add_parser("check", help="find every error in a configuration file; exit 1 if there is one")
+    check.add_argument("-c", "--config", metavar="FILE", type=Path, required=True)
+    check.add_argument("--json", action="store_true", help="print a JSON object")
+    status = verbs.add_parser("status", help="show the mesh as one node sees it")
+    which = status.add_mutually_exclusive_group()
+    which.add_argument("-c", "--config", metavar="FILE", type=Path, help="ask the node of this configuration")
+    which.add_argument("--admin", metavar="ADDRESS", help=f"ask the node here (default: {_DEFAULT_ADMIN})")
+    status.add_argument("--token-file", metavar="FILE", type=Path, help="the admin token, with --admin")
+    status.add_argument("--json", action="store_true", help="print a JSON object")
+    # Listed for `lbmesh --help`; main hands its arguments on before they get here.
+    verbs.add_parser("dev", help="run a whole three-zone mesh on loopback addresses, and drill it")
+
+
+def _add_child_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """What the sentinel starts its children with (see sentinel.commands). No help: nobody types it."""
+    agent = verbs.add_parser("internal-agent")
+    agent.add_argument("-c", "--config", type=Path, required=True)
+    forwarder = verbs.add_parser("internal-forwarder")
+    for child in (agent, forwarder):
+        child.add_argument("--control-fd", type=int, required=True)
+        child.add_argument("--ticks-fd", type=int, required=True)
+        child.add_argument("--log-level", default="info")
+    agent.add_argument("--generation", type=int, required=True)
+    agent.add_argument("--boot-epoch", type=int, required=True)
+    agent.add_argument("--admin-fd", type=int)
+    agent.add_argument("--gossip-fd", type=int)
+    forwarder.add_argument("--worker", type=int, required=True)
+    forwarder.add_argument("--access-log", default="stdout")
+    forwarder.add_argument("--listen-fd", type=int, action="append", default=[])
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    from lbmesh.app import run_node
+
+    return run_node(parsed.config)
+
+
+def _check(parsed: argparse.Namespace) -> int:
+    from lbmesh.config.check import check_file
+
+    errors = check_file(parsed.config)
+    if parsed.json:
+        import json
+
+        print(json.dumps({"file": str(parsed.config), "ok": not errors, "errors": errors}))
+    else:
+        print("\n".join(errors) if errors else f"{parsed.config}: fine")
+    return 1 if errors else 0
+
+
+def _status(parsed: argparse.Namespace) -> int:
+    from lbmesh.admin.status import run_status
+    from lbmesh.config.load import load_settings, read_secret
+    from lbmesh.config.settings import Settings
+
+    address, token = parsed.admin or _DEFAULT_ADMIN, None
+    if parsed.config is not None:
+        settings = load_settings(parsed.config)
+        if not isinstance(settings, Settings):
+            return _fail(*map(str, settings))
+        if settings.admin is None:
+            return _fail(f"{parsed.config}: this node has no [admin], so it cannot be asked; add one")
+        address, token = str(settings.admin.bind), settings.admin.token
+    if parsed.token_file is not None:
+        try:
+            token = read_secret(parsed.token_file).strip()
+        except OSError as error:
+            return _fail(f"{parsed.token_file}: cannot be read: {error.strerror}")
+    return run_status(address, parsed.json, token)
+
+
+def _agent(parsed: argparse.Namespace) -> int:
+    from lbmesh.app import run_agent
+
+    return run_agent(
+        AgentOptions(
+            config_file=parsed.config,
+            control_fd=parsed.control_fd,
+            ticks_fd=parsed.ticks_fd,
+            generation=parsed.generation,
+            boot_epoch=parsed.boot_epoch,
+            admin_fd=parsed.admin_fd,
+            gossip_fd=parsed.gossip_fd,
+            log_level=parsed.log_level,
+        )
+    )
+
+
+def _forwarder(parsed: argparse.Namespace) -> int:
+    from lbmesh.app import run_forwarder
+
+    return run_forwarder(
+        ForwarderOptions(
+            worker=parsed.worker,
+            control_fd=parsed.control_fd,
+            ticks_fd=parsed.ticks_fd,
+            listen_fds=tuple(parsed.listen_fd),
+            access_log=parsed.access_log,
+            log_level=parsed.log_level,
+        )
+    )
+
+
+def _fail(*lines: str) -> int:
+    print(*lines, sep="\n", file=sys.stderr)
+    return 1

@@ -33,6 +33,7 @@ class AgentOptions:
     boot_epoch: int
     admin_fd: int | None = None
     gossip_fd: int | None = None
+    log_level: str = "info"
 
 
 @dataclass(frozen=True, slots=True)

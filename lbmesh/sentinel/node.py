@@ -1,0 +1,271 @@
+"""The sentinel's shell: one selector loop that feeds the supervisor and does what it decides."""
+
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import assert_never
+
+from lbmesh.config.settings import Settings
+from lbmesh.control.processes import (
+    AGENT_SLOT,
+    AgentLink,
+    AgentOptions,
+    ControlMessage,
+    ForwarderLink,
+    ForwarderOptions,
+    tick_slot,
+)
+from lbmesh.observe.ticks import TickBoard
+from lbmesh.sentinel.commands import ChildCommands
+from lbmesh.sentinel.decisions import (
+    CloseChannel,
+    CloseListeners,
+    Decision,
+    End,
+    Kill,
+    Log,
+    MakeLink,
+    Notify,
+    Send,
+    Start,
+    child_name,
+)
+from lbmesh.sentinel.limits import PERIOD_S
+from lbmesh.sentinel.log import LogWriter
+from lbmesh.sentinel.notify import ServiceManager
+from lbmesh.sentinel.process import ChildProcess
+from lbmesh.sentinel.sockets import NodeSockets
+from lbmesh.sentinel.supervisor import Supervisor
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a node is made from. `environment` is the children's."""
+
+    settings: Settings
+    config_file: Path
+    boot_epoch: int
+    commands: ChildCommands
+    environment: Mapping[str, str]
+
+
+class Node:
+    """One running node."""
+
+    def __init__(self, plan: Plan, sockets: NodeSockets, manager: ServiceManager, log: LogWriter) -> None:
+        self._plan = plan
+        self._sockets = sockets
+        self._manager = manager
+        self._log = log
+        self._ticks = TickBoard.create()
+        self._children: dict[int, ChildProcess] = {}
+        self._selector = selectors.DefaultSelector()
+        self._supervisor = Supervisor(
+            plan.settings.workers, plan.settings.node.drain_timeout_s, time.monotonic()
+        )
+        self._fed_s = time.monotonic()
+        self._exit_code: int | None = None
+
+    def run(self) -> int:
+        """Run until told to end by a signal; the exit code."""
+        wakeup, waker = socket.socketpair()
+        self._selector.register(wakeup, selectors.EVENT_READ)
+        try:
+            with _signals_wake(waker):
+                while self._exit_code is None:
+                    self._go_round(wakeup)
+            return self._exit_code
+        finally:
+            self._close()
+            wakeup.close()
+            waker.close()
+
+    def _go_round(self, wakeup: socket.socket) -> None:
+        timeout_s = 0.0 if self._perform() else PERIOD_S
+        for key, _ in self._selector.select(timeout_s):
+            if key.fileobj is wakeup:
+                self._take_signals(wakeup.recv(4096))
+            else:
+                self._receive(key.data)
+        self._reap()
+        now_s = time.monotonic()
+        self._supervisor.tick(now_s, {slot: self._ticks.age_s(slot) for slot in self._children})
+        self._feed_watchdog(now_s)
+
+    def _take_signals(self, numbers: bytes) -> None:
+        for number in numbers:
+            if number == signal.SIGHUP:
+                self._supervisor.reload(time.monotonic())
+            elif number != signal.SIGCHLD:
+                self._supervisor.terminate(number, time.monotonic())
+
+    def _receive(self, slot: int) -> None:
+        child = self._children[slot]
+        channel = child.channel
+        try:
+            for message in child.receive():
+                self._supervisor.received(slot, message, time.monotonic())
+        except ValueError as error:
+            self._log.error(
+                "a child speaks another release's language: restart the node",
+                child=child_name(slot),
+                problem=str(error),
+            )
+        if channel is not None and child.channel is None:
+            self._selector.unregister(channel)
+            self._supervisor.hung_up(slot, time.monotonic())
+
+    def _reap(self) -> None:
+        for slot, child in tuple(self._children.items()):
+            return_code = child.reap()
+            if return_code is None:
+                continue
+            self._receive(slot)
+            self._close_channel(slot)
+            del self._children[slot]
+            self._ticks.clear(slot)
+            self._supervisor.exited(slot, return_code, time.monotonic())
+
+    def _feed_watchdog(self, now_s: float) -> None:
+        every_s = self._manager.watchdog_s
+        if every_s is None or now_s - self._fed_s < every_s - PERIOD_S:
+            return
+        if self._supervisor.watchdog_may_be_fed(now_s):
+            self._fed_s = now_s
+            self._manager.notify(("WATCHDOG=1",))
+
+    # What the supervisor decides
+
+    def _perform(self) -> bool:
+        """Do what is decided, and what follows from that; False when there was nothing."""
+        any_done = False
+        while decisions := self._supervisor.take():
+            any_done = True
+            for decision in decisions:
+                self._do(decision)
+        return any_done
+
+    def _do(self, decision: Decision) -> None:
+        match decision:
+            case Start():
+                self._start(decision)
+            case MakeLink():
+                self._make_link(decision)
+            case Send(slot, message):
+                self._send(slot, message)
+            case Kill(slot):
+                self._children[slot].kill()
+            case CloseChannel(slot):
+                self._close_channel(slot)
+            case CloseListeners():
+                for listener in self._sockets.listeners:
+                    listener.close()
+            case Notify(assignments):
+                self._manager.notify(assignments)
+            case Log(level, event, fields):
+                self._log.write(level, event, fields)
+            case End(code):
+                self._exit_code = code
+            case _:
+                assert_never(decision)
+
+    def _start(self, start: Start) -> None:
+        slot = start.slot
+        command = self._agent(start.generation) if slot == AGENT_SLOT else self._forwarder(slot - 1)
+        sockets = self._agent_sockets() if slot == AGENT_SLOT else self._sockets.listeners
+        descriptors = [self._ticks.file_descriptor, *(one.fileno() for one in sockets)]
+        try:
+            child = ChildProcess.start(command, descriptors, self._plan.environment)
+        except OSError as error:
+            self._supervisor.start_failed(slot, str(error), time.monotonic())
+            return
+        self._children[slot] = child
+        if child.channel is not None:
+            self._selector.register(child.channel, selectors.EVENT_READ, slot)
+        self._supervisor.started(slot, child.pid, time.monotonic())
+
+    def _agent(self, generation: int) -> Callable[[int], Sequence[str]]:
+        admin, gossip = self._sockets.admin, self._sockets.gossip
+        return lambda control_fd: self._plan.commands.agent(
+            AgentOptions(
+                config_file=self._plan.config_file,
+                control_fd=control_fd,
+                ticks_fd=self._ticks.file_descriptor,
+                generation=generation,
+                boot_epoch=self._plan.boot_epoch,
+                admin_fd=admin.fileno() if admin else None,
+                gossip_fd=gossip.fileno() if gossip else None,
+                log_level=self._plan.settings.log.level,
+            )
+        )
+
+    def _agent_sockets(self) -> list[socket.socket]:
+        return [one for one in (self._sockets.admin, self._sockets.gossip) if one is not None]
+
+    def _forwarder(self, worker: int) -> Callable[[int], Sequence[str]]:
+        return lambda control_fd: self._plan.commands.forwarder(
+            ForwarderOptions(
+                worker=worker,
+                control_fd=control_fd,
+                ticks_fd=self._ticks.file_descriptor,
+                listen_fds=tuple(listener.fileno() for listener in self._sockets.listeners),
+                access_log=self._plan.settings.log.access,
+                log_level=self._plan.settings.log.level,
+            )
+        )
+
+    def _make_link(self, link: MakeLink) -> None:
+        worker = link.slot - tick_slot(0)
+        pid = self._children[link.slot].pid
+        agents, forwarders = socket.socketpair()
+        with agents, forwarders:
+            self._send(AGENT_SLOT, ForwarderLink(worker, pid), agents.fileno())
+            self._send(link.slot, AgentLink(link.generation), forwarders.fileno())
+
+    def _send(self, slot: int, message: ControlMessage, *descriptors: int) -> None:
+        child = self._children.get(slot)
+        if child is not None and not child.send(message, descriptors):
+            self._supervisor.hung_up(slot, time.monotonic())
+
+    def _close_channel(self, slot: int) -> None:
+        child = self._children.get(slot)
+        if child is not None and child.channel is not None:
+            self._selector.unregister(child.channel)
+            child.close_channel()
+
+    def _close(self) -> None:
+        """Leave nothing behind, however the loop ended."""
+        for slot, child in self._children.items():
+            child.kill()
+            self._close_channel(slot)
+        for one in (*self._sockets.listeners, *self._agent_sockets()):
+            one.close()
+        self._selector.close()
+        self._ticks.close()
+
+
+@contextmanager
+def _signals_wake(waker: socket.socket) -> Iterator[None]:
+    """Have signals written to this socket as bytes, so that the loop takes them one after the other."""
+    waker.setblocking(False)
+    # More than fit are lost; a full buffer means that the loop has some to act on already.
+    previous_fd = signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+    previous = {number: signal.signal(number, _noted) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(previous_fd)
+
+
+def _noted(_number: int, _frame: FrameType | None) -> None:
+    """The wakeup descriptor carries the signal; without a handler Python would not write to it."""
