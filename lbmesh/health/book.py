@@ -167,11 +167,10 @@ class HealthBook:
     def ready(self, now: float) -> Ready:
         """Settle what was touched or came due, and collect what is to be done."""
         while self._timers and self._timers[0][0] <= now:
-            timer_s, replica = heappop(self._timers)
-            record = self._records.get(replica)
-            if record is not None and record.timer_s == timer_s:
+            record = self._due(*heappop(self._timers))
+            if record:
                 record.timer_s = inf
-                self._touched[replica] = None
+                self._touched[record.replica] = None
         for replica in list(self._revisits)[:REVISITS_PER_STEP]:
             del self._revisits[replica]
             record = self._records[replica]
@@ -188,8 +187,15 @@ class HealthBook:
         ]
         probes = [order for record in touched if (order := self._probe(record, now))]
         words = [word for record in touched if (word := self._word(record, now))]
+        while self._timers and not self._due(*self._timers[0]):
+            heappop(self._timers)
         withdrawn, self._withdrawn = tuple(self._withdrawn), []
         return Ready(tuple(probes), tuple(words), withdrawn, tuple(flips))
+
+    def _due(self, timer_s: float, replica: ReplicaId) -> Record | None:
+        """The record this timer belongs to; None for a timer that has been replaced since."""
+        record = self._records.get(replica)
+        return record if record is not None and record.timer_s == timer_s else None
 
     def _flip(self, service: str, now: float) -> list[Flip]:
         """Limit removal in one service, and note what changed."""
@@ -219,9 +225,10 @@ class HealthBook:
             order = ProbeOrder(record.replica, record.check)
         probe_s = inf if record.in_flight else min(record.planned_s, record.asked_s)
         timer_s = min(probe_s, record.next_expiry_s)
-        if timer_s < record.timer_s:
+        if timer_s != record.timer_s:
             record.timer_s = timer_s
-            heappush(self._timers, (timer_s, record.replica))
+            if timer_s < inf:
+                heappush(self._timers, (timer_s, record.replica))
         return order
 
     def _word(self, record: Record, now: float) -> Opinion | None:

@@ -90,17 +90,13 @@ class Record:
 
     @property
     def needs_own_word(self) -> bool:
-        """True when this node must look for itself though others are assigned to: nobody says anything,
-        or its own word is not what its peers would say alone, and would expire and have the replica
-        flip back.
+        """True when this node must look for itself though others are assigned to: nobody says anything, or not
+        all say the same. Its own word would otherwise expire, and the replica flip between two opinions.
         """
-        if self.verdict.availability is Availability.UNKNOWN or not self.verdict.first_hand:
-            return self.merged.basis is Basis.NOBODY
-        downs = sum(not word.up for word in self.opinions.values())
-        peers_say_down = downs * 2 > len(self.opinions)
-        return bool(self.verdict.streak) or peers_say_down is not (
-            self.verdict.availability is Availability.DOWN
-        )
+        words = {word.up for word in self.opinions.values()}
+        if self.verdict.availability is not Availability.UNKNOWN and self.verdict.first_hand:
+            words.add(self.verdict.availability is Availability.UP)
+        return self.merged.basis is Basis.NOBODY or bool(self.verdict.streak) or len(words) > 1
 
     @property
     def next_expiry_s(self) -> float:

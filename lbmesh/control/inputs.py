@@ -1,0 +1,55 @@
+"""What goes into the plane and comes out of it, apart from messages of the link."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lbmesh.health.book import ProbeOrder
+from lbmesh.model.address import Address
+from lbmesh.model.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """How a probe ended. `reason`: "status 200", "connection refused" and the like."""
+
+    success: bool
+    reason: str
+
+
+class EventKind(StrEnum):
+    """What an event is about."""
+
+    MEMBER = "member"
+    REPLICA = "replica"
+    FORWARDER = "forwarder"
+    RELOAD = "reload"
+    VIEW = "view"
+    NODE = "node"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something an operator may want to know later: what (`kind`, `subject`) became what (`change`), and
+    why.
+    """
+
+    kind: EventKind
+    subject: str
+    change: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What the shell is to do after an input; the order of the parts does not matter.
+
+    `view`: a new View for all forwarders, None when requests need nothing new.
+    """
+
+    datagrams: tuple[tuple[Address, bytes], ...] = ()
+    probes: tuple[ProbeOrder, ...] = ()
+    view: View | None = None
+    events: tuple[Event, ...] = ()
+
+
+NO_EFFECTS = Effects()

@@ -1,0 +1,121 @@
+"""The plane's ear and mouth in the mesh: gossip's rows become opinions and back. Works for a node alone
+too.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from lbmesh.control.inputs import Event, EventKind
+from lbmesh.control.opinions import KEY_PREFIX, opinion_key, opinion_value, parse_opinion, parse_replica
+from lbmesh.gossip.core import Gossip
+from lbmesh.gossip.members import MemberChange
+from lbmesh.gossip.records import Row
+from lbmesh.gossip.turn import Output
+from lbmesh.model.address import Address
+from lbmesh.model.health import Opinion
+from lbmesh.model.member import Member, MemberState
+from lbmesh.model.service import ReplicaId
+
+LIVE = (MemberState.ALIVE, MemberState.IMPAIRED)
+
+
+@dataclass(frozen=True, slots=True)
+class MeshNews:
+    """What one step of gossip brought. `unheard`: (observer, replica) of opinions taken back."""
+
+    datagrams: tuple[tuple[Address, bytes], ...] = ()
+    members_changed: bool = False
+    heard: tuple[Opinion, ...] = ()
+    unheard: tuple[tuple[str, ReplicaId], ...] = ()
+    events: tuple[Event, ...] = ()
+
+
+class Mesh:
+    """Gossip in the words of the plane; without gossip, the mesh is this node."""
+
+    def __init__(self, node: str, gossip: Gossip | None) -> None:
+        self._node = node
+        self._gossip = gossip
+        self._published = 0
+
+    def receive(self, now: float, source: Address, datagram: bytes) -> MeshNews:
+        """Take one datagram."""
+        return self._news(self._gossip.receive(now, source, datagram)) if self._gossip else MeshNews()
+
+    def tick(self, now: float) -> MeshNews:
+        """Do what is due."""
+        return self._news(self._gossip.tick(now)) if self._gossip else MeshNews()
+
+    def leave(self, now: float) -> MeshNews:
+        """Say goodbye."""
+        return self._news(self._gossip.leave(now)) if self._gossip else MeshNews()
+
+    def next_deadline(self) -> float:
+        """When `tick` is due; infinite for a node alone."""
+        return self._gossip.next_deadline() if self._gossip else float("inf")
+
+    def members(self) -> tuple[Member, ...]:
+        """Everybody gossip knows of; nobody for a node alone."""
+        return self._gossip.members() if self._gossip else ()
+
+    def counters(self) -> dict[str, int]:
+        """Gossip's counters by name; datagrams that changed nothing are `rejected_<reason>`."""
+        return dict(self._gossip.counters) if self._gossip else {}
+
+    def publish(self, now: float, words: Iterable[Opinion], withdrawn: Iterable[ReplicaId]) -> None:
+        """Let the peers know this node's opinions; they go out with the next ticks."""
+        if self._gossip is None:
+            return
+        for replica in withdrawn:
+            if key := opinion_key(replica):
+                self._gossip.withdraw(now, key)
+        for word in words:
+            if key := opinion_key(word.replica):
+                self._published += 1
+                self._gossip.publish(now, key, opinion_value(word, self._published))
+
+    def opinions(self) -> Iterator[Opinion]:
+        """All opinions of live peers."""
+        zones = {member.name: member.zone for member in self.members() if member.state in LIVE}
+        for row in self._gossip.rows(KEY_PREFIX) if self._gossip else ():
+            if opinion := self._opinion(row, zones):
+                yield opinion
+
+    def _opinion(self, row: Row, zones: dict[str, str]) -> Opinion | None:
+        replica = parse_replica(row.key)
+        if replica is None or row.owner == self._node or row.owner not in zones:
+            return None
+        return parse_opinion(
+            replica, row.value, observer=row.owner, zone=zones[row.owner], at_s=row.received_s
+        )
+
+    def _news(self, output: Output) -> MeshNews:
+        """A peer that is new, or back, is heard with all it has said: its rows may have come before it."""
+        changed = {row for row in output.rows_changed if row[1].startswith(KEY_PREFIX)}
+        joined = {change.name for change in output.member_changes if _is_new(change)}
+        heard: tuple[Opinion, ...] = ()
+        if changed or joined:
+            heard = tuple(
+                word
+                for word in self.opinions()
+                if word.observer in joined or (word.observer, opinion_key(word.replica)) in changed
+            )
+            changed -= {(word.observer, opinion_key(word.replica) or "") for word in heard}
+        return MeshNews(
+            datagrams=output.datagrams,
+            members_changed=bool(output.member_changes),
+            heard=heard,
+            unheard=tuple(
+                (owner, replica) for owner, key in sorted(changed) if (replica := parse_replica(key))
+            ),
+            events=tuple(map(_member_event, output.member_changes)),
+        )
+
+
+def _is_new(change: MemberChange) -> bool:
+    return change.after in LIVE and change.before not in LIVE
+
+
+def _member_event(change: MemberChange) -> Event:
+    before = change.before or "unknown"
+    return Event(EventKind.MEMBER, change.name, f"{before} to {change.after}", change.reason)

@@ -1,0 +1,76 @@
+"""What a node believes, for whoever asks: the shapes behind /v1/state, /readyz and the metrics."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lbmesh.control.link import Telemetry
+from lbmesh.model.health import Availability, Opinion
+from lbmesh.model.member import Member
+from lbmesh.model.service import Replica, ReplicaId
+from lbmesh.model.view import ViewVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """May clients be sent to this node? With the reason, either way."""
+
+    ready: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadOutcome:
+    """The last reload: taken, or refused with located errors."""
+
+    ok: bool
+    errors: tuple[str, ...]
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ForwarderState:
+    """One linked forwarder. `viewed`: the View it serves from; None before its first. `telemetry`: its
+    newest.
+    """
+
+    worker: int
+    pid: int
+    since_s: float
+    viewed: ViewVersion | None = None
+    telemetry: Telemetry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaState:
+    """One replica, what this node makes of it and why, and everybody's opinions that count.
+
+    `since_s`: None for a replica that is not checked, and so always up.
+    """
+
+    id: ReplicaId
+    replica: Replica
+    availability: Availability
+    reason: str
+    since_s: float | None
+    opinions: tuple[Opinion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """A node's picture without its replicas, which are too many for one answer; see `Plane.replica_states`.
+
+    Times are this node's monotonic seconds; `now` is the time of the picture. `gossip`: its counters by
+    name, empty for a node alone. `local_shares`: by service.
+    """
+
+    now: float
+    node: str
+    zone: str
+    generation: int
+    view: ViewVersion | None
+    readiness: Readiness
+    members: tuple[Member, ...]
+    forwarders: tuple[ForwarderState, ...]
+    reload: ReloadOutcome | None
+    gossip: Mapping[str, int]
+    local_shares: tuple[tuple[str, float], ...]

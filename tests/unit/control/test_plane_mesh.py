@@ -1,0 +1,114 @@
+"""Planes in a mesh: few probers, opinions that travel, each node's own eyes."""
+
+import pytest
+
+from lbmesh.control.inputs import ProbeResult
+from lbmesh.model.health import Availability
+from lbmesh.model.member import MemberState
+from lbmesh.model.service import HealthCheck, ReplicaId
+from tests.support.planes import World, replica_id, shop
+
+ZONES = ("zone-a", "zone-b", "zone-c")
+OK, TIMEOUT = ProbeResult(True, "status 200"), ProbeResult(False, "no answer within 1s")
+
+
+def mesh(nodes: int = 9, replicas: int = 3) -> tuple[World, set[tuple[str, ReplicaId]]]:
+    """A mesh that has settled, and the set of (node, replica) whose probes fail: put "" for every node."""
+    failing: set[tuple[str, ReplicaId]] = set()
+
+    def answer(node: str, replica: ReplicaId) -> ProbeResult:
+        return TIMEOUT if (node, replica) in failing or ("", replica) in failing else OK
+
+    world = World(answer)
+    for number in range(nodes):
+        zone = ZONES[number % 3]
+        world.add(f"lb-{zone[-1]}{number // 3}", zone, shop(replicas, HealthCheck(interval_s=1.0)))
+    world.run(12.0)
+    return world, failing
+
+
+def test_everybody_knows_though_only_three_probe_each_replica() -> None:
+    world, _ = mesh()
+    assert {world.availability(node) for node in world.planes} == {"UUU"}
+    for probes in world.probes.values():
+        probes.clear()
+    world.run(10.0)
+    total = sum(map(len, world.probes.values()))
+    assert 3 * 3 * 10 * 0.85 <= total <= 3 * 3 * 10 * 1.15
+
+
+def test_a_dead_replica_is_down_everywhere_and_comes_back_everywhere() -> None:
+    world, failing = mesh()
+    failing.add(("", replica_id(2)))
+    world.run(5.0)
+    assert {world.availability(node) for node in world.planes} == {"UDU"}
+    for probes in world.probes.values():
+        probes.clear()
+    world.run(20.0)
+    assert {world.availability(node) for node in world.planes} == {"UDU"}
+    assert sum(map(len, world.probes.values())) <= 9 * 20 * 1.3, "the idle go on probing"
+    failing.clear()
+    world.run(8.0)
+    assert {world.availability(node) for node in world.planes} == {"UUU"}
+
+
+def test_up_from_here_and_down_from_there_is_normal() -> None:
+    world, failing = mesh()
+    failing |= {(node, replica_id(1)) for node in world.planes if node.startswith("lb-b")}
+    world.run(20.0)
+    seen = {node: world.availability(node) for node in sorted(world.planes)}
+    assert {seen[node] for node in seen if not node.startswith("lb-b")} == {"UUU"}
+    assert all(seen[node] == "DUU" for node in seen if node.startswith("lb-b") and _has_own_word(world, node))
+
+
+def _has_own_word(world: World, node: str) -> bool:
+    return replica_id(1) in world.probes[node][-5:]
+
+
+@pytest.mark.parametrize("nodes", [3, 9])
+def test_one_node_that_sees_nothing_takes_nothing_from_the_others(nodes: int) -> None:
+    world, failing = mesh(nodes)
+    failing |= {("lb-a0", replica_id(number)) for number in (1, 2, 3)}
+    for _ in range(40):
+        world.run(0.5)
+        assert {world.availability(node) for node in world.planes if node != "lb-a0"} == {"UUU"}
+
+
+def test_the_opinions_of_the_dead_do_not_count() -> None:
+    world, _ = mesh(3)
+    state = {one.id: one for one in world.planes["lb-b0"].replica_states()}[replica_id(1)]
+    assert [word.observer for word in state.opinions] == ["lb-b0", "lb-a0", "lb-c0"]
+    world.cut.add("lb-a0")
+    world.run(6.0)
+    members = {member.name: member.state for member in world.planes["lb-b0"].state(world.now).members}
+    assert members["lb-a0"] is MemberState.DOWN
+    state = {one.id: one for one in world.planes["lb-b0"].replica_states()}[replica_id(1)]
+    assert [word.observer for word in state.opinions] == ["lb-b0", "lb-c0"]
+
+
+def test_a_member_that_joins_late_learns_from_its_peers() -> None:
+    world, failing = mesh(3)
+    failing.add(("", replica_id(2)))
+    world.run(5.0)
+    world.add("lb-a9", "zone-a", shop(3, HealthCheck(interval_s=1.0)))
+    world.run(3.0)
+    assert world.availability("lb-a9") == "UDU"
+
+
+def test_local_share_follows_the_zones() -> None:
+    world, failing = mesh(3)
+    (service,) = world.views["lb-a0"][-1].services
+    assert service.local_share == pytest.approx(0.98)
+    failing.add(("", replica_id(1)))
+    world.run(6.0)
+    (service,) = world.views["lb-a0"][-1].services
+    assert service.replicas[0].availability is Availability.DOWN
+    assert service.local_share == 0.0
+
+
+def test_leaving_says_goodbye() -> None:
+    world, _ = mesh(3)
+    world.take("lb-c0", world.planes["lb-c0"].leave(world.now))
+    world.run(1.0)
+    members = {member.name: member.state for member in world.planes["lb-a0"].state(world.now).members}
+    assert members["lb-c0"] is MemberState.LEFT
