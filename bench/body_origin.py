@@ -77,9 +77,7 @@ class Exchanges(socketserver.StreamRequestHandler):
         self.wfile.write(text)
 
     def _head(self, framing: bytes) -> None:
-        self.wfile.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n" + framing + b"\r\n\r\n"
-        )
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n" + framing + b"\r\n\r\n")
 
 
 class Server(socketserver.ThreadingTCPServer):

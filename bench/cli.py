@@ -49,30 +49,22 @@ def _parser() -> argparse.ArgumentParser:
     _request_options(parser)
     verbs = parser.add_subparsers(title="other measurements", metavar="VERB")
 
-    idle = verbs.add_parser(
-        "memory", help="idle connections and large bodies: resident memory and throughput"
-    )
+    idle = verbs.add_parser("memory", help="idle connections and large bodies: resident memory and throughput")
     idle.add_argument("--only", type=_names, default=("lbmesh", "haproxy"), help=_NAMES)
-    idle.add_argument(
-        "--connections", type=int, default=memory.IDLE_CONNECTIONS, help="idle connections to hold"
-    )
+    idle.add_argument("--connections", type=int, default=memory.IDLE_CONNECTIONS, help="idle connections to hold")
     idle.add_argument("--body-mib", type=int, default=memory.BODY_MIB, help="size of the large bodies")
     idle.add_argument("--write", action="store_true", help="put the tables into docs/BENCHMARKS.md")
     idle.set_defaults(run=_memory)
 
     running = verbs.add_parser("profile", help="load a proxy that is running already")
     running.add_argument("--target", required=True, metavar="HOST:PORT")
-    running.add_argument(
-        "--pid", type=_pids, required=True, metavar="PID[,PID]", help="whose CPU time counts"
-    )
+    running.add_argument("--pid", type=_pids, required=True, metavar="PID[,PID]", help="whose CPU time counts")
     running.add_argument("--workload", type=_workloads, default=WORKLOADS, help=_NAMES)
     running.add_argument("--seconds", type=int, default=3)
     running.add_argument("--rounds", type=int, default=1)
     running.set_defaults(run=lambda options, _: profile(options))
 
-    alone = verbs.add_parser(
-        "origins", help="run the three origins until interrupted, for a proxy of one's own"
-    )
+    alone = verbs.add_parser("origins", help="run the three origins until interrupted, for a proxy of one's own")
     alone.set_defaults(run=_origins)
     return parser
 

@@ -163,9 +163,7 @@ def wait_until_serving(process: subprocess.Popen[bytes], port: int, output: Path
         time.sleep(0.05)
     tail = output.read_text(errors="replace")[-2000:] if output.exists() else ""
     what = "ended" if process.poll() is not None else f"did not serve within {START_TIMEOUT_S:.0f} s"
-    raise RuntimeError(
-        f"{command_line(process.pid) or process.args!r} {what}; the end of its output:\n{tail}"
-    )
+    raise RuntimeError(f"{command_line(process.pid) or process.args!r} {what}; the end of its output:\n{tail}")
 
 
 def get_status(port: int) -> int | None:

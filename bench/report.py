@@ -53,9 +53,7 @@ def requests_report(
         parts.append(f"### {workload.title[0].upper()}{workload.title[1:]}")
         parts.append(_table(figures_of(own), variants))
         parts.append(_disturbance(own))
-        parts.extend(
-            _subject_line(figure, variants) for figure in figures_of(own) if figure.variant == _SUBJECT
-        )
+        parts.extend(_subject_line(figure, variants) for figure in figures_of(own) if figure.variant == _SUBJECT)
     parts.extend(f"Skipped: {name}, which is missing ({how})." for name, how in skipped.items())
     invalid = [sample for sample in samples if sample.invalid]
     parts.extend(
@@ -129,9 +127,7 @@ def write_json(path: Path, samples: Sequence[Sample], plan: Plan) -> None:
     content = {
         "machine": machine(),
         "plan": asdict(plan),
-        "figures": {
-            name: [asdict(figure) for figure in figures_of(own)] for name, own in by_workload.items()
-        },
+        "figures": {name: [asdict(figure) for figure in figures_of(own)] for name, own in by_workload.items()},
         "samples": [asdict(sample) for sample in samples],
     }
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")

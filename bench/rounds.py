@@ -69,22 +69,20 @@ def run_rounds(
                 yield sample
 
 
-def measure(
-    workload: Workload, proxy: Running, origins: Origins, plan: Plan, cores: Cores, number: int
-) -> Sample:
+def measure(workload: Workload, proxy: Running, origins: Origins, plan: Plan, cores: Cores, number: int) -> Sample:
     """One window. A proxy that died or answered wrongly makes an invalid sample, not an exception."""
-    answered, busy_s, before = origins.requests_answered(), core_busy_s(cores.proxy), proxy.cpu()
+    answered = origins.requests_answered()
     try:
+        before = proxy.cpu()
+        busy_s, began_s = core_busy_s(cores.proxy), time.monotonic()
         window = run_window(workload, "127.0.0.1", proxy.port, seconds=plan.window_s, cpu=cores.others)
+        busy_s, took_s = core_busy_s(cores.proxy) - busy_s, time.monotonic() - began_s
         after = proxy.cpu()
-        busy_s = core_busy_s(cores.proxy) - busy_s
     except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
-        return Sample(
-            workload.name, proxy.variant.name, number, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0, invalid=str(error)
-        )
+        return Sample(workload.name, proxy.variant.name, number, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0, invalid=str(error))
     invalid = objection(window, origins.requests_answered() - answered)
-    if after.processes != before.processes:
-        invalid = invalid or "a process of the proxy ended during the window"
+    if after.pids != before.pids:
+        invalid = invalid or "a process of the proxy began or ended during the window"
     if not invalid and proxy.log:
         invalid = _log_objection(proxy, window)
     _empty_log(proxy)
@@ -96,7 +94,7 @@ def measure(
         cpu_us=used_s / requests * 1e6,
         serving_us=(after.serving_s - before.serving_s) / requests * 1e6,
         busy=used_s / window.duration_s,
-        disturbed=max(busy_s - used_s, 0.0) / window.duration_s,
+        disturbed=max(busy_s - used_s, 0.0) / took_s,
         requests_per_s=window.requests / window.duration_s,
         p50_us=window.p50_us,
         p99_us=window.p99_us,

@@ -35,37 +35,31 @@ class Running:
         """What its whole process tree has used so far, and the process that carries the traffic alone."""
         pids = process_tree(self.root_pid)
         return CpuReading(
-            total_s=sum(map(cpu_time_s, pids)), serving_s=cpu_time_s(self.serving_pid()), processes=len(pids)
+            total_s=sum(map(cpu_time_s, pids)), serving_s=cpu_time_s(self.serving_pid()), pids=tuple(sorted(pids))
         )
 
     def serving_pid(self) -> int:
         """The process that carries the traffic. Raises RuntimeError when there is not exactly one."""
-        found = [
-            pid for pid in process_tree(self.root_pid) if self.variant.proxy.serving in command_line(pid)
-        ]
+        found = [pid for pid in process_tree(self.root_pid) if self.variant.proxy.serving in command_line(pid)]
         if len(found) != 1:
-            raise RuntimeError(
-                f"{self.variant.title} has {len(found)} serving processes where 1 was expected"
-            )
+            raise RuntimeError(f"{self.variant.title} has {len(found)} serving processes where 1 was expected")
         return found[0]
 
 
 @dataclass(frozen=True, slots=True)
 class CpuReading:
-    """User and system seconds since the processes started."""
+    """User and system seconds since the processes `pids` started."""
 
     total_s: float
     serving_s: float
-    processes: int
+    pids: tuple[int, ...]
 
 
 def choose_cores() -> Cores:
     """The first two cores this process may use. Raises RuntimeError when there is only one."""
     allowed = sorted(os.sched_getaffinity(0))
     if len(allowed) < 2:
-        raise RuntimeError(
-            "two cores are needed, one for the proxy and one for load and origins; here is only one"
-        )
+        raise RuntimeError("two cores are needed, one for the proxy and one for load and origins; here is only one")
     return Cores(allowed[0], allowed[1])
 
 
@@ -113,8 +107,5 @@ def running_all(
         upstream = stack.enter_context(origins.running_origins(directory, cpu=cores.others))
         yield (
             upstream,
-            tuple(
-                stack.enter_context(running(variant, directory, upstream.ports, cores))
-                for variant in variants
-            ),
+            tuple(stack.enter_context(running(variant, directory, upstream.ports, cores)) for variant in variants),
         )

@@ -52,9 +52,7 @@ class Caddy:
 
     def launch(self, site: Site) -> Launch:
         config = site.directory / "Caddyfile"
-        log = (
-            f"log {{\n        output file {site.access_log} {{\n            roll_disabled\n        }}\n    }}"
-        )
+        log = f"log {{\n        output file {site.access_log} {{\n            roll_disabled\n        }}\n    }}"
         config.write_text(
             _CONFIG.format(
                 port=site.port,

@@ -59,9 +59,7 @@ class Lbmesh:
                 state=state,
                 clients=CLIENTS_MAX,
                 listen=at(site.port),
-                replicas="\n".join(
-                    f'  {{ address = "{at(port)}", zone = "zone-a" }},' for port in site.origins
-                ),
+                replicas="\n".join(f'  {{ address = "{at(port)}", zone = "zone-a" }},' for port in site.origins),
                 admin=at(site.admin_port),
                 access=site.access_log or "off",
             )
