@@ -49,8 +49,9 @@ class World:
         self.probes: dict[str, list[ReplicaId]] = {}
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._order = 0
+        self._deadlines: dict[str, float] = {}
 
-    def add(self, node: str, zone: str, *services: Service, meshed: bool = True, start: bool = True) -> Plane:
+    def add(self, node: str, zone: str, *services: Service, meshed: bool = True) -> Plane:
         rng = random.Random(node)
         gossip = None
         if meshed:
@@ -67,12 +68,12 @@ class World:
         plane = Plane(own, generation=1, gossip=gossip, rng=rng, now=self.now)
         self.planes[node] = plane
         self.events[node], self.views[node], self.probes[node] = [], [], []
-        if start:
-            self.take(node, plane.start(self.now))
+        self.take(node, plane.start(self.now))
         return plane
 
     def take(self, node: str, effects: Effects) -> None:
         """Do what a plane asks for."""
+        self._deadlines[node] = self.planes[node].next_deadline()
         self.events[node] += effects.events
         if effects.view:
             self.views[node].append(effects.view)
@@ -86,8 +87,7 @@ class World:
         """Let time pass."""
         end = self.now + seconds
         while True:
-            deadlines = [(plane.next_deadline(), node) for node, plane in self.planes.items()]
-            due, node = min(deadlines)
+            due, node = min((due, node) for node, due in self._deadlines.items())
             if self._due and self._due[0][0] <= due:
                 if self._due[0][0] > end:
                     break

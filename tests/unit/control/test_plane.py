@@ -30,9 +30,7 @@ def show(effects: Effects) -> list[str]:
             for service in effects.view.services
         )
         lines.append(f"view {effects.view.version}: {', '.join(services)}")
-    return lines + [
-        f"{event.kind} {event.subject} {event.change}: {event.reason}" for event in effects.events
-    ]
+    return lines + [f"{event.kind} {event.subject} {event.change}: {event.reason}" for event in effects.events]
 
 
 def next_probe_s(plane: Plane, now: float) -> float:
@@ -103,9 +101,7 @@ def test_a_success_between_failures_lifts_the_suspicion() -> None:
     plane.forwarder_linked(0, 77, 1.0)
     plane.replica_failure(failure, 1.1)
     plane.replica_failure(failure, 1.2)
-    traffic = ReplicaTelemetry(
-        replica_id(1), requests=5, failures=0, responses_5xx=0, in_flight=0, ewma_s=0.01
-    )
+    traffic = ReplicaTelemetry(replica_id(1), requests=5, failures=0, responses_5xx=0, in_flight=0, ewma_s=0.01)
     plane.telemetry(Telemetry(0, 77, None, 1, 0, 1, 0, (), (traffic,)), 1.25)
     assert show(plane.replica_failure(failure, 1.3)) == []
     assert show(plane.replica_failure(failure, 1.4)) == []
@@ -126,22 +122,16 @@ def test_a_service_that_is_not_checked_is_up_and_stays_so() -> None:
     plane = lone_plane(shop(2, None))
     assert show(plane.start(0.0)) == ["view 1.1: shop UU"]
     for number in range(5):
-        assert (
-            show(plane.replica_failure(ReplicaFailure(replica_id(1), "connect_refused"), number / 10)) == []
-        )
+        assert show(plane.replica_failure(ReplicaFailure(replica_id(1), "connect_refused"), number / 10)) == []
     assert plane.next_deadline() == float("inf")
-    assert [state.reason for state in plane.replica_states()] == [
-        "not checked: the service has no health check"
-    ] * 2
+    assert [state.reason for state in plane.replica_states()] == ["not checked: the service has no health check"] * 2
 
 
 def test_a_view_is_made_only_when_requests_need_it() -> None:
     plane = up_plane()
     same = ProbeResult(True, "status 204")
     assert show(plane.probe_finished(replica_id(1), same, 1.1)) == []
-    assert [line.split(":")[0] for line in show(plane.reload(plane.settings, (), 1.2))] == [
-        "reload config taken"
-    ]
+    assert [line.split(":")[0] for line in show(plane.reload(plane.settings, (), 1.2))] == ["reload config taken"]
     slower = replace(plane.settings, limits=ForwarderLimits(head_timeout_s=3.0))
     assert show(plane.reload(slower, ("forwarder.head_timeout 10s → 3s",), 1.3)) == [
         "view 1.3: shop U",
@@ -161,9 +151,7 @@ def test_a_reload_keeps_what_is_known_and_probes_what_is_new() -> None:
 
 def test_a_refused_reload_changes_nothing_but_is_remembered() -> None:
     plane = up_plane()
-    assert show(plane.reload_refused(("lbmesh.toml:3: bad",), 2.0)) == [
-        "reload config refused: lbmesh.toml:3: bad"
-    ]
+    assert show(plane.reload_refused(("lbmesh.toml:3: bad",), 2.0)) == ["reload config refused: lbmesh.toml:3: bad"]
     outcome = plane.state(3.0).reload
     assert outcome
     assert (outcome.ok, outcome.errors, outcome.at_s) == (False, ("lbmesh.toml:3: bad",), 2.0)
