@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from lbmesh.dev import main as dev
 
         return dev(arguments[1:])
-    parsed = _parser().parse_args(arguments)
+    parsed = build_parser().parse_args(arguments)
     match parsed.verb:
         case "run":
             return _run(parsed)
@@ -37,17 +37,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         case "status":
             return _status(parsed)
         case "internal-agent":
-            return _agent(parsed)
+            from lbmesh.app import run_agent
+
+            return run_agent(agent_options(parsed))
         case "internal-forwarder":
-            return _forwarder(parsed)
+            from lbmesh.app import run_forwarder
+
+            return run_forwarder(forwarder_options(parsed))
         case _:
             raise AssertionError(parsed.verb)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lbmesh", description="A self-healing, multi-zone HTTP load balancer."
-    )
+def build_parser() -> argparse.ArgumentParser:
+    """Every verb with its arguments."""
+    parser = argparse.ArgumentParser(prog="lbmesh", description="A self-healing, multi-zone HTTP load balancer.")
     parser.add_argument("--version", action="version", version=f"lbmesh {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     _add_operator_verbs(verbs)
@@ -114,7 +117,6 @@ def _check(parsed: argparse.Namespace) -> int:
 
 
 def _status(parsed: argparse.Namespace) -> int:
-    from lbmesh.admin.status import run_status
     from lbmesh.config.load import load_settings, read_secret
     from lbmesh.config.settings import Settings
 
@@ -131,38 +133,34 @@ def _status(parsed: argparse.Namespace) -> int:
             token = read_secret(parsed.token_file).strip()
         except OSError as error:
             return _fail(f"{parsed.token_file}: cannot be read: {error.strerror}")
+    from lbmesh.admin.status import run_status
+
     return run_status(address, parsed.json, token)
 
 
-def _agent(parsed: argparse.Namespace) -> int:
-    from lbmesh.app import run_agent
-
-    return run_agent(
-        AgentOptions(
-            config_file=parsed.config,
-            control_fd=parsed.control_fd,
-            ticks_fd=parsed.ticks_fd,
-            generation=parsed.generation,
-            boot_epoch=parsed.boot_epoch,
-            admin_fd=parsed.admin_fd,
-            gossip_fd=parsed.gossip_fd,
-            log_level=parsed.log_level,
-        )
+def agent_options(parsed: argparse.Namespace) -> AgentOptions:
+    """What `sentinel.commands.agent_command` wrote."""
+    return AgentOptions(
+        config_file=parsed.config,
+        control_fd=parsed.control_fd,
+        ticks_fd=parsed.ticks_fd,
+        generation=parsed.generation,
+        boot_epoch=parsed.boot_epoch,
+        admin_fd=parsed.admin_fd,
+        gossip_fd=parsed.gossip_fd,
+        log_level=parsed.log_level,
     )
 
 
-def _forwarder(parsed: argparse.Namespace) -> int:
-    from lbmesh.app import run_forwarder
-
-    return run_forwarder(
-        ForwarderOptions(
-            worker=parsed.worker,
-            control_fd=parsed.control_fd,
-            ticks_fd=parsed.ticks_fd,
-            listen_fds=tuple(parsed.listen_fd),
-            access_log=parsed.access_log,
-            log_level=parsed.log_level,
-        )
+def forwarder_options(parsed: argparse.Namespace) -> ForwarderOptions:
+    """What `sentinel.commands.forwarder_command` wrote."""
+    return ForwarderOptions(
+        worker=parsed.worker,
+        control_fd=parsed.control_fd,
+        ticks_fd=parsed.ticks_fd,
+        listen_fds=tuple(parsed.listen_fd),
+        access_log=parsed.access_log,
+        log_level=parsed.log_level,
     )
 
 

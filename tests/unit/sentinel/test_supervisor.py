@@ -411,9 +411,7 @@ def test_whatever_happens_generations_rise_links_join_the_living_and_a_node_told
         node.terminate()
         node.run(30.0)
     decided = node.fetch()
-    agents = [
-        decision.generation for decision in decided if isinstance(decision, Start) and decision.slot == 0
-    ]
+    agents = [decision.generation for decision in decided if isinstance(decision, Start) and decision.slot == 0]
     assert agents == list(range(1, len(agents) + 1))
     assert len([decision for decision in decided if isinstance(decision, End)]) == 1
     generation = 0
