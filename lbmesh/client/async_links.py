@@ -12,7 +12,7 @@ from lbmesh.client.async_race import AsyncRaced, race
 from lbmesh.client.attempts import Failure
 from lbmesh.client.idle import ConnectionKey, IdleConnections
 from lbmesh.client.policy import IDLE_MAX, Policy
-from lbmesh.client.translate import DialError, Timeouts, origin_of, tell
+from lbmesh.client.translate import DialError, Timeouts, handshake_limit_s, is_timeout, origin_of, tell
 from lbmesh.model.address import Address
 
 
@@ -63,21 +63,23 @@ class AsyncLinks:
             return AsyncDialled(kept)
         failed: list[Failure] = []
         left = list(order)
+        timed_out = False
         deadline = None if timeouts.connect is None else anyio.current_time() + timeouts.connect
         while left:
             raced = await self._race(left, failed, deadline)
             failed += raced.failed
             try:
-                stream = await self._secure(raced.stream, url, deadline)
+                stream = await self._secure(raced.stream, url, deadline, others=len(left) - 1 - len(raced.failed))
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failed.append(Failure(raced.balancer, tell(error)))
+                timed_out = is_timeout(error)
                 left = [b for b in left if b not in [failure.balancer for failure in failed]]
                 continue
             connection = httpcore.AsyncHTTP11Connection(url.origin, stream, self._expiry_s)
             return AsyncDialled(
                 AsyncLink(ConnectionKey(raced.balancer, key.origin), connection), tuple(failed), raced.outrun
             )
-        raise DialError(failed, timed_out=False)
+        raise DialError(failed, timed_out=timed_out)
 
     async def give_back(self, link: AsyncLink) -> None:
         """The exchange is over: keep the link if it can carry another, else close it."""
@@ -101,11 +103,12 @@ class AsyncLinks:
             raise DialError((*failed, *error.failures), timed_out=error.timed_out) from None
 
     async def _secure(
-        self, stream: httpcore.AsyncNetworkStream, url: httpcore.URL, deadline: float | None
+        self, stream: httpcore.AsyncNetworkStream, url: httpcore.URL, deadline: float | None, *, others: int
     ) -> httpcore.AsyncNetworkStream:
         if url.scheme != b"https":
             return stream
-        timeout_s = None if deadline is None else max(0.0, deadline - anyio.current_time())
+        left_s = None if deadline is None else max(0.0, deadline - anyio.current_time())
+        timeout_s = handshake_limit_s(self._policy, left_s, others)
         try:
             return await stream.start_tls(self._ssl_context, url.host.decode("ascii"), timeout_s)
         except BaseException:

@@ -49,6 +49,9 @@ class Policy:
     Delay).
     """
 
+    handshake_s: float = 1.0
+    """A TLS handshake that takes longer is given up while other balancers are left: nothing was asked yet."""
+
     hedge_delay_s: float | None = 0.25
     """An idempotent request without a first byte of its answer after this goes to another balancer too.
     None: never.
@@ -79,9 +82,9 @@ class Policy:
     """Each transport begins at a random balancer of the list; False: at the first."""
 
     def __post_init__(self) -> None:
-        if self.stagger_s <= 0 or (self.hedge_delay_s is not None and self.hedge_delay_s <= 0):
+        if min(self.stagger_s, self.handshake_s) <= 0 or (self.hedge_delay_s is not None and self.hedge_delay_s <= 0):
             raise ValueError(
-                "stagger_s and hedge_delay_s must be above 0; to switch hedging off, write hedge_delay_s=None"
+                "stagger_s, handshake_s and hedge_delay_s must be above 0; hedge_delay_s=None switches hedging off"
             )
         if self.attempts_max < 1:
             raise ValueError(f"attempts_max is {self.attempts_max}: write 1 (never send again) or more")

@@ -14,7 +14,7 @@ from lbmesh.client.idle import ConnectionKey, IdleConnections
 from lbmesh.client.policy import IDLE_MAX, Policy
 from lbmesh.client.sync_race import Raced, race
 from lbmesh.client.sync_socket import SocketStream
-from lbmesh.client.translate import DialError, Timeouts, origin_of, tell
+from lbmesh.client.translate import DialError, Timeouts, handshake_limit_s, is_timeout, origin_of, tell
 from lbmesh.model.address import Address
 
 
@@ -67,21 +67,23 @@ class SyncLinks:
         failed: list[Failure] = []
         outrun: tuple[Address, ...] = ()
         left = list(order)
+        timed_out = False
         deadline = None if timeouts.connect is None else time.monotonic() + timeouts.connect
         while left:
             raced = self._race(left, failed, deadline, cancelled)
             failed += raced.failed
             outrun = raced.outrun
             try:
-                stream = self._secure(raced.stream, url, deadline)
+                stream = self._secure(raced.stream, url, deadline, others=len(left) - 1 - len(raced.failed))
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failed.append(Failure(raced.balancer, tell(error)))
+                timed_out = is_timeout(error)
                 left = [b for b in left if b not in [failure.balancer for failure in failed]]
                 continue
             connection = httpcore.HTTP11Connection(url.origin, stream, self._expiry_s)
             link = SyncLink(ConnectionKey(raced.balancer, origin_of(url)), connection, stream)
             return Dialled(link, tuple(failed), outrun)
-        raise DialError(failed, timed_out=False)
+        raise DialError(failed, timed_out=timed_out)
 
     def give_back(self, link: SyncLink) -> None:
         """The exchange is over: keep the link if it can carry another, else close it."""
@@ -120,10 +122,11 @@ class SyncLinks:
         except DialError as error:
             raise DialError((*failed, *error.failures), timed_out=error.timed_out) from None
 
-    def _secure(self, stream: SocketStream, url: httpcore.URL, deadline: float | None) -> SocketStream:
+    def _secure(self, stream: SocketStream, url: httpcore.URL, deadline: float | None, *, others: int) -> SocketStream:
         if url.scheme != b"https":
             return stream
-        timeout_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+        left_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+        timeout_s = handshake_limit_s(self._policy, left_s, others)
         return stream.start_tls(self._ssl_context, url.host.decode("ascii"), timeout_s)
 
 

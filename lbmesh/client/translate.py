@@ -4,6 +4,7 @@ wrong.
 
 import errno
 import os
+import ssl
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ import httpcore
 import httpx
 
 from lbmesh.client.attempts import Failure
+from lbmesh.client.policy import Policy
 from lbmesh.model.address import Address
 
 REPORT_EXTENSION = "lbmesh"
@@ -56,6 +58,15 @@ class Timeouts:
         return cls(**request.extensions.get("timeout", {}))
 
 
+def handshake_limit_s(policy: Policy, left_s: float | None, others: int) -> float | None:
+    """Seconds a TLS handshake may take: less than what is left of the connect timeout while there are
+    others to try.
+    """
+    if not others:
+        return left_s
+    return policy.handshake_s if left_s is None else min(policy.handshake_s, left_s)
+
+
 class DialError(Exception):
     """No balancer of the order could be connected to."""
 
@@ -68,7 +79,8 @@ class DialError(Exception):
 class ReplayableBody:
     """A body in memory, for as many attempts as it takes.
 
-    httpx's own is an async generator, which trio complains of when an attempt is cancelled in the middle of it.
+    httpx's own is an async generator, which trio complains of when an attempt is cancelled in the middle of
+    it.
     """
 
     def __init__(self, body: bytes) -> None:
@@ -150,13 +162,13 @@ def tell(error: Exception) -> str:
     """What the balancer did, as words that follow its address."""
     match error:
         case httpcore.ConnectTimeout():
-            return "did not take the connection in time"
+            return "did not finish the TLS handshake in time"
         case httpcore.ReadTimeout():
             return "did not answer in time"
         case httpcore.WriteTimeout():
             return "did not take the request in time"
         case httpcore.ConnectError():
-            return tell_errno(error) or f"could not be connected to: {error}"
+            return tell_tls(error) or tell_errno(error) or f"could not be connected to: {error}"
         case httpcore.RemoteProtocolError() if "disconnected without" in str(error):
             return "closed the connection before it answered"
         case httpcore.RemoteProtocolError():
@@ -165,9 +177,20 @@ def tell(error: Exception) -> str:
             return tell_errno(error) or "broke the connection off"
 
 
+def tell_tls(error: BaseException) -> str | None:
+    """Why the handshake failed; None when it did not."""
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"has no certificate to trust: {cause.verify_message}"
+        if isinstance(cause, ssl.SSLError):
+            return f"failed the TLS handshake: {cause.reason or cause}"
+    return None
+
+
 def tell_errno(error: BaseException) -> str | None:
     """The operating system's reason, wherever in the chain of causes it is; None when there is none."""
-    found = next((e.errno for e in _causes(error) if isinstance(e, OSError) and e.errno), None)
+    system = (e for e in _causes(error) if isinstance(e, OSError) and not isinstance(e, ssl.SSLError))
+    found = next((e.errno for e in system if e.errno), None)
     return None if found is None else words_for(found)
 
 

@@ -3,6 +3,7 @@ off.
 """
 
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -52,8 +53,9 @@ class Balancer:
     arrived.
     """
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply, tls: ssl.SSLContext | None = None) -> None:
         self._reply = reply
+        self._tls = tls
         self._listener = socket.create_server((HOST, 0))
         self._connections: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, name="test-balancer")]
@@ -85,7 +87,12 @@ class Balancer:
             self._threads.append(thread)
             thread.start()
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, plain: socket.socket) -> None:
+        try:
+            connection = self._tls.wrap_socket(plain, server_side=True) if self._tls else plain
+        except OSError:
+            plain.close()
+            return
         with connection, connection.makefile("rb") as reader, suppress(OSError, ValueError):
             while line := reader.readline().decode().strip():
                 length = 0
@@ -101,9 +108,9 @@ class Balancer:
 
 
 @contextmanager
-def balancer(reply: Reply | None = None) -> Iterator[Balancer]:
+def balancer(reply: Reply | None = None, tls: ssl.SSLContext | None = None) -> Iterator[Balancer]:
     """One that answers 200 with its own address, or as `reply` says."""
-    running = Balancer(reply or plain_reply(200, "fine"))
+    running = Balancer(reply or plain_reply(200, "fine"), tls)
     try:
         yield running
     finally:

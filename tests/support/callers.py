@@ -1,6 +1,7 @@
 """The same request through the client in threads, on trio and on asyncio."""
 
 import asyncio
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,18 +30,20 @@ def call(
     *methods: str,
     policy: Policy | None = None,
     timeout: float | httpx.Timeout = 10.0,
+    url: str = URL,
+    verify: ssl.SSLContext | bool = True,
     **arguments: Any,
 ) -> list[Got]:
     """One request per method, one after the other, through one new client, which is closed then."""
     policy = policy or Policy(spread=False)
     if flavour == "sync":
-        with httpx.Client(transport=MeshTransport(balancers, policy=policy), timeout=timeout) as client:
-            return [_got(client.request(method, URL, **arguments)) for method in methods]
+        with httpx.Client(transport=MeshTransport(balancers, policy=policy, verify=verify), timeout=timeout) as client:
+            return [_got(client.request(method, url, **arguments)) for method in methods]
 
     async def run() -> list[Got]:
-        transport = AsyncMeshTransport(balancers, policy=policy)
+        transport = AsyncMeshTransport(balancers, policy=policy, verify=verify)
         async with httpx.AsyncClient(transport=transport, timeout=timeout) as client:
-            return [_got(await client.request(method, URL, **arguments)) for method in methods]
+            return [_got(await client.request(method, url, **arguments)) for method in methods]
 
     return trio.run(run) if flavour == "trio" else asyncio.run(run())
 
