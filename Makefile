@@ -8,11 +8,36 @@ BIN := $(VENV)/bin
 .PHONY: setup
 setup: $(VENV)/.ready
 
+# An environment that is there and works is kept, whichever Python it was made with.
 $(VENV)/.ready: requirements.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
+
+.PHONY: demo
+demo: setup
+	$(BIN)/lbmesh dev demo
+
+# All tests. One that needs root or a program that is not there is skipped, and says so; .ci/run allows no skip.
+.PHONY: test
+test: setup
+	$(BIN)/pytest $(ARGS)
+
+# What to run before each commit: seconds.
+.PHONY: check
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest --quiet tests/unit
+
+# Property tests with many more examples: minutes to hours. For example: make fuzz ARGS="tests/fuzz -k heads"
+.PHONY: fuzz
+fuzz: ARGS ?= tests/fuzz
+fuzz: setup
+	LBMESH_HYPOTHESIS=fuzz $(BIN)/pytest $(ARGS)
 
 # For example: make bench ARGS="--quick --only lbmesh,haproxy,envoy"
 .PHONY: bench

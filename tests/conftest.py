@@ -1,0 +1,43 @@
+"""For all tests: how long Hypothesis looks, and that a skip in CI is a failure.
+
+In CI every program and privilege that a test may need is there, so a test that is skipped has not done its work.
+"""
+
+import os
+from collections.abc import Generator
+
+import pytest
+from hypothesis import settings
+
+SKIPS_FAIL = bool(os.environ.get("LBMESH_NO_SKIP"))
+
+# No deadline: how long one example takes on a busy machine proves nothing.
+settings.register_profile("tests", deadline=None)
+settings.register_profile("fuzz", deadline=None, max_examples=200_000)
+settings.load_profile(os.environ.get("LBMESH_HYPOTHESIS", "tests"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A skip while a test runs or is set up."""
+    report = yield
+    if SKIPS_FAIL and report.skipped and not hasattr(report, "wasxfail"):
+        _fail(report, item.nodeid)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A skip of a whole file."""
+    report = yield
+    if SKIPS_FAIL and report.skipped:
+        _fail(report, collector.nodeid)
+    return report
+
+
+def _fail(report: pytest.TestReport | pytest.CollectReport, what: str) -> None:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+    report.outcome = "failed"
+    report.longrepr = f"{what} is skipped, which LBMESH_NO_SKIP forbids: {reason}"
