@@ -1,0 +1,166 @@
+"""The links to the forwarders: each gets every newest View, and says what it sees.
+
+A forwarder that is slow to read never makes Views pile up: while one is being written, only the newest waits.
+"""
+
+import socket
+from time import monotonic
+
+import structlog
+import trio
+
+from lbmesh.agent.hub import Hub
+from lbmesh.agent.limits import SLICE_S
+from lbmesh.control.link import (
+    LINE_BYTES_MAX,
+    Hello,
+    LinkMessage,
+    ReplicaFailure,
+    Telemetry,
+    Viewed,
+    decode_message,
+)
+from lbmesh.control.view_codec import ViewDecoder, encode_view
+from lbmesh.model.view import View
+
+_READ_BYTES = 64 * 1024
+
+log = structlog.get_logger(__name__)
+
+
+class ForwarderLinks:
+    """All links. Until `stop_inheriting`, Views that forwarders already serve from are collected."""
+
+    def __init__(self, hub: Hub, nursery: trio.Nursery) -> None:
+        self._hub = hub
+        self._nursery = nursery
+        self._links: set[_Link] = set()
+        self._inherited: View | None = None
+        self._inheriting = True
+        self._greeted: set[int] = set()
+        self._someone_greeted = trio.Event()
+        self._lines: tuple[View, bytes] | None = None
+        hub.on_view = self._publish
+
+    def add(self, worker: int, pid: int, descriptor: int) -> None:
+        """Talk to this forwarder over this socket, until it breaks."""
+        stream = trio.SocketStream(trio.socket.from_stdlib_socket(socket.socket(fileno=descriptor)))
+        self._nursery.start_soon(self._serve, _Link(worker, pid, stream))
+
+    async def inherit(self, workers: int) -> View | None:
+        """Wait until this many forwarders have said what they serve from; the newest View of all, if any.
+
+        Whoever waits sets the time limit, and calls `stop_inheriting` after it.
+        """
+        while len(self._greeted) < workers:
+            self._someone_greeted = trio.Event()
+            await self._someone_greeted.wait()
+        return self._inherited
+
+    def stop_inheriting(self) -> View | None:
+        """No more waiting; the newest View of those that have come."""
+        self._inheriting = False
+        return self._inherited
+
+    def _publish(self, view: View) -> None:
+        for link in self._links:
+            link.offer(view)
+
+    def _encoded(self, view: View) -> bytes:
+        """The View's bytes, made once for all links."""
+        if self._lines is None or self._lines[0] is not view:
+            self._lines = (view, b"".join(encode_view(view)))
+        return self._lines[1]
+
+    async def _serve(self, link: "_Link") -> None:
+        plane = self._hub.plane
+        self._links.add(link)
+        self._hub.do(plane.forwarder_linked(link.worker, link.pid, monotonic()))
+        if plane.view is not None:
+            link.offer(plane.view)
+        try:
+            async with link.stream, trio.open_nursery() as nursery:
+                nursery.start_soon(self._write, link)
+                await self._read(link)
+                nursery.cancel_scope.cancel()
+        except* trio.BrokenResourceError:
+            log.debug("a link broke", worker=link.worker, pid=link.pid)
+        except* ValueError as group:
+            log.error("a forwarder broke the link's rules", worker=link.worker, error=str(group.exceptions[0]))
+        finally:
+            self._links.discard(link)
+            self._greet(link)
+            self._hub.do(plane.forwarder_unlinked(link.worker, link.pid, monotonic()))
+
+    async def _write(self, link: "_Link") -> None:
+        while True:
+            view = await link.next_view()
+            await link.stream.send_all(self._encoded(view))
+
+    async def _read(self, link: "_Link") -> None:
+        """Raises ValueError for what no forwarder says."""
+        decoder = ViewDecoder()
+        rest = b""
+        while data := await link.stream.receive_some(_READ_BYTES):
+            *lines, rest = (rest + data).split(b"\n")
+            if len(rest) > LINE_BYTES_MAX:
+                raise ValueError(f"a line of more than {LINE_BYTES_MAX} bytes")
+            began = monotonic()
+            for line in lines:
+                message = decode_message(line)
+                if message is not None:
+                    self._take(link, message)
+                elif self._inheriting:
+                    self._keep_newest(decoder.feed(line))
+                if monotonic() - began > SLICE_S:
+                    await trio.lowlevel.checkpoint()
+                    began = monotonic()
+
+    def _take(self, link: "_Link", message: LinkMessage) -> None:
+        plane, now = self._hub.plane, monotonic()
+        match message:
+            case Hello():
+                return
+            case Viewed(version=version):
+                self._greet(link)
+                self._hub.do(plane.forwarder_viewed(link.worker, version, now))
+            case ReplicaFailure():
+                self._hub.do(plane.replica_failure(message, now))
+            case Telemetry():
+                self._greet(link)
+                self._hub.figures.traffic.take(message)
+                self._hub.do(plane.telemetry(message, now))
+
+    def _keep_newest(self, view: View | None) -> None:
+        if view is not None and (self._inherited is None or view.version > self._inherited.version):
+            self._inherited = view
+
+    def _greet(self, link: "_Link") -> None:
+        """The forwarder's View, if it has one, has come: it is sent before anything else."""
+        if self._inheriting:
+            self._greeted.add(link.worker)
+            self._someone_greeted.set()
+
+
+class _Link:
+    """One link, and the View that waits to be written to it."""
+
+    def __init__(self, worker: int, pid: int, stream: trio.SocketStream) -> None:
+        self.worker = worker
+        self.pid = pid
+        self.stream = stream
+        self._waiting: View | None = None
+        self._wake = trio.Event()
+
+    def offer(self, view: View) -> None:
+        """Have this View written next, instead of any that waits."""
+        self._waiting = view
+        self._wake.set()
+
+    async def next_view(self) -> View:
+        """The View to write now."""
+        while self._waiting is None:
+            self._wake = trio.Event()
+            await self._wake.wait()
+        view, self._waiting = self._waiting, None
+        return view

@@ -1,0 +1,33 @@
+"""Every bound of the agent's shell, in one place. Times in seconds, sizes in bytes."""
+
+INHERIT_WAIT_S = 0.5
+"""A new agent waits this long at most for its forwarders to say what they serve from."""
+
+TICK_S = 0.05
+"""How often the agent stamps its tick slot; the sentinel kills an agent whose stamp is seconds old."""
+
+LAG_WINDOW_S = 10.0
+"""The loop's lag is the longest within this time."""
+
+SLICE_S = 0.002
+"""Work that comes in chunks lets others run after this long; a step of the agent has 10 ms."""
+
+PROBES_IN_FLIGHT_MAX = 64
+"""Probes under way at once; what is due beyond that waits its turn."""
+
+PROBE_BODY_BYTES_MAX = 64 * 1024
+"""Read of a probe's response, so that a replica is not reset in the middle of a small answer; then closed."""
+
+DATAGRAMS_QUEUED_MAX = 4096
+"""Gossip datagrams waiting to be sent; beyond that the oldest are dropped, which gossip repairs."""
+
+ADMIN_CONNECTIONS_MAX = 32
+ADMIN_HEAD_BYTES_MAX = 16 * 1024
+ADMIN_HEAD_S = 5.0
+"""From the first byte of a request's head to its last."""
+
+ADMIN_IDLE_S = 30.0
+"""Between two requests on one connection."""
+
+ADMIN_ANSWER_S = 30.0
+"""For a client to take the whole answer."""

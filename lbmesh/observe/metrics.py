@@ -1,0 +1,202 @@
+"""The node's metrics: names of OpenTelemetry's HTTP semantic conventions where they have one, else
+`lbmesh_…`.
+"""
+
+import platform
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from lbmesh import __version__
+from lbmesh.control.inputs import EventKind
+from lbmesh.control.state import NodeState, ReplicaState
+from lbmesh.model.health import Availability
+from lbmesh.model.member import MemberState
+from lbmesh.observe.exposition import Sample, family, histogram_family
+from lbmesh.observe.totals import TrafficTotals
+
+
+@dataclass(slots=True)
+class AgentFigures:
+    """What the agent counts about itself. `probes`: by (service, "success" or "failure"). `loop_lag_s`:
+    the longest of the last seconds.
+    """
+
+    traffic: TrafficTotals = field(default_factory=TrafficTotals)
+    probes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    events: Counter[EventKind] = field(default_factory=Counter)
+    loop_lag_s: float = 0.0
+
+
+def render_metrics(
+    state: NodeState, replicas: Callable[[], Iterator[ReplicaState]], figures: AgentFigures
+) -> Iterator[bytes]:
+    """The whole page in chunks, each a small step. Figures may change between chunks; each line is true
+    by itself.
+    """
+    yield from _traffic(state, figures.traffic)
+    yield from _upstream(state, figures.traffic)
+    yield from family(
+        "lbmesh_replica_up",
+        "gauge",
+        'May requests go to a replica? Observer "merged": 1 up, 0 down, 0.5 unknown; else an observer\'s word.',
+        (sample for replica in replicas() for sample in _replica_up(replica)),
+    )
+    yield from _mesh(state)
+    yield from _agent(state, figures)
+
+
+def _traffic(state: NodeState, traffic: TrafficTotals) -> Iterator[bytes]:
+    yield from histogram_family(
+        "http_server_request_duration_seconds",
+        "Duration of requests served, from the first byte of the head to the last byte of the response.",
+        (
+            (
+                {
+                    "service": service,
+                    "http_request_method": method,
+                    "http_response_status_code": str(status) if status else "",
+                    "error_type": reason,
+                },
+                histogram,
+            )
+            for (service, method, status, reason), histogram in traffic.requests()
+        ),
+    )
+    telemetry = [forwarder.telemetry for forwarder in state.forwarders if forwarder.telemetry]
+    yield from family(
+        "http_server_active_requests",
+        "gauge",
+        "Requests being served.",
+        [({"worker": str(one.worker)}, one.active_requests) for one in telemetry],
+    )
+    yield from family(
+        "lbmesh_connections",
+        "gauge",
+        "Client connections, idle ones included.",
+        [({"worker": str(one.worker)}, one.connections) for one in telemetry],
+    )
+    yield from _single("lbmesh_connections_accepted_total", "counter", "Connections accepted.", traffic.accepted)
+    yield from _single(
+        "lbmesh_access_log_dropped_total", "counter", "Access log lines dropped.", traffic.access_log_dropped
+    )
+    yield from _single(
+        "lbmesh_metric_series_left_out_total", "counter", "Label sets beyond the bound.", traffic.series_left_out
+    )
+
+
+def _upstream(state: NodeState, traffic: TrafficTotals) -> Iterator[bytes]:
+    counts = [({"service": one.service, "replica": str(one.address)}, count) for one, count in traffic.replicas()]
+    yield from family(
+        "lbmesh_upstream_requests_total",
+        "counter",
+        "Attempts sent to a replica.",
+        [(labels, count.requests) for labels, count in counts],
+    )
+    yield from family(
+        "lbmesh_upstream_failures_total",
+        "counter",
+        "Attempts that a replica failed.",
+        [(labels, count.failures) for labels, count in counts],
+    )
+    yield from family(
+        "lbmesh_upstream_responses_5xx_total",
+        "counter",
+        "Responses of a replica with a status from 500 on.",
+        [(labels, count.responses_5xx) for labels, count in counts],
+    )
+    in_flight: Counter[tuple[str, str]] = Counter()
+    latency: dict[tuple[str, str], float] = {}
+    for forwarder in state.forwarders:
+        for one in forwarder.telemetry.replicas if forwarder.telemetry else ():
+            key = (one.replica.service, str(one.replica.address))
+            in_flight[key] += one.in_flight
+            latency[key] = max(latency.get(key, 0.0), one.ewma_s)
+    yield from family(
+        "lbmesh_upstream_in_flight",
+        "gauge",
+        "Attempts under way to a replica.",
+        [({"service": service, "replica": replica}, value) for (service, replica), value in in_flight.items()],
+    )
+    yield from family(
+        "lbmesh_upstream_latency_seconds",
+        "gauge",
+        "Peak-sensitive moving average of a replica's response time; the slowest forwarder's.",
+        [({"service": service, "replica": replica}, value) for (service, replica), value in latency.items()],
+    )
+
+
+def _replica_up(replica: ReplicaState) -> Iterator[Sample]:
+    labels = {"service": replica.id.service, "replica": str(replica.id.address)}
+    value = {Availability.UP: 1.0, Availability.UNKNOWN: 0.5, Availability.DOWN: 0.0}[replica.availability]
+    yield {**labels, "observer": "merged"}, value
+    for word in replica.opinions:
+        yield {**labels, "observer": word.observer}, float(word.up)
+
+
+def _mesh(state: NodeState) -> Iterator[bytes]:
+    yield from family(
+        "lbmesh_member_up",
+        "gauge",
+        "Whether a balancer is reachable, as this node sees it.",
+        [
+            (
+                {"member": one.name, "zone": one.zone, "state": one.state},
+                float(one.state in (MemberState.ALIVE, MemberState.IMPAIRED)),
+            )
+            for one in state.members
+        ],
+    )
+    rejected = [
+        ({"reason": name.removeprefix("rejected_")}, count)
+        for name, count in sorted(state.gossip.items())
+        if name.startswith("rejected_")
+    ]
+    yield from family(
+        "lbmesh_gossip_rejected_total", "counter", "Gossip datagrams that changed nothing, by reason.", rejected
+    )
+    for unit in ("datagrams", "bytes"):
+        yield from family(
+            f"lbmesh_gossip_{unit}_total",
+            "counter",
+            f"Gossip {unit} by direction.",
+            [
+                ({"direction": direction}, state.gossip[f"{unit}_{direction}"])
+                for direction in ("in", "out")
+                if f"{unit}_{direction}" in state.gossip
+            ],
+        )
+
+
+def _agent(state: NodeState, figures: AgentFigures) -> Iterator[bytes]:
+    yield from family(
+        "lbmesh_probes_total",
+        "counter",
+        "Health probes of this node, by outcome.",
+        [({"service": name, "outcome": how}, count) for (name, how), count in sorted(figures.probes.items())],
+    )
+    yield from family(
+        "lbmesh_events_total",
+        "counter",
+        "Changes that were logged, by what they are about.",
+        [({"kind": kind}, count) for kind, count in sorted(figures.events.items())],
+    )
+    if state.view:
+        labels = {"generation": str(state.view.generation), "number": str(state.view.number)}
+        yield from family("lbmesh_view_info", "gauge", "The newest View.", [(labels, 1)])
+    yield from family(
+        "lbmesh_forwarder_view_current",
+        "gauge",
+        "Whether a forwarder serves from the newest View.",
+        [({"worker": str(one.worker)}, float(one.viewed == state.view)) for one in state.forwarders],
+    )
+    yield from _single("lbmesh_ready", "gauge", "Whether clients may be sent here.", float(state.readiness.ready))
+    yield from _single(
+        "lbmesh_loop_lag_seconds", "gauge", "The agent loop's longest lag of the last seconds.", figures.loop_lag_s
+    )
+    build = {"version": __version__, "python": platform.python_version(), "node": state.node, "zone": state.zone}
+    yield from family("lbmesh_build_info", "gauge", "This release, on this node.", [(build, 1)])
+
+
+def _single(name: str, kind: str, text: str, value: float) -> Iterator[bytes]:
+    return family(name, kind, text, [({}, value)])
