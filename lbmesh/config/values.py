@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lbmesh.model.address import Address, is_ip_literal, is_name, parse_address
 from lbmesh.model.service import Balance
+from lbmesh.routing.path import routing_path
 
 DURATION_MIN_S = 0.001
 DURATION_MAX_S = 24 * 3600.0
@@ -114,8 +115,15 @@ def host(value: object) -> str:
 
 
 def path_prefix(value: object) -> str:
-    """A route's path. A "/" at its end means nothing, since prefixes match by whole segments."""
-    return url_path(value).rstrip("/") or "/"
+    """A route's path, in the form that requests are compared in, or it would match none.
+
+    A "/" at its end means nothing, since prefixes match by whole segments.
+    """
+    prefix = url_path(value).rstrip("/")
+    compared = routing_path(prefix.encode()).decode().rstrip("/")
+    if compared != prefix:
+        raise ValueError(f'requests are compared without such spellings: write "{compared or "/"}"')
+    return prefix or "/"
 
 
 def url_path(value: object) -> str:

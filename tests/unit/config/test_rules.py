@@ -203,6 +203,8 @@ RULES = [
     ("[admin]", f'{ROUTE}paths = ["/a"]\n{ROUTE}paths = ["/a/"]\n[admin]',
      ('22: route #2: paths: host "*" with path "/a" already belongs to route #1 in line 19; give '
       'each host and path one route')),
+    ('hosts = ["shop.example.com"]', 'paths = ["/", "/a//%41"]',
+     '10: service "shop": paths[#2]: found "/a//%41"; requests are compared without such spellings: write "/a/A"'),
     # The log.
     ("[admin]", '[log]\nlevel = "trace"\n[admin]',
      '18: log.level: found "trace"; write one of "debug", "info", "warning", "error"'),
