@@ -96,6 +96,15 @@ class ForwarderProcess:
             if isinstance(message, Viewed) and message.version == view.version:
                 return
 
+    def send_raw(self, data: bytes) -> None:
+        """Write anything on the link."""
+        assert self._link is not None
+        self._link.sendall(data)
+
+    def close_control(self) -> None:
+        """What the sentinel's death looks like."""
+        self._control.close()
+
     def next_message(self) -> LinkMessage | None:
         """The forwarder's next line on the link; None for a line of a View."""
         assert self._link is not None
