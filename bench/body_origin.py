@@ -1,16 +1,20 @@
 """An origin for large bodies: `python -m bench.body_origin PORT...`, a thread for each connection.
 
-GET /length/N or /chunked/N is answered with N MiB; a PUT with the number of bytes that came; any other
-GET with "ok".
+GET /length/N or /chunked/N is answered with N MiB; a PUT with the number of bytes that came (to
+/stalled after a pause before the body is read); any other GET with "ok".
 """
 
 import socketserver
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 MIB = 1 << 20
 CHUNK_BYTES = 1 << 16
+STALL_S = 0.5
+"""How long a receiver waits before it reads a body: whoever buffers without bound then does so visibly."""
+
 _PIECE = bytes(range(256)) * (CHUNK_BYTES // 256)
 _CHUNK = b"%x\r\n" % CHUNK_BYTES + _PIECE + b"\r\n"
 
@@ -27,6 +31,8 @@ class Exchanges(socketserver.StreamRequestHandler):
             while request_line := self.rfile.readline():
                 fields = dict(self._fields())
                 method, target, _ = request_line.split(b" ", 2)
+                if target == b"/stalled":
+                    time.sleep(STALL_S)
                 if method == b"PUT":
                     self._say(b"%d" % sum(self._body(fields)))
                 else:

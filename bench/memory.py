@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.body_origin import CHUNK_BYTES, MIB
+from bench.body_origin import CHUNK_BYTES, MIB, STALL_S
 from bench.origins import ORIGINS, running_origins
 from bench.processes import cpu_time_s, free_ports, memory_kib, reset_memory_peak, started, wait_until_serving
 from bench.proxies import Variant
@@ -73,7 +73,8 @@ def run(
                 _body_origins(place, cores) as ports,
                 running(variant, place / "bodies", ports, cores) as proxy,
             ):
-                transfers[variant.title] = [transfer(proxy, what, body_mib) for what in TRANSFERS]
+                rest_kib = rest(proxy)
+                transfers[variant.title] = [transfer(proxy, what, body_mib, rest_kib) for what in TRANSFERS]
         except (OSError, RuntimeError, http.client.HTTPException) as error:
             failures.append(f"**Invalid**: {variant.title}: {error!r}.")
     tables = [_idle_table(idle), _transfer_table(transfers, body_mib), *failures]
@@ -117,17 +118,25 @@ def _small_exchange(client: socket.socket) -> None:
             raise RuntimeError("an answer to an idle connection was cut short")
 
 
-def transfer(proxy: Running, what: str, mib: int) -> Transfer:
-    """One body of so many MiB through the proxy. Raises RuntimeError when not all of it came through."""
-    pid = proxy.serving_pid()
+def rest(proxy: Running) -> int:
+    """Resident KiB of a proxy that has served one small request."""
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=60)) as client:
         client.request("GET", "/")
         client.getresponse().read()
-        rest_kib = memory_kib(pid, "VmRSS")
+        return memory_kib(proxy.serving_pid(), "VmRSS")
+
+
+def transfer(proxy: Running, what: str, mib: int, rest_kib: int) -> Transfer:
+    """One body of so many MiB through the proxy, whose receiver stalls for STALL_S before it reads.
+
+    Raises RuntimeError when not all of it came through.
+    """
+    pid = proxy.serving_pid()
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=60)) as client:
         reset_memory_peak(pid)
         used_s, began_s = cpu_time_s(pid), time.monotonic()
         passed = _upload(client, what, mib) if what.startswith("up") else _download(client, what, mib)
-        took_s = time.monotonic() - began_s
+        took_s = time.monotonic() - began_s - STALL_S
     if passed != mib * MIB:
         raise RuntimeError(f"{what}: {passed} bytes came through of {mib * MIB}")
     return Transfer(
@@ -141,6 +150,7 @@ def transfer(proxy: Running, what: str, mib: int) -> Transfer:
 def _download(client: http.client.HTTPConnection, what: str, mib: int) -> int:
     client.request("GET", f"/{'chunked' if what.endswith('chunked') else 'length'}/{mib}")
     response, buffer, passed = client.getresponse(), bytearray(4 * CHUNK_BYTES), 0
+    time.sleep(STALL_S)
     while got := response.readinto(buffer):
         passed += got
     return passed
@@ -150,7 +160,7 @@ def _upload(client: http.client.HTTPConnection, what: str, mib: int) -> int:
     """What the origin says it received."""
     chunked = what.endswith("chunked")
     framing = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(mib * MIB)}
-    client.request("PUT", "/up", body=_pieces(mib), headers=framing, encode_chunked=chunked)
+    client.request("PUT", "/stalled", body=_pieces(mib), headers=framing, encode_chunked=chunked)
     response = client.getresponse()
     text = response.read()
     if response.status != 200:

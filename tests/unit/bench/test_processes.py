@@ -3,7 +3,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench.processes import cpu_time_s, free_ports, memory_kib, process_tree, started
+from bench.processes import cpu_time_s, free_ports, memory_kib, process_tree, reset_memory_peak, started
 
 _PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import signal; signal.pause()'])"
 
@@ -30,3 +30,11 @@ def test_cpu_time_of_this_process_is_what_its_own_clock_says() -> None:
 
 def test_free_ports_are_distinct() -> None:
     assert len(set(free_ports(8))) == 8
+
+
+def test_a_peak_of_memory_is_seen_after_it_is_gone() -> None:
+    reset_memory_peak(os.getpid())
+    rest_kib = memory_kib(os.getpid(), "VmRSS")
+    assert len(b"x" * (32 << 20)) == 32 << 20
+    assert memory_kib(os.getpid(), "VmRSS") - rest_kib < 8 << 10
+    assert memory_kib(os.getpid(), "VmHWM") - rest_kib > 24 << 10
