@@ -60,10 +60,7 @@ _new_request = RequestHead._make
 
 
 def parse_request(data: bytes) -> RequestHead | None:
-    """The request head at the start of `data` when it is plainly valid; None sends it to the h11 lane.
-
-    A head longer than a target may be is not plain: one comparison keeps both limits.
-    """
+    """The request head at the start of `data` when it is plainly valid; None sends it to the h11 lane."""
     match = _REQUEST.match(data)
     if match is None:
         return None
@@ -121,6 +118,8 @@ def parse_response(data: bytes, *, to_head: bool) -> ResponseHead | None:
     status = int(status_text)
     keep_alive = close is None
     if to_head or status == 204 or status == 304:
+        if status == 204 and (chunked is not None or length is not None):
+            return None
         body_length = 0
     elif chunked is not None:
         body_length = CHUNKED

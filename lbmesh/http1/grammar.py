@@ -19,8 +19,28 @@ QUERY_CLASS = rb"[!$-;=?-\[\]^_`a-z{|}~]"
 ORIGIN_FORM = rb"/" + PATH_CLASS + rb"*+(?:%[0-9A-Fa-f]{2}" + PATH_CLASS + rb"*+)*(?:\?" + QUERY_CLASS + rb"*+)?"
 """origin-form, RFC 9112 §3.2.1; a stray "%" in a path is refused, in a query it is the application's affair."""
 
-HOST = rb"(?:[-._~0-9A-Za-z]++|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"
-"""A host name, an IPv4 address or an IPv6 literal, and a port (RFC 3986 §3.2.2; a reg-name as DNS has it)."""
+
+
+def _ipv6_address() -> bytes:
+    """IPv6address of RFC 3986 §3.2.2: without "::" eight groups, with it fewer on its two sides."""
+    octet = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+    group = rb"[0-9A-Fa-f]{1,4}"
+    last_two = rb"(?:" + group + rb":" + group + rb"|" + octet + rb"(?:\." + octet + rb"){3})"
+
+    def before_gap(groups_max: int) -> bytes:
+        return rb"(?:(?:%b:){0,%d}%b)?::" % (group, groups_max - 1, group) if groups_max else b"::"
+
+    forms = [rb"(?:%b:){6}%b" % (group, last_two)]
+    forms += [rb"%b(?:%b:){%d}%b" % (before_gap(5 - after), group, after, last_two) for after in range(5, -1, -1)]
+    forms += [before_gap(6) + group, before_gap(7)]
+    return b"|".join(forms)
+
+
+HOST = rb"(?:[-._~0-9A-Za-z]{1,255}+|\[(?:" + _ipv6_address() + rb")\])(?::[0-9]{0,5})?"
+"""A host name, an IPv4 address or an IPv6 literal, and a port, which may be empty (RFC 3986 §3.2.2 and §3.2.3).
+
+A name as DNS has it: without escapes or sub-delimiters, up to 255 characters.
+"""
 
 REQUEST_ID = re.compile(rb"[-._~+/=:0-9A-Za-z]{1,128}\Z")
 """A client's X-Request-Id is passed on only in this form, so that it can stand in any log."""

@@ -19,7 +19,10 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t\x20-\x7e\x
 _ORIGIN_FORM = re.compile(ORIGIN_FORM + rb"\Z")
 _ABSOLUTE_FORM = re.compile(rb"https?://(" + HOST + rb")([/?].*)?\Z", re.IGNORECASE)
 _HOST = re.compile(HOST + rb"\Z")
-_FORWARDED_BY_CLIENT = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
+_REPLACED = frozenset({b"host", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
+_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"trailer"})
+"""What 1xx and 204 must not carry (RFC 9110 §8.6, RFC 9112 §6.1): it is taken away, so that nobody waits for a body."""
+
 _REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE"})
 
 
@@ -43,13 +46,13 @@ def parse_request(head: bytes) -> RequestHead | Refusal:
     framing = body_framing(section, minor_version)
     if isinstance(framing, Refusal):
         return framing
-    expects_continue = _expectation(section)
-    if isinstance(expects_continue, Refusal):
-        return expects_continue
-    forwarded = end_to_end(section, _FORWARDED_BY_CLIENT | {b"host"})
+    forwarded = end_to_end(section, _REPLACED if minor_version == 1 else _REPLACED | {b"expect"})
     if isinstance(forwarded, Refusal):
         return forwarded
-    request_ids = section.values(b"x-request-id")
+    expects_continue = _expectation(FieldSection(forwarded))
+    if isinstance(expects_continue, Refusal):
+        return expects_continue
+    request_ids = FieldSection(forwarded).values(b"x-request-id")
     request_id = request_ids[0] if len(request_ids) == 1 and REQUEST_ID.match(request_ids[0]) else None
     if request_id is None:
         forwarded = tuple(field for field in forwarded if field[0].lower() != b"x-request-id")
@@ -101,6 +104,8 @@ def _address(
         if host and host.lower() != authority.lower():
             return bad_request("Host contradicts the absolute request target (RFC 9112 section 3.2.2)")
         host, raw_target = authority, rest if rest.startswith(b"/") else b"/" + rest
+        if method == b"OPTIONS" and not absolute[2]:
+            raw_target = b"*"
     elif not host and minor_version == 1:
         return bad_request("an empty Host field for a target without an authority")
     if raw_target == b"*":
@@ -118,7 +123,7 @@ def _is_origin_form(target: bytes) -> bool:
 
 
 def _expectation(section: FieldSection) -> bool | Refusal:
-    """True for "Expect: 100-continue", the only expectation there is (RFC 9110 §10.1.1)."""
+    """True for "Expect: 100-continue", the only expectation there is; HTTP/1.0 has none (RFC 9110 §10.1.1)."""
     expectations = section.options(b"expect")
     if expectations and expectations != (b"100-continue",):
         return Refusal(417, "bad_request", "an expectation other than 100-continue (RFC 9110 section 10.1.1)")
@@ -167,13 +172,14 @@ def parse_response(head: bytes, *, method: bytes) -> ResponseHead | Refusal:
         return _bad_response(framing.detail)
     if status == 101:
         return _bad_response("101 for a request that asked for no upgrade (RFC 9110 section 15.2.2)")
-    forwarded = end_to_end(section, frozenset())
+    never_has_body = status < 200 or status == 204
+    forwarded = end_to_end(section, _FRAMING if never_has_body else frozenset())
     if isinstance(forwarded, Refusal):
         return _bad_response(forwarded.detail)
     fault = _second_reader_response(head, method)
     if fault is not None:
         return fault
-    without_body = status < 200 or status in (204, 304) or method == b"HEAD"
+    without_body = never_has_body or status == 304 or method == b"HEAD"
     body_length = 0 if without_body else UNTIL_CLOSE if framing is None else framing
     return ResponseHead(
         status=status,

@@ -6,7 +6,9 @@ from typing import Generic, TypeVar
 from lbmesh.routing.path import routing_path
 
 HOSTS_REMEMBERED_MAX = 4096
-"""Spellings of Host whose tables are remembered; a client that invents more only clears the memory."""
+"""Spellings of Host whose tables are remembered; a client that invents more only clears the memory. The head's grammar
+bounds the length of each.
+"""
 
 T = TypeVar("T")
 
@@ -69,22 +71,26 @@ class RouteTable(Generic[T]):
 class _Paths(Generic[T]):
     """The prefixes of one host."""
 
-    __slots__ = ("_by_prefix", "_root")
+    __slots__ = ("_by_prefix", "_longest", "_root")
 
     def __init__(self) -> None:
         self._by_prefix: dict[bytes, T] = {}
+        self._longest = 0
         self._root: T | None = None
 
     def add(self, prefix: bytes, value: T) -> None:
         trimmed = prefix.rstrip(b"/")
         if trimmed:
             self._by_prefix[trimmed] = value
+            self._longest = max(self._longest, len(trimmed))
         else:
             self._root = value
 
     def match(self, target: bytes) -> T | None:
         if self._by_prefix:
             path = routing_path(target).rstrip(b"/")
+            if len(path) > self._longest:
+                path = path[: path.rfind(b"/", 0, self._longest + 1)]
             while path:
                 value = self._by_prefix.get(path)
                 if value is not None:
