@@ -47,18 +47,14 @@ class ForwarderLinks:
         stream = trio.SocketStream(trio.socket.from_stdlib_socket(socket.socket(fileno=descriptor)))
         self._nursery.start_soon(self._serve, _Link(worker, pid, stream))
 
-    async def inherit(self, workers: int) -> View | None:
-        """Wait until this many forwarders have said what they serve from; the newest View of all, if any.
-
-        Whoever waits sets the time limit, and calls `stop_inheriting` after it.
-        """
+    async def wait_for(self, workers: int) -> None:
+        """Wait until this many forwarders have said what they serve from."""
         while len(self._greeted) < workers:
             self._someone_greeted = trio.Event()
             await self._someone_greeted.wait()
-        return self._inherited
 
     def stop_inheriting(self) -> View | None:
-        """No more waiting; the newest View of those that have come."""
+        """The newest View that a forwarder serves from, if any; later ones are left out."""
         self._inheriting = False
         return self._inherited
 

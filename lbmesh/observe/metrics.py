@@ -26,6 +26,7 @@ class AgentFigures:
     probes: Counter[tuple[str, str]] = field(default_factory=Counter)
     events: Counter[EventKind] = field(default_factory=Counter)
     loop_lag_s: float = 0.0
+    datagrams_unsent: int = 0
 
 
 def render_metrics(
@@ -180,6 +181,12 @@ def _agent(state: NodeState, figures: AgentFigures) -> Iterator[bytes]:
         "counter",
         "Changes that were logged, by what they are about.",
         [({"kind": kind}, count) for kind, count in sorted(figures.events.items())],
+    )
+    yield from _single(
+        "lbmesh_gossip_unsent_total",
+        "counter",
+        "Gossip datagrams the kernel refused to send.",
+        figures.datagrams_unsent,
     )
     if state.view:
         labels = {"generation": str(state.view.generation), "number": str(state.view.number)}

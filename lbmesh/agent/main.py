@@ -1,0 +1,152 @@
+"""The agent process: puts the plane and the tasks around it together, starts, obeys the sentinel, leaves."""
+
+import random
+import secrets
+import socket
+from time import monotonic
+
+import structlog
+import trio
+
+from lbmesh.admin.api import AdminSource
+from lbmesh.agent.admin_server import AdminServer
+from lbmesh.agent.forwarder_links import ForwarderLinks
+from lbmesh.agent.gossip_tasks import GossipTasks
+from lbmesh.agent.hub import Hub
+from lbmesh.agent.limits import INHERIT_WAIT_S
+from lbmesh.agent.prober import Prober, probe_client
+from lbmesh.agent.pulse import keep_pulse
+from lbmesh.agent.reload import Refused, Taken, read_again
+from lbmesh.agent.seeds import resolve_seeds
+from lbmesh.config.load import load_settings
+from lbmesh.config.settings import Settings
+from lbmesh.control.plane import Plane
+from lbmesh.control.processes import AgentOptions, ForwarderLink, Leave, Left, Ready, Reload, Reloaded
+from lbmesh.gossip.core import Gossip
+from lbmesh.gossip.identity import SESSION_BYTES, Identity, KeyRing
+from lbmesh.observe.child import ControlChannel
+from lbmesh.observe.exposition import CONTENT_TYPE
+from lbmesh.observe.metrics import render_metrics
+from lbmesh.observe.ticks import TickBoard
+
+GENERATIONS_PER_BOOT = 1024
+"""Gossip wants an epoch that rises with every agent, and the boot counter rises with every node only."""
+
+log = structlog.get_logger(__name__)
+
+
+class Agent:
+    """The process's tasks around one Plane."""
+
+    def __init__(self, options: AgentOptions, settings: Settings) -> None:
+        self._options = options
+        self._control = ControlChannel(options.control_fd)
+        self._ticks = TickBoard(options.ticks_fd)
+        self._rng = random.Random(secrets.randbits(64))
+        self._gossip_socket = socket.socket(fileno=options.gossip_fd) if options.gossip_fd is not None else None
+        self._gossip = self._make_gossip(settings)
+        plane = Plane(settings, generation=options.generation, gossip=self._gossip, rng=self._rng, now=monotonic())
+        self._hub = Hub(plane)
+
+    def _make_gossip(self, settings: Settings) -> Gossip | None:
+        if settings.gossip is None or self._gossip_socket is None:
+            return None
+        options = self._options
+        identity = Identity(
+            name=settings.node.name,
+            zone=settings.node.zone,
+            address=settings.gossip.advertise,
+            epoch=options.boot_epoch * GENERATIONS_PER_BOOT + min(options.generation, GENERATIONS_PER_BOOT - 1),
+            session=secrets.token_bytes(SESSION_BYTES),
+        )
+        return Gossip(
+            identity=identity,
+            key_ring=KeyRing(settings.gossip.keys),
+            seeds=settings.gossip.seeds,
+            rng=self._rng,
+            now=monotonic(),
+        )
+
+    async def run(self) -> None:
+        """Work until the sentinel is gone, or has been told that this node left."""
+        hub = self._hub
+        async with probe_client() as client, trio.open_nursery() as nursery:
+            nursery.start_soon(keep_pulse, hub, self._ticks)
+            Prober(hub, nursery, client)
+            links = ForwarderLinks(hub, nursery)
+            nursery.start_soon(self._begin, links, nursery)
+            await self._obey(links, nursery)
+            nursery.cancel_scope.cancel()
+
+    async def _begin(self, links: ForwarderLinks, nursery: trio.Nursery) -> None:
+        """Start from what the forwarders serve, if there was an agent before; then the first View, then the mesh."""
+        hub, settings = self._hub, self._hub.plane.settings
+        if self._options.generation > 1:
+            with trio.move_on_after(INHERIT_WAIT_S):
+                await links.wait_for(settings.workers)
+        if inherited := links.stop_inheriting():
+            hub.plane.inherit(inherited, monotonic())
+            log.info("inherited a View", version=str(inherited.version))
+        hub.do(hub.plane.start(monotonic()))
+        if self._gossip is not None and self._gossip_socket is not None and settings.gossip is not None:
+            GossipTasks(hub, self._gossip_socket, nursery)
+            nursery.start_soon(resolve_seeds, self._gossip, settings.gossip.seeds)
+        nursery.start_soon(hub.keep_time)
+        if self._options.admin_fd is not None:
+            nursery.start_soon(self._admin_server(settings).run)
+        await self._control.send(Ready())
+
+    def _admin_server(self, settings: Settings) -> AdminServer:
+        hub = self._hub
+        assert self._options.admin_fd is not None
+        listener = trio.SocketListener(trio.socket.from_stdlib_socket(socket.socket(fileno=self._options.admin_fd)))
+        source = AdminSource(
+            state=lambda: hub.plane.state(monotonic()),
+            replicas=hub.plane.replica_states,
+            metrics=lambda: render_metrics(hub.plane.state(monotonic()), hub.plane.replica_states, hub.figures),
+            metrics_type=CONTENT_TYPE,
+            token=settings.admin.token if settings.admin else None,
+        )
+        return AdminServer(listener, source)
+
+    async def _obey(self, links: ForwarderLinks, nursery: trio.Nursery) -> None:
+        """Do what the sentinel says, until it closes the channel."""
+        while received := await self._control.receive():
+            message, descriptors = received
+            match message:
+                case ForwarderLink(worker=worker, pid=pid):
+                    links.add(worker, pid, descriptors[0])
+                case Reload():
+                    await self._reload()
+                case Leave():
+                    nursery.start_soon(self._leave)
+                case _:
+                    log.warning("a control message that is not for an agent", message=type(message).__name__)
+
+    async def _reload(self) -> None:
+        hub = self._hub
+        outcome = await trio.to_thread.run_sync(read_again, self._options.config_file, hub.plane.settings)
+        match outcome:
+            case Taken(settings=settings, changes=changes):
+                hub.do(hub.plane.reload(settings, changes, monotonic()))
+                await self._control.send(Reloaded(ok=True))
+            case Refused(errors=errors):
+                hub.do(hub.plane.reload_refused(errors, monotonic()))
+                await self._control.send(Reloaded(ok=False, errors=errors))
+
+    async def _leave(self) -> None:
+        """Say goodbye, and stay: metrics and state are answered until the forwarders have drained."""
+        hub = self._hub
+        hub.do(hub.plane.leave(monotonic()))
+        await self._control.send(Left())
+
+
+def run(options: AgentOptions) -> int:
+    """The agent's main function. Returns the exit status; 1 when the configuration became unreadable."""
+    settings = load_settings(options.config_file)
+    if not isinstance(settings, Settings):
+        for error in settings:
+            log.error("the configuration cannot be used", error=str(error))
+        return 1
+    trio.run(Agent(options, settings).run)
+    return 0
