@@ -88,6 +88,7 @@ def _add_child_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]
         child.add_argument("--control-fd", type=int, required=True)
         child.add_argument("--ticks-fd", type=int, required=True)
         child.add_argument("--log-level", default="info")
+    agent.add_argument("--settings-fd", type=int, required=True)
     agent.add_argument("--generation", type=int, required=True)
     agent.add_argument("--boot-epoch", type=int, required=True)
     agent.add_argument("--admin-fd", type=int)
@@ -144,6 +145,7 @@ def agent_options(parsed: argparse.Namespace) -> AgentOptions:
         config_file=parsed.config,
         control_fd=parsed.control_fd,
         ticks_fd=parsed.ticks_fd,
+        settings_fd=parsed.settings_fd,
         generation=parsed.generation,
         boot_epoch=parsed.boot_epoch,
         admin_fd=parsed.admin_fd,

@@ -12,6 +12,9 @@ from typing import Any
 MESSAGE_BYTES_MAX = 64 * 1024
 """One control message; the kernel's default socket buffer holds three of them."""
 
+DESCRIPTORS_MAX = 4
+"""Descriptors that ride with one message."""
+
 ERRORS_MAX = 32
 """Errors of one refused reload that are passed on; the rest are counted in the last one."""
 
@@ -23,12 +26,14 @@ ERROR_CHARACTERS_MAX = 256
 class AgentOptions:
     """What the agent is started with. Descriptors are inherited; None where the settings have no such socket.
 
+    `settings_fd` holds the settings in force (see `config.handover`); `config_file` is for a reload only.
     `generation` rises with each agent of one sentinel, `boot_epoch` with each start of the node.
     """
 
     config_file: Path
     control_fd: int
     ticks_fd: int
+    settings_fd: int
     generation: int
     boot_epoch: int
     admin_fd: int | None = None
@@ -98,7 +103,10 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """From the agent: the reload was taken (`errors` empty) or refused whole, with located errors."""
+    """From the agent: the reload was taken (`errors` empty) or refused whole, with located errors.
+
+    One that was taken comes with one descriptor: the settings now in force, for the next agent.
+    """
 
     ok: bool
     errors: tuple[str, ...] = ()

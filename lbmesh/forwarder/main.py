@@ -18,8 +18,7 @@ from lbmesh.forwarder.client import ClientConnection
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.timers import TICK_S
 from lbmesh.observe.access_log import AccessLog
-from lbmesh.observe.child import ControlChannel, end_with_sentinel
-from lbmesh.observe.logging import configure_logging
+from lbmesh.observe.child import ControlChannel
 from lbmesh.observe.ticks import TickBoard
 
 DRAIN_GRACE_S = 1.0
@@ -83,9 +82,7 @@ class Forwarder:
                 case AgentLink():
                     link_scope.cancel()
                     link_scope = trio.CancelScope()
-                    stream = trio.SocketStream(
-                        trio.socket.from_stdlib_socket(socket.socket(fileno=descriptors[0]))
-                    )
+                    stream = trio.SocketStream(trio.socket.from_stdlib_socket(socket.socket(fileno=descriptors[0])))
                     nursery.start_soon(_serve_within, link_scope, link, stream)
                 case Drain(timeout_s=timeout_s):
                     await self._drain(timeout_s)
@@ -148,8 +145,6 @@ async def _serve_within(scope: trio.CancelScope, link: AgentLinkClient, stream: 
 
 def run(options: ForwarderOptions) -> int:
     """The forwarder's main function: ends when drained or when the sentinel has gone. Returns the exit status."""
-    end_with_sentinel(options.control_fd)
-    configure_logging(f"forwarder-{options.worker}", options.log_level)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     forwarder = Forwarder(options)

@@ -1,5 +1,6 @@
 """What the agent and the forwarders do alike: end with their sentinel, and listen to its control channel."""
 
+import array
 import ctypes
 import os
 import signal
@@ -9,11 +10,10 @@ from collections.abc import Sequence
 
 import trio
 
-from lbmesh.control.processes import MESSAGE_BYTES_MAX, ControlMessage, decode_control, encode_control
+from lbmesh.control.processes import DESCRIPTORS_MAX, MESSAGE_BYTES_MAX, ControlMessage, decode_control, encode_control
 
 _PR_SET_PDEATHSIG = 1
 _PEER_CREDENTIALS = struct.Struct("=iII")
-_DESCRIPTORS_MAX = 4
 
 
 def end_with_sentinel(control_fd: int) -> None:
@@ -52,16 +52,20 @@ class ControlChannel:
         """
         try:
             packet, ancillary, _, _ = await self._socket.recvmsg(
-                MESSAGE_BYTES_MAX, socket.CMSG_SPACE(_DESCRIPTORS_MAX * 4), socket.MSG_CMSG_CLOEXEC
+                MESSAGE_BYTES_MAX, socket.CMSG_SPACE(DESCRIPTORS_MAX * 4), socket.MSG_CMSG_CLOEXEC
             )
         except ConnectionResetError:
             return None
         return (decode_control(packet), _descriptors(ancillary)) if packet else None
 
-    async def send(self, message: ControlMessage) -> None:
-        """Send one message; a sentinel that is gone is noticed by `receive`, not here."""
+    async def send(self, message: ControlMessage, descriptors: Sequence[int] = ()) -> None:
+        """Send one message. `descriptors` ride with it, and stay the caller's to close.
+
+        A sentinel that is gone is noticed by `receive`, not here.
+        """
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
         try:
-            await self._socket.send(encode_control(message))
+            await self._socket.sendmsg([encode_control(message)], rights)
         except (BrokenPipeError, ConnectionResetError):
             return
 

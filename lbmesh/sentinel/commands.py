@@ -26,6 +26,7 @@ def agent_command(options: AgentOptions) -> list[str]:
         *("-c", str(options.config_file)),
         *("--control-fd", str(options.control_fd)),
         *("--ticks-fd", str(options.ticks_fd)),
+        *("--settings-fd", str(options.settings_fd)),
         *("--generation", str(options.generation)),
         *("--boot-epoch", str(options.boot_epoch)),
         *("--log-level", options.log_level),

@@ -1,5 +1,6 @@
 """The sentinel's shell: one selector loop that feeds the supervisor and does what it decides."""
 
+import os
 import selectors
 import signal
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import assert_never
 
+from lbmesh.config.handover import settings_to_memory
 from lbmesh.config.settings import Settings
 from lbmesh.control.processes import (
     AGENT_SLOT,
@@ -19,6 +21,7 @@ from lbmesh.control.processes import (
     ControlMessage,
     ForwarderLink,
     ForwarderOptions,
+    Reloaded,
     tick_slot,
 )
 from lbmesh.observe.ticks import TickBoard
@@ -45,6 +48,9 @@ from lbmesh.sentinel.supervisor import Supervisor
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
+_Launch = tuple[Callable[[int], Sequence[str]], Sequence[int]]
+"""From the control channel's descriptor to a command line; and what else that child inherits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -66,11 +72,10 @@ class Node:
         self._manager = manager
         self._log = log
         self._ticks = TickBoard.create()
+        self._settings_fd = settings_to_memory(plan.settings)
         self._children: dict[int, ChildProcess] = {}
         self._selector = selectors.DefaultSelector()
-        self._supervisor = Supervisor(
-            plan.settings.workers, plan.settings.node.drain_timeout_s, time.monotonic()
-        )
+        self._supervisor = Supervisor(plan.settings.workers, plan.settings.node.drain_timeout_s, time.monotonic())
         self._fed_s = time.monotonic()
         self._exit_code: int | None = None
 
@@ -111,7 +116,8 @@ class Node:
         child = self._children[slot]
         channel = child.channel
         try:
-            for message in child.receive():
+            for message, descriptors in child.receive():
+                self._keep(message, descriptors)
                 self._supervisor.received(slot, message, time.monotonic())
         except ValueError as error:
             self._log.error(
@@ -122,6 +128,13 @@ class Node:
         if channel is not None and child.channel is None:
             self._selector.unregister(channel)
             self._supervisor.hung_up(slot, time.monotonic())
+
+    def _keep(self, message: ControlMessage, descriptors: tuple[int, ...]) -> None:
+        """The settings that a reload brought into force are what the next agent starts from."""
+        for descriptor in descriptors:
+            if isinstance(message, Reloaded) and message.ok:
+                descriptor, self._settings_fd = self._settings_fd, descriptor
+            os.close(descriptor)
 
     def _reap(self) -> None:
         for slot, child in tuple(self._children.items()):
@@ -179,11 +192,11 @@ class Node:
 
     def _start(self, start: Start) -> None:
         slot = start.slot
-        command = self._agent(start.generation) if slot == AGENT_SLOT else self._forwarder(slot - 1)
-        sockets = self._agent_sockets() if slot == AGENT_SLOT else self._sockets.listeners
-        descriptors = [self._ticks.file_descriptor, *(one.fileno() for one in sockets)]
+        command, descriptors = (
+            self._agent(start.generation) if slot == AGENT_SLOT else self._forwarder(slot - tick_slot(0))
+        )
         try:
-            child = ChildProcess.start(command, descriptors, self._plan.environment)
+            child = ChildProcess.start(command, (self._ticks.file_descriptor, *descriptors), self._plan.environment)
         except OSError as error:
             self._supervisor.start_failed(slot, str(error), time.monotonic())
             return
@@ -192,35 +205,35 @@ class Node:
             self._selector.register(child.channel, selectors.EVENT_READ, slot)
         self._supervisor.started(slot, child.pid, time.monotonic())
 
-    def _agent(self, generation: int) -> Callable[[int], Sequence[str]]:
+    def _agent(self, generation: int) -> _Launch:
         admin, gossip = self._sockets.admin, self._sockets.gossip
+        descriptors = [self._settings_fd, *(one.fileno() for one in (admin, gossip) if one)]
         return lambda control_fd: self._plan.commands.agent(
             AgentOptions(
                 config_file=self._plan.config_file,
                 control_fd=control_fd,
                 ticks_fd=self._ticks.file_descriptor,
+                settings_fd=self._settings_fd,
                 generation=generation,
                 boot_epoch=self._plan.boot_epoch,
                 admin_fd=admin.fileno() if admin else None,
                 gossip_fd=gossip.fileno() if gossip else None,
                 log_level=self._plan.settings.log.level,
             )
-        )
+        ), descriptors
 
-    def _agent_sockets(self) -> list[socket.socket]:
-        return [one for one in (self._sockets.admin, self._sockets.gossip) if one is not None]
-
-    def _forwarder(self, worker: int) -> Callable[[int], Sequence[str]]:
+    def _forwarder(self, worker: int) -> _Launch:
+        descriptors = [listener.fileno() for listener in self._sockets.listeners]
         return lambda control_fd: self._plan.commands.forwarder(
             ForwarderOptions(
                 worker=worker,
                 control_fd=control_fd,
                 ticks_fd=self._ticks.file_descriptor,
-                listen_fds=tuple(listener.fileno() for listener in self._sockets.listeners),
+                listen_fds=tuple(descriptors),
                 access_log=self._plan.settings.log.access,
                 log_level=self._plan.settings.log.level,
             )
-        )
+        ), descriptors
 
     def _make_link(self, link: MakeLink) -> None:
         worker = link.slot - tick_slot(0)
@@ -246,10 +259,12 @@ class Node:
         for slot, child in self._children.items():
             child.kill()
             self._close_channel(slot)
-        for one in (*self._sockets.listeners, *self._agent_sockets()):
-            one.close()
+        for one in (*self._sockets.listeners, self._sockets.admin, self._sockets.gossip):
+            if one is not None:
+                one.close()
         self._selector.close()
         self._ticks.close()
+        os.close(self._settings_fd)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from lbmesh.control.processes import MESSAGE_BYTES_MAX, ControlMessage, decode_control, encode_control
+from lbmesh.control.processes import DESCRIPTORS_MAX, MESSAGE_BYTES_MAX, ControlMessage, decode_control, encode_control
 from lbmesh.sentinel.limits import CONTROL_SEND_BYTES
 
 _SENTINEL_SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
@@ -55,26 +55,29 @@ class ChildProcess:
         """Send one message; False when the channel is closed, or so full that the child must be hung."""
         if self.channel is None:
             return False
-        rights = (
-            [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
-        )
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
         try:
             self.channel.sendmsg([encode_control(message)], rights)
         except OSError:
             return False
         return True
 
-    def receive(self) -> Iterator[ControlMessage]:
-        """The messages that have come; closes the channel at its end. Raises ValueError as the codec does."""
+    def receive(self) -> Iterator[tuple[ControlMessage, tuple[int, ...]]]:
+        """The messages that have come, each with its descriptors, which are the caller's to close.
+
+        Closes the channel at its end. Raises ValueError as the codec does.
+        """
         while self.channel is not None:
             try:
-                packet = self.channel.recv(MESSAGE_BYTES_MAX)
+                packet, descriptors, _, _ = socket.recv_fds(
+                    self.channel, MESSAGE_BYTES_MAX, DESCRIPTORS_MAX, socket.MSG_CMSG_CLOEXEC
+                )
             except BlockingIOError:
                 return
             except ConnectionResetError:
-                packet = b""
+                packet, descriptors = b"", []
             if packet:
-                yield decode_control(packet)
+                yield decode_control(packet), tuple(descriptors)
             else:
                 self.close_channel()
 

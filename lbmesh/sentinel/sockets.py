@@ -135,9 +135,7 @@ def _bind(purpose: Purpose, address: Address) -> socket.socket:
     return one
 
 
-_Resolved = tuple[
-    socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int]
-]
+_Resolved = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int]]
 
 
 def _resolve(purpose: Purpose, address: Address) -> list[_Resolved]:

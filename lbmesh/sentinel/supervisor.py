@@ -194,9 +194,7 @@ class Supervisor:
         """Time passes. `ages_s`: by slot, how old the child's tick is; None when it never ticked."""
         if now_s - self._ticked_s > STALL_S:
             self._judge_after_s = now_s + STALL_GRACE_S
-            self._decide(
-                Log("warning", "the sentinel stood still", {"for_s": round(now_s - self._ticked_s, 3)})
-            )
+            self._decide(Log("warning", "the sentinel stood still", {"for_s": round(now_s - self._ticked_s, 3)}))
         self._ticked_s = now_s
         for child in self._children():
             if child.pid is None or child.killed_s is not None:
@@ -289,9 +287,7 @@ class Supervisor:
         if ok:
             self._decide(Log("info", "reloaded", {}))
         else:
-            self._decide(
-                Log("error", "reload refused, the old configuration stands", {"errors": list(errors)})
-            )
+            self._decide(Log("error", "reload refused, the old configuration stands", {"errors": list(errors)}))
         self._reloading = False
         if self._was_ready:
             self._decide(Notify(("READY=1",)))

@@ -67,7 +67,11 @@ def test_no_child_outlives_a_killed_sentinel(node: FakeNode) -> None:
 def test_a_term_signal_leaves_then_drains_then_ends_the_agent(node: FakeNode) -> None:
     node.wait_for_notification("READY=1")
     assert node.end() == ExitCode.DRAINED
-    told = [(line["role"], line["event"]) for line in node.journal() if line["event"] not in ("started", "linked")]
+    told = [
+        (line["role"], line["event"])
+        for line in node.journal()
+        if line["event"] not in ("started", "settings", "linked")
+    ]
     assert told == [("agent", "leave"), ("forwarder", "drain"), ("forwarder", "drain"), ("agent", "channel closed")]
     assert {line["timeout_s"] for line in node.journal("forwarder", "drain")} == {5.0}
     assert "STOPPING=1" in node.notifications()
@@ -148,6 +152,19 @@ def test_a_hangup_signal_reloads(node: FakeNode) -> None:
     node.wait_for_log("reloaded")
     notified = [line.partition("=")[0] for line in node.notifications() if not line.startswith("STATUS=")]
     assert notified == ["READY", "RELOADING", "MONOTONIC_USEC", "READY"]
+
+
+def test_an_agent_starts_from_the_settings_in_force_not_from_the_file(tmp_path: Path) -> None:
+    with fake_node(tmp_path, environment={"FAKE_RELOADED_ZONE": "zone-b"}) as node:
+        node.wait_for_log("node ready")
+        for kills in (1, 2):
+            os.kill(node.journal("agent", "started")[-1]["pid"], signal.SIGKILL)
+            node.wait_for_journal("agent", "settings", kills + 1)
+            if kills == 1:
+                node.wait_for_log("child ready", 3)
+                node.process.send_signal(signal.SIGHUP)
+                node.wait_for_log("reloaded")
+        assert [line["zone"] for line in node.journal("agent", "settings")] == ["zone-a", "zone-a", "zone-b"]
 
 
 def test_the_watchdog_is_fed(tmp_path: Path) -> None:

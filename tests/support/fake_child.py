@@ -9,7 +9,9 @@ import os
 import select
 import socket
 import sys
+from dataclasses import replace
 
+from lbmesh.config.handover import settings_from_memory, settings_to_memory
 from lbmesh.control.processes import (
     AGENT_SLOT,
     AgentLink,
@@ -56,6 +58,7 @@ class FakeChild:
     def run(self) -> None:
         self.note("started", options=self.options, environment=sorted(os.environ), parent=os.getppid())
         if self.role == "agent":
+            self.note("settings", zone=settings_from_memory(int(str(self.options["settings_fd"]))).node.zone)
             self.say(Ready())
         while True:
             self.board.stamp(self.slot)
@@ -94,13 +97,21 @@ class FakeChild:
                 self.say(Left())
             case Reload():
                 self.note("reload")
-                self.say(Reloaded(ok=True))
+                self.reload()
             case Drain(timeout_s):
                 self.note("drain", timeout_s=timeout_s)
                 self.say(Drained())
                 raise SystemExit(0)
             case _:
                 raise AssertionError(message)
+
+    def reload(self) -> None:
+        """Take the configuration that FAKE_RELOADED_ZONE stands for, and hand it to the sentinel."""
+        old = settings_from_memory(int(str(self.options["settings_fd"])))
+        new = replace(old, node=replace(old.node, zone=os.environ.get("FAKE_RELOADED_ZONE", old.node.zone)))
+        descriptor = settings_to_memory(new)
+        socket.send_fds(self.control, [encode_control(Reloaded(ok=True))], [descriptor])
+        os.close(descriptor)
 
     def serve(self, listener: socket.socket) -> None:
         try:

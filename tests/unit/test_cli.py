@@ -22,7 +22,7 @@ _PATHS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size
     st.builds(
         AgentOptions,
         _PATHS.map(Path),
-        *(_NUMBERS,) * 4,
+        *(_NUMBERS,) * 5,
         admin_fd=st.none() | _NUMBERS,
         gossip_fd=st.none() | _NUMBERS,
         log_level=_LEVELS,

@@ -85,6 +85,24 @@ def test_a_message_is_sent_whole(ends: tuple[socket.socket, int]) -> None:
     assert decode_control(ours.recv(4096)) == Ready()
 
 
+def test_descriptors_ride_with_a_sent_message(ends: tuple[socket.socket, int]) -> None:
+    ours, control_fd = ends
+    read, write = os.pipe()
+
+    async def send() -> None:
+        async with channel_on(control_fd) as channel:
+            await channel.send(Ready(), (write,))
+
+    trio.run(send)
+    os.close(write)
+    packet, (descriptor,), _, _ = socket.recv_fds(ours, 4096, 4)
+    assert decode_control(packet) == Ready()
+    os.write(descriptor, b"through")
+    assert os.read(read, 100) == b"through"
+    os.close(descriptor)
+    os.close(read)
+
+
 def test_the_end_of_the_channel_is_none_and_sending_into_it_is_nothing(ends: tuple[socket.socket, int]) -> None:
     ours, control_fd = ends
     ours.close()
