@@ -1,5 +1,6 @@
 """The agent process: puts the plane and the tasks around it together, starts, obeys the sentinel, leaves."""
 
+import os
 import random
 import secrets
 import socket
@@ -18,7 +19,7 @@ from lbmesh.agent.prober import Prober, probe_client
 from lbmesh.agent.pulse import keep_pulse
 from lbmesh.agent.reload import Refused, Taken, read_again
 from lbmesh.agent.seeds import resolve_seeds
-from lbmesh.config.load import load_settings
+from lbmesh.config.handover import settings_from_memory, settings_to_memory
 from lbmesh.config.settings import Settings
 from lbmesh.control.plane import Plane
 from lbmesh.control.processes import AgentOptions, ForwarderLink, Leave, Left, Ready, Reload, Reloaded
@@ -129,7 +130,9 @@ class Agent:
         match outcome:
             case Taken(settings=settings, changes=changes):
                 hub.do(hub.plane.reload(settings, changes, monotonic()))
-                await self._control.send(Reloaded(ok=True))
+                descriptor = settings_to_memory(settings)
+                await self._control.send(Reloaded(ok=True), (descriptor,))
+                os.close(descriptor)
             case Refused(errors=errors):
                 hub.do(hub.plane.reload_refused(errors, monotonic()))
                 await self._control.send(Reloaded(ok=False, errors=errors))
@@ -142,11 +145,6 @@ class Agent:
 
 
 def run(options: AgentOptions) -> int:
-    """The agent's main function. Returns the exit status; 1 when the configuration became unreadable."""
-    settings = load_settings(options.config_file)
-    if not isinstance(settings, Settings):
-        for error in settings:
-            log.error("the configuration cannot be used", error=str(error))
-        return 1
-    trio.run(Agent(options, settings).run)
+    """The agent's main function. Starts from the settings in force, whatever the file says by now."""
+    trio.run(Agent(options, settings_from_memory(options.settings_fd)).run)
     return 0
