@@ -79,7 +79,7 @@ class _Paths(Generic[T]):
         self._root: T | None = None
 
     def add(self, prefix: bytes, value: T) -> None:
-        trimmed = prefix.rstrip(b"/")
+        trimmed = routing_path(prefix).rstrip(b"/")
         if trimmed:
             self._by_prefix[trimmed] = value
             self._longest = max(self._longest, len(trimmed))
