@@ -28,7 +28,7 @@ class LogWriter:
         """One line. `fields` go after the ones that every line has."""
         if _LEVELS.index(level) < self._least:
             return
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+        now = datetime.now(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
         line = {"time": now, "level": level, "process": "sentinel", "event": event, **fields}
         text = _readable(line) if self._is_terminal else json.dumps(line, ensure_ascii=False)
         self._put(text.encode("utf-8", "replace") + b"\n")

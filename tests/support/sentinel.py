@@ -27,12 +27,12 @@ class FakeNode:
 
     def journal(self, role: str = "", event: str = "") -> list[dict[str, Any]]:
         """What the fake children noted, in order."""
-        lines = _json_lines(self._directory / "journal")
+        lines = json_lines(self._directory / "journal")
         return [line for line in lines if role in ("", line["role"]) and event in ("", line["event"])]
 
     def log(self, event: str = "") -> list[dict[str, Any]]:
         """The sentinel's log lines."""
-        return [line for line in _json_lines(self._directory / "log") if event in ("", line["event"])]
+        return [line for line in json_lines(self._directory / "log") if event in ("", line["event"])]
 
     def wait_for_log(self, event: str, count: int = 1) -> list[dict[str, Any]]:
         """The log lines with this event, once there are so many."""
@@ -130,7 +130,7 @@ def group_members(group: int) -> list[int]:
     return members
 
 
-def _json_lines(file: Path) -> list[dict[str, Any]]:
+def json_lines(file: Path) -> list[dict[str, Any]]:
     """The whole lines of a file that may still be written to."""
     text = file.read_text() if file.exists() else ""
     return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n") and line[0] == "{"]
