@@ -86,10 +86,8 @@ def _explain(error: Exception) -> str:
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno:
             return _WORDS.get(cause.errno) or os.strerror(cause.errno).lower()
-        if isinstance(cause, BaseExceptionGroup):
-            cause = cause.exceptions[0]
-        else:
-            cause = cause.__cause__ or cause.__context__
+        inner = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else None
+        cause = inner or cause.__cause__ or cause.__context__
     if isinstance(error, httpx.RemoteProtocolError):
         return f"not HTTP, or cut short: {error}"
     return str(error) or type(error).__name__
