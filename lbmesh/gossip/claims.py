@@ -37,7 +37,7 @@ class Claims:
     def takeover(self, now: float) -> int | None:
         """The epoch in which to take the name back, once the claimant has been silent; else None."""
         claim = self._claim
-        if claim is None or now - claim.since_s < self._timing.takeover_s:
+        if claim is None or now < self.deadline_s():
             return None
         self._claim = None
         return claim.incarnation.epoch + 1 if claim.incarnation.epoch < SEQUENCE_MAX - 1 else None

@@ -66,9 +66,10 @@ class Gossip:
             settings,
         )
         self._left = False
+        self._stepped_s = now
         self._judge_s = now + settings.judge_interval_s
         self._write(now, MEMBER_KEY, encode_member(identity.zone, identity.address, left=False))
-        self._promised_s = max(now, self.next_deadline())
+        self._promised_s = float("inf")
 
     # What other rooms ask for.
 
@@ -113,7 +114,7 @@ class Gossip:
 
     def seeds_resolved(self, seeds: tuple[Address, ...]) -> None:
         """Take the seeds' addresses as they resolve now; names among them are left out."""
-        self._seeds.replace(seeds)
+        self._seeds.replace(seeds, self._stepped_s)
 
     def leave(self, now: float) -> Output:
         """Say goodbye to all live members; from now on this node is silent."""
@@ -130,15 +131,19 @@ class Gossip:
         return turn.output()
 
     def next_deadline(self) -> float:
-        """When to call `tick` at the latest; infinity once this node has left."""
+        """When to call `tick` at the latest; infinity once this node has left. Ask before each sleep: a step
+        that comes much later than the last answer shows that this node stood still.
+        """
         if self._left:
             return float("inf")
-        deadlines = [self._prober.deadline_s(), self._seeds.deadline_s(), self._claims.deadline_s()]
-        if len(self._members.entries) > 1:
-            deadlines += [self._outbox.digest_s, self._judge_s]
-            if self._sync.is_dirty:
-                deadlines.append(self._outbox.push_s)
-        return min(deadlines)
+        self._promised_s = min(
+            self._prober.deadline_s(),
+            self._seeds.deadline_s(),
+            self._claims.deadline_s(),
+            self._outbox.deadline_s(),
+            self._judge_s,
+        )
+        return self._promised_s
 
     # Steps.
 
@@ -163,16 +168,14 @@ class Gossip:
         self._notice_pause(now)
         for address, nonce in self._prober.due(now):
             self._outbox.send(turn, address, [encode(Ping(nonce))])
-        self._outbox.dial_seeds(now, turn, self._seeds)
+        if now >= self._seeds.deadline_s():
+            self._outbox.dial_seeds(now, turn, self._seeds)
         self._take_name_back(now)
         if now >= self._judge_s:
             self._judge_s = now + self._timing.judge_interval_s
             self._picture.unsettle()
         self._picture.settle(now, turn)
-        if now >= self._outbox.digest_s:
-            self._outbox.send_digests(now, turn)
-        if self._sync.is_dirty and now >= self._outbox.push_s:
-            self._outbox.push(now, turn)
+        self._outbox.spread(now, turn)
         return self._finish(now, turn, None)
 
     def _finish(self, now: float, turn: Turn, rejected: Rejection | None) -> Output:
@@ -180,28 +183,28 @@ class Gossip:
             self.counters[f"rejected_{rejected}"] += 1
         if not self._left:
             self._picture.settle(now, turn)
-        self._promised_s = max(now, self.next_deadline())
         return turn.output(rejected)
 
     def _notice_pause(self, now: float) -> None:
-        """A step far later than promised means that this node stood still, not that the others did."""
+        """A step far later than agreed means that this node stood still, not that the others did."""
+        self._stepped_s = now
         if now - self._promised_s <= self._timing.lateness_is_pause_s:
             return
         self.counters["pauses"] += 1
         self._prober.forgive(now)
-        self._members.hear_all(now)
+        self._picture.forgive(now)
         self._judge_s = now + self._timing.judge_interval_s
-        self._promised_s = now
+        self._promised_s = float("inf")
 
     def _say_edges(self, now: float, value: bytes) -> None:
         self._write(now, EDGES_KEY, value)
 
     def _write(self, now: float, key: str, value: bytes | None) -> None:
-        self._sync.mark(self._identity.name, self._records.write(now, key, value))
+        self._outbox.announce(now, self._records.write(now, key, value))
 
     def _take_name_back(self, now: float) -> None:
         epoch = self._claims.takeover(now)
         if epoch is not None:
             own = Incarnation(epoch, self._identity.incarnation.tag)
-            self._sync.mark(self._identity.name, self._records.raise_epoch(now, own))
+            self._outbox.announce(now, self._records.raise_epoch(now, own))
             self._members.own.epoch = epoch

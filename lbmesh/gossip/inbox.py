@@ -118,7 +118,7 @@ class Inbox:
         if batch.incarnation > owner.incarnation:
             self._restart(now, owner, batch.incarnation, turn)
         changed = self._records.merge(now, owner, batch)
-        self._sync.mark(owner.name, [key for key in changed if key in owner.rows])
+        self._outbox.relay(now, owner.name, [key for key in changed if key in owner.rows])
         turn.rows += [(owner.name, key) for key in changed if not is_internal(key)]
         if MEMBER_KEY in changed:
             self._learn_member(now, owner, turn)
@@ -141,7 +141,8 @@ class Inbox:
             return
         answer = self._sync.answer(digest)
         for name in answer.heard:
-            self._members.heard(now, name)
+            if name not in self._prober.edges:  # Of those we ping we know better, and sooner, than by hearsay.
+                self._members.heard(now, name)
         if answer.claim is not None:
             self._claims.note(now, answer.claim.incarnation, answer.claim.beat)
             self._report_conflict(now, self._records.own.name, "the mesh knows a later start of this name", turn)

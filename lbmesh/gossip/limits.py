@@ -59,6 +59,7 @@ class GossipTiming:
     seed_interval_s: float = 1.0
     own_seed_interval_s: float = 60.0
     lateness_is_pause_s: float = 0.4
+    grace_s: float = 1.5
     silent_watched_s: float = 2.0
     silent_unwatched_s: float = 15.0
     takeover_s: float = 10.0

@@ -38,8 +38,8 @@ class Outbox:
         self._timing = timing
         self._rng = rng
         self._room = sealed_room(records.own.name)
-        self.push_s = now
-        self.digest_s = now + rng.random() * timing.digest_interval_s
+        self._push_s = now
+        self._digest_s = now + rng.random() * timing.digest_interval_s
         self.counters: Counter[str] = Counter()
 
     def send(self, turn: Turn, address: Address, frames: Iterable[bytes]) -> None:
@@ -50,9 +50,30 @@ class Outbox:
             self.counters["bytes_out"] += len(datagram)
             turn.datagrams.append((address, datagram))
 
+    def announce(self, now: float, keys: Iterable[str]) -> None:
+        """Own rows have changed: push them."""
+        self.relay(now, self._records.own.name, keys)
+
+    def relay(self, now: float, owner: str, keys: Iterable[str]) -> None:
+        """Rows of this owner are news here, and may be news to others."""
+        if not self._sync.is_dirty:
+            self._push_s = max(self._push_s, now)
+        self._sync.mark(owner, keys)
+
     def hasten_digest(self, now: float) -> None:
         """A member has joined: compare notes soon."""
-        self.digest_s = min(self.digest_s, now + _SOON_S)
+        self._digest_s = min(self._digest_s, now + _SOON_S)
+
+    def deadline_s(self) -> float:
+        """When the next push or digest is due."""
+        return min(self._digest_s, self._push_s) if self._sync.is_dirty else self._digest_s
+
+    def spread(self, now: float, turn: Turn) -> None:
+        """Send the digests and the pushes that are due."""
+        if now >= self._digest_s:
+            self._send_digests(now, turn)
+        if self._sync.is_dirty and now >= self._push_s:
+            self._push(now, turn)
 
     def dial_seeds(self, now: float, turn: Turn, seeds: Seeds) -> None:
         live = self._members.live_peers()
@@ -63,16 +84,16 @@ class Outbox:
             digests = [encode(digest) for digest in self._sync.digests()[:1]]
             self.send(turn, address, [encode(Ping(nonce)), *introduction, *digests])
 
-    def send_digests(self, now: float, turn: Turn) -> None:
-        self.digest_s = now + self._timing.digest_interval_s * (0.9 + 0.2 * self._rng.random())
+    def _send_digests(self, now: float, turn: Turn) -> None:
+        self._digest_s = now + self._timing.digest_interval_s * (0.9 + 0.2 * self._rng.random())
         self._records.own.beat += 1
         peers = self._members.live_peers()
         if peers:
             (peer,) = self._rng.sample(peers, 1)
             self.send(turn, peer.address, [encode(digest) for digest in self._sync.digests()])
 
-    def push(self, now: float, turn: Turn) -> None:
-        self.push_s = now + self._timing.push_interval_s
+    def _push(self, now: float, turn: Turn) -> None:
+        self._push_s = now + self._timing.push_interval_s
         peers = self._push_peers()
         for payload in self._sync.push() if peers else ():
             for address in peers:

@@ -36,10 +36,18 @@ class Picture:
         self._roster: object = None
         self._unsettled = True
         self._seen_flips = 0
+        self._grace_until_s = float("-inf")
 
     def unsettle(self) -> None:
         """Something a verdict rests on has changed."""
         self._unsettled = True
+
+    def forgive(self, now: float) -> None:
+        """This node was deaf for a while: no silence until now says anything, and what peers say of each other
+        may be as old as the deafness. Condemn nobody until all have had time to answer and to speak.
+        """
+        self._members.hear_all(now)
+        self._grace_until_s = now + self._timing.grace_s
 
     @property
     def isolated(self) -> bool:
@@ -62,7 +70,10 @@ class Picture:
             if isolated:
                 return
             subjects = self._members.subjects(now, self._prober.edges, self._records.ids)
-            changes = self._members.apply(now, judge(subjects, self._members.own.name))
+            findings = judge(subjects, self._members.own.name)
+            if now < self._grace_until_s:
+                findings = {n: found for n, found in findings.items() if found.state is not MemberState.DOWN}
+            changes = self._members.apply(now, findings)
             turn.changes += changes
             self._unsettled = bool(changes)
 
@@ -94,5 +105,5 @@ class Picture:
             if isolated:
                 turn.changes.append(own.move(now, MemberState.IMPAIRED, _REASON_ALONE))
             else:
-                self._members.hear_all(now)
+                self.forgive(now)
                 turn.changes.append(own.move(now, MemberState.ALIVE, "this node"))

@@ -24,7 +24,7 @@ class Seeds:
         self._seeds: dict[Address, _Seed] = {}
         self.replace(addresses, now)
 
-    def replace(self, addresses: Collection[Address], now: float = float("-inf")) -> None:
+    def replace(self, addresses: Collection[Address], now: float) -> None:
         """Take these addresses instead; what is known of those that stay is kept. New ones are due now."""
         literal = [address for address in addresses if address.is_literal][:SEEDS_MAX]
         self._seeds = {address: self._seeds.get(address) or _Seed(now) for address in literal}

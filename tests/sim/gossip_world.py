@@ -20,6 +20,9 @@ RING = KeyRing((b"k" * 32,))
 SOCKET_DATAGRAMS_MAX = 256
 """What a paused node's kernel keeps for it."""
 
+SAME_INSTANT_MAX = 10_000
+"""More events than this without time going on: a deadline that its own tick does not satisfy."""
+
 Event = Callable[[], None]
 
 
@@ -51,6 +54,7 @@ class World:
         self._rng = random.Random(seed)
         self._heap: list[tuple[float, int, Event]] = []
         self._events = 0
+        self._same_instant = 0
         self.nodes: dict[str, Node] = {}
         for zone_number, (zone, size) in enumerate(zones.items()):
             for number in range(1, size + 1):
@@ -70,7 +74,10 @@ class World:
         """Let the world go on."""
         end = self.now + seconds
         while self._heap and self._heap[0][0] <= end:
-            self.now, _, event = heapq.heappop(self._heap)
+            time_s, _, event = heapq.heappop(self._heap)
+            self._same_instant = self._same_instant + 1 if time_s == self.now else 0
+            assert self._same_instant < SAME_INSTANT_MAX, f"seed {self.seed}: stuck at {time_s} s"
+            self.now = time_s
             event()
         self.now = end
 

@@ -1,0 +1,244 @@
+"""The gossip core through crashes, cuts, freezes and losses. A failure names its seed, which replays exactly."""
+
+import pytest
+
+from lbmesh.model.member import MemberState
+from tests.sim.gossip_world import Node, World
+
+ALIVE, IMPAIRED, DOWN, LEFT = MemberState.ALIVE, MemberState.IMPAIRED, MemberState.DOWN, MemberState.LEFT
+THREE = {"a": 1, "b": 1, "c": 1}
+FIVE = {"a": 2, "b": 2, "c": 1}
+NINE = {"a": 3, "b": 3, "c": 3}
+UNEQUAL = {"a": 6, "b": 2, "c": 2}
+ALL_SHAPES = pytest.mark.parametrize("zones", [THREE, FIVE, NINE], ids=["three", "five", "nine"])
+SEEDS = pytest.mark.parametrize("seed", range(2))
+
+
+def started(seed: int, zones: dict[str, int]) -> World:
+    world = World(seed, zones)
+    world.start_all()
+    world.run(2.0)
+    return world
+
+
+def settled(world: World, within_s: float) -> float:
+    """Until everybody sees everybody alive, and still does two seconds later."""
+    took_s = world.run_until(world.all_alive, within_s=within_s)
+    world.run(2.0)
+    assert world.all_alive(), f"seed {world.seed}: it did not last\n{world.picture()}"
+    return took_s
+
+
+@SEEDS
+@ALL_SHAPES
+def test_a_crash_is_seen_by_all_within_a_second(seed: int, zones: dict[str, int]) -> None:
+    world = started(seed, zones)
+    world.crash("c1")
+    world.run_until(lambda: world.all_see(["c1"], DOWN), within_s=1.0)
+    world.run(5.0)
+    survivors = world.running()
+    assert world.all_see(survivors, ALIVE), f"seed {seed}\n{world.picture()}"
+    world.start("c1")
+    settled(world, within_s=5.0)
+
+
+@SEEDS
+@pytest.mark.parametrize("zones", [NINE, UNEQUAL], ids=["equal", "unequal"])
+def test_the_crash_of_a_zone_is_seen_by_all_within_a_second(seed: int, zones: dict[str, int]) -> None:
+    world = started(seed, zones)
+    dead = [name for name in world.nodes if name.startswith("a")]
+    world.crash(*dead)
+    world.run_until(lambda: world.all_see(dead, DOWN), within_s=1.0)
+    world.run(5.0)
+    assert world.all_see(world.running(), ALIVE), f"seed {seed}\n{world.picture()}"
+
+
+@SEEDS
+def test_most_of_all_nodes_may_die_at_once_if_two_zones_are_left(seed: int) -> None:
+    world = started(seed, NINE)
+    dead = ["a2", "a3", "b2", "b3", "c1", "c2"]
+    world.crash(*dead)
+    world.run_until(lambda: world.all_see(dead, DOWN), within_s=4.0)
+
+
+@SEEDS
+@ALL_SHAPES
+def test_a_frozen_zone_thaws_and_accuses_nobody(seed: int, zones: dict[str, int]) -> None:
+    world = started(seed, zones)
+    frozen = [name for name in world.nodes if name.startswith("c")]
+    others = [name for name in world.nodes if name not in frozen]
+    world.pause(*frozen)
+    world.run_until(lambda: world.all_see(frozen, DOWN), within_s=1.0)
+    world.run(10.0)
+    world.thaw(*frozen)
+    settled(world, within_s=5.0)
+    assert not world.downs(frozen, world.nodes), f"seed {seed}"
+    assert not world.downs(others, others), f"seed {seed}"
+
+
+@SEEDS
+def test_two_members_judge_each_other_alone(seed: int) -> None:
+    world = started(seed, {"a": 1, "b": 1})
+    world.crash("b1")
+    world.run_until(lambda: world.state("a1", "b1") is DOWN, within_s=1.0)
+    world.start("b1")
+    settled(world, within_s=5.0)
+
+
+@SEEDS
+def test_a_node_that_reaches_one_of_nine_condemns_no_healthy_member(seed: int) -> None:
+    world = started(seed, NINE)
+
+    def cut(source: Node, target: Node) -> bool:
+        ends = {source.name, target.name}
+        return "c1" in ends and "a1" not in ends
+
+    world.is_cut = cut
+    world.run(20.0)
+    healthy = [name for name in world.nodes if name != "c1"]
+    assert not world.downs(world.nodes, healthy), f"seed {seed}"
+    assert world.all_see(healthy, ALIVE, observers=healthy), f"seed {seed}\n{world.picture()}"
+    culprit = [change for _, observer, change in world.changes if observer == "a2" and change.name == "c1"]
+    assert len(culprit) <= 4, f"seed {seed}: {culprit}"
+    world.is_cut = lambda _source, _target: False
+    settled(world, within_s=5.0)
+
+
+@SEEDS
+def test_one_cut_link_impairs_and_never_condemns(seed: int) -> None:
+    world = started(seed, NINE)
+    world.is_cut = lambda source, target: (source.name, target.name) == ("a1", "b1")
+    world.run_until(lambda: world.all_see(["b1"], IMPAIRED), within_s=2.0)
+    world.run(20.0)
+    assert not world.downs(world.nodes, world.nodes), f"seed {seed}"
+
+
+@pytest.mark.parametrize(("zones", "minutes"), [(THREE, 10), (FIVE, 5), (NINE, 1)], ids=["three", "five", "nine"])
+def test_minutes_of_one_percent_loss_condemn_nobody(zones: dict[str, int], minutes: int) -> None:
+    seed = 1
+    world = started(seed, zones)
+    world.loss, world.jitter_s = 0.01, 0.02
+    world.run(60.0 * minutes)
+    assert not world.downs(world.nodes, world.nodes), f"seed {seed}"
+    world.loss = 0.0
+    settled(world, within_s=5.0)
+
+
+@SEEDS
+@ALL_SHAPES
+def test_a_split_heals_within_five_seconds(seed: int, zones: dict[str, int]) -> None:
+    world = started(seed, zones)
+    world.is_cut = lambda source, target: (source.zone == "c") != (target.zone == "c")
+    world.run(120.0 if zones is THREE else 15.0)
+    small = [name for name in world.nodes if name.startswith("c")]
+    large = [name for name in world.nodes if name not in small]
+    assert world.all_see(small, DOWN, observers=large), f"seed {seed}\n{world.picture()}"
+    assert not world.downs(small, large), f"seed {seed}: the smaller side condemned the larger"
+    world.is_cut = lambda _source, _target: False
+    settled(world, within_s=5.0)
+    assert not world.downs(large, large), f"seed {seed}"
+
+
+@SEEDS
+def test_a_node_alone_freezes_its_picture_and_says_so(seed: int) -> None:
+    world = started(seed, NINE)
+    world.is_cut = lambda source, target: "b2" in (source.name, target.name)
+    world.run(10.0)
+    lone = world.nodes["b2"].gossip
+    assert lone is not None
+    assert lone.isolated
+    assert world.state("b2", "b2") is IMPAIRED
+    assert not world.downs(["b2"], world.nodes), f"seed {seed}"
+    world.is_cut = lambda _source, _target: False
+    settled(world, within_s=5.0)
+    assert not lone.isolated
+
+
+@SEEDS
+@ALL_SHAPES
+def test_all_restarted_at_once_converge(seed: int, zones: dict[str, int]) -> None:
+    world = started(seed, zones)
+    world.crash(*world.nodes)
+    world.run(1.0)
+    world.start(*world.nodes)
+    settled(world, within_s=10.0)
+
+
+@SEEDS
+@ALL_SHAPES
+def test_a_restart_too_short_to_be_a_death_takes_the_new_epoch(seed: int, zones: dict[str, int]) -> None:
+    world = started(seed, zones)
+    world.crash("b1")
+    world.start("b1")
+    world.run(3.0)
+    assert not world.downs(world.nodes, world.nodes), f"seed {seed}"
+    epochs = {m.epoch for n in world.nodes.values() if n.gossip for m in n.gossip.members() if m.name == "b1"}
+    assert epochs == {2}, f"seed {seed}"
+
+
+@SEEDS
+@ALL_SHAPES
+def test_a_goodbye_is_left_and_not_down(seed: int, zones: dict[str, int]) -> None:
+    world = started(seed, zones)
+    world.leave("b1")
+    world.run_until(lambda: world.all_see(["b1"], LEFT), within_s=0.5)
+    world.run(5.0)
+    assert not world.downs(world.nodes, world.nodes), f"seed {seed}"
+    world.start("b1")
+    settled(world, within_s=5.0)
+
+
+@SEEDS
+def test_a_lost_boot_counter_gets_its_name_back(seed: int) -> None:
+    world = started(seed, THREE)
+    for _ in range(3):
+        world.crash("b1")
+        world.start("b1")
+        settled(world, within_s=5.0)
+    world.crash("b1")
+    world.run(3.0)
+    world.nodes["b1"].boots = 0
+    world.start("b1")
+    world.run(1.0)
+    settled(world, within_s=15.0)
+    assert any("name conflict" in change.reason for _, _, change in world.changes)
+
+
+@SEEDS
+def test_rows_reach_everybody_and_follow_their_owner(seed: int) -> None:
+    world = started(seed, NINE)
+    writer = world.nodes["a2"].gossip
+    assert writer is not None
+    world.loss = 0.2
+    for number in range(100):
+        writer.publish(world.now, f"replica/{number}", b"x" * (5 * number))
+        world.run(0.01)
+    for number in range(0, 100, 2):
+        writer.withdraw(world.now, f"replica/{number}")
+    expected = {f"replica/{number}": b"x" * (5 * number) for number in range(1, 100, 2)}
+
+    def everybody_agrees() -> bool:
+        gossips = [node.gossip for node in world.nodes.values() if node.gossip]
+        return all({row.key: row.value for row in gossip.rows("replica/")} == expected for gossip in gossips)
+
+    world.run_until(everybody_agrees, within_s=20.0, step_s=0.1)
+    world.loss = 0.0
+    world.crash("a2")
+    world.run(2.0)
+    other = world.nodes["c3"].gossip
+    assert other is not None
+    assert list(other.rows("replica/")) == []
+
+
+def test_the_same_seed_replays_exactly() -> None:
+    def trace(seed: int) -> list[object]:
+        world = World(seed, FIVE)
+        world.loss = 0.05
+        world.start(*world.nodes)
+        world.run(20.0)
+        world.crash("b1")
+        world.run(5.0)
+        return [*world.changes, *(node.gossip.counters for node in world.nodes.values() if node.gossip)]
+
+    assert trace(7) == trace(7)
+    assert trace(7) != trace(8)
