@@ -25,8 +25,17 @@ def _plain_line(touched_names: tuple[bytes, ...], touched_initials: bytes) -> by
     touched = touched_initials.lower() + touched_initials.upper()
     untouched = bytes(byte for byte in ascii_letters.encode() if byte not in touched)
     return (
-        rb"[" + untouched + rb"]" + _LINE_REST
-        + rb"|(?![" + untouched + rb"]|(?:" + names + rb"):)" + TOKEN_CLASS + _LINE_REST
+        rb"["
+        + untouched
+        + rb"]"
+        + _LINE_REST
+        + rb"|(?!["
+        + untouched
+        + rb"]|(?:"
+        + names
+        + rb"):)"
+        + TOKEN_CLASS
+        + _LINE_REST
     )
 
 
@@ -36,20 +45,48 @@ def _once(group: int, line: bytes) -> bytes:
 
 
 _REQUEST = re.compile(
-    rb"(GET|HEAD|POST|PUT|DELETE|PATCH) (" + ORIGIN_FORM + rb") HTTP/1\.1\r\n(?:"
+    rb"(GET|HEAD|POST|PUT|DELETE|PATCH) ("
+    + ORIGIN_FORM
+    + rb") HTTP/1\.1\r\n(?:"
     + _plain_line(
-        (b"host", b"connection", b"content-length", b"transfer-encoding", b"x-forwarded-for", b"x-forwarded-proto",
-         b"x-forwarded-host", b"x-request-id", b"upgrade", b"expect", b"te", b"trailer", b"keep-alive",
-         b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"proxy-authentication-info"),
+        (
+            b"host",
+            b"connection",
+            b"content-length",
+            b"transfer-encoding",
+            b"x-forwarded-for",
+            b"x-forwarded-proto",
+            b"x-forwarded-host",
+            b"x-request-id",
+            b"upgrade",
+            b"expect",
+            b"te",
+            b"trailer",
+            b"keep-alive",
+            b"proxy-connection",
+            b"proxy-authenticate",
+            b"proxy-authorization",
+            b"proxy-authentication-info",
+        ),
         b"hctxuekp",
     )
-    + rb"|" + _once(3, caseless(b"host") + rb":[ ]?(" + HOST + rb")[ ]?")
-    + rb"|" + caseless(b"connection") + rb":[ ]?(?:[Kk]eep-[Aa]live|(close))\r\n"
-    + rb"|" + _once(5, caseless(b"content-length") + rb":[ ]?([0-9]{1,18})")
-    + rb"|" + _once(6, caseless(b"transfer-encoding") + rb":[ ]?([Cc]hunked)")
-    + rb"|" + _once(7, caseless(b"x-request-id") + rb":[ ]?([-._~+/=:0-9A-Za-z]{1,128})")
-    + rb"|([Xx]-[Ff]orwarded-(?:[Ff]or|[Pp]roto|[Hh]ost)):" + VALUE_CLASS + rb"*+\r\n"
-    + rb")" + FIELD_REPEAT + rb"\r\n"
+    + rb"|"
+    + _once(3, caseless(b"host") + rb":[ ]?(" + HOST + rb")[ ]?")
+    + rb"|"
+    + caseless(b"connection")
+    + rb":[ ]?(?:[Kk]eep-[Aa]live|(close))\r\n"
+    + rb"|"
+    + _once(5, caseless(b"content-length") + rb":[ ]?([0-9]{1,18})")
+    + rb"|"
+    + _once(6, caseless(b"transfer-encoding") + rb":[ ]?([Cc]hunked)")
+    + rb"|"
+    + _once(7, caseless(b"x-request-id") + rb":[ ]?([-._~+/=:0-9A-Za-z]{1,128})")
+    + rb"|([Xx]-[Ff]orwarded-(?:[Ff]or|[Pp]roto|[Hh]ost)):"
+    + VALUE_CLASS
+    + rb"*+\r\n"
+    + rb")"
+    + FIELD_REPEAT
+    + rb"\r\n"
 )
 
 _REMOVED_FROM_REQUEST = re.compile(
@@ -77,23 +114,44 @@ def parse_request(data: bytes) -> RequestHead | None:
     head = data[: head_bytes - 2]
     if forwarded is not None or close is not None:
         head = _REMOVED_FROM_REQUEST.sub(b"", head)
-    return _new_request(
-        (method, target, host, 1, body_length, close is None, False, request_id, head, head_bytes)
-    )
+    return _new_request((method, target, host, 1, body_length, close is None, False, request_id, head, head_bytes))
 
 
 _RESPONSE = re.compile(
-    rb"HTTP/1\.1 ([2-5][0-9][0-9]) " + VALUE_CLASS + rb"*+\r\n(?:"
+    rb"HTTP/1\.1 ([2-5][0-9][0-9]) "
+    + VALUE_CLASS
+    + rb"*+\r\n(?:"
     + _plain_line(
-        (b"connection", b"content-length", b"transfer-encoding", b"keep-alive", b"upgrade", b"te", b"trailer",
-         b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"proxy-authentication-info"),
+        (
+            b"connection",
+            b"content-length",
+            b"transfer-encoding",
+            b"keep-alive",
+            b"upgrade",
+            b"te",
+            b"trailer",
+            b"proxy-connection",
+            b"proxy-authenticate",
+            b"proxy-authorization",
+            b"proxy-authentication-info",
+        ),
         b"ctkup",
     )
-    + rb"|" + caseless(b"connection") + rb":[ ]?(?:[Kk]eep-[Aa]live|(close))\r\n"
-    + rb"|" + _once(3, caseless(b"content-length") + rb":[ ]?([0-9]{1,18})")
-    + rb"|" + _once(4, caseless(b"transfer-encoding") + rb":[ ]?([Cc]hunked)")
-    + rb"|(" + caseless(b"keep-alive") + rb"):" + VALUE_CLASS + rb"*+\r\n"
-    + rb")" + FIELD_REPEAT + rb"\r\n"
+    + rb"|"
+    + caseless(b"connection")
+    + rb":[ ]?(?:[Kk]eep-[Aa]live|(close))\r\n"
+    + rb"|"
+    + _once(3, caseless(b"content-length") + rb":[ ]?([0-9]{1,18})")
+    + rb"|"
+    + _once(4, caseless(b"transfer-encoding") + rb":[ ]?([Cc]hunked)")
+    + rb"|("
+    + caseless(b"keep-alive")
+    + rb"):"
+    + VALUE_CLASS
+    + rb"*+\r\n"
+    + rb")"
+    + FIELD_REPEAT
+    + rb"\r\n"
 )
 
 _REMOVED_FROM_RESPONSE = re.compile(

@@ -16,10 +16,18 @@ _FIELD_LINE = re.compile(rb"(" + TOKEN_CLASS + rb"+):(" + VALUE_CLASS + rb"*)\Z"
 _TOKEN = re.compile(TOKEN_CLASS + rb"+\Z")
 _DIGITS = re.compile(rb"[0-9]{1,18}\Z")
 
-HOP_BY_HOP = frozenset({
-    b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade",
-    b"proxy-authenticate", b"proxy-authentication-info", b"proxy-authorization",
-})
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"upgrade",
+        b"proxy-authenticate",
+        b"proxy-authentication-info",
+        b"proxy-authorization",
+    }
+)
 """Fields meant for this connection only (RFC 9110 §7.6.1, §11.7). Transfer-Encoding stays: the chunked framing that
 goes out is the one that came in. Trailer stays with it."""
 

@@ -20,7 +20,6 @@ ORIGIN_FORM = rb"/" + PATH_CLASS + rb"*+(?:%[0-9A-Fa-f]{2}" + PATH_CLASS + rb"*+
 """origin-form, RFC 9112 §3.2.1; a stray "%" in a path is refused, in a query it is the application's affair."""
 
 
-
 def _ipv6_address() -> bytes:
     """IPv6address of RFC 3986 §3.2.2: without "::" eight groups, with it fewer on its two sides."""
     octet = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
@@ -50,5 +49,7 @@ FIELD_REPEAT = b"{1,%d}" % FIELDS_MAX
 
 def caseless(name: bytes) -> bytes:
     """A pattern for a field name in any case, without the cost of the IGNORECASE flag."""
-    return b"".join(b"[%c%c]" % (upper, lower) if upper != lower else re.escape(bytes([lower]))
-                    for upper, lower in zip(name.upper(), name.lower(), strict=True))
+    return b"".join(
+        b"[%c%c]" % (upper, lower) if upper != lower else re.escape(bytes([lower]))
+        for upper, lower in zip(name.upper(), name.lower(), strict=True)
+    )

@@ -206,5 +206,3 @@ def _second_reader_response(head: bytes, method: bytes) -> Refusal | None:
     if not isinstance(event, h11.Response | h11.InformationalResponse):
         return _bad_response("the head does not hold one response")
     return None
-
-

@@ -37,7 +37,7 @@ def values(fields: Fields, name: bytes) -> list[bytes]:
 
 
 def forwarded(head: bytes) -> Fields:
-    """The fields as forwarded, without the keep-alive that the fast lane leaves in place: it is the proxy's own statement."""
+    """The fields as forwarded, without the keep-alive that the fast lane leaves: it is the proxy's own statement."""
     fields = fields_of(head)
     assert {value.lower() for value in values(fields, b"connection")} <= {b"keep-alive"}
     return without(fields, b"connection")
@@ -48,8 +48,17 @@ def request_meaning(head: RequestHead) -> tuple[object, ...]:
     fields = forwarded(head.head)
     assert values(fields, b"host") == [head.host]
     return (
-        head.head.partition(b"\r\n")[0], without(fields, b"host"), head.method, head.target, head.host, head.minor_version,
-        head.body_length, head.keep_alive, head.expects_continue, head.request_id, head.head_bytes,
+        head.head.partition(b"\r\n")[0],
+        without(fields, b"host"),
+        head.method,
+        head.target,
+        head.host,
+        head.minor_version,
+        head.body_length,
+        head.keep_alive,
+        head.expects_continue,
+        head.request_id,
+        head.head_bytes,
     )
 
 
@@ -65,7 +74,10 @@ def goes_on_plainly(head: RequestHead) -> None:
     assert isinstance(again, RequestHead)
     assert again.head == head.head
     assert (again.target, again.host, again.body_length, again.request_id) == (
-        head.target, head.host, head.body_length, head.request_id,
+        head.target,
+        head.host,
+        head.body_length,
+        head.request_id,
     )
 
 
@@ -95,14 +107,29 @@ def test_requests() -> None:
         assert isinstance(careful, RequestHead), careful
         assert request_meaning(fast) == request_meaning(careful)
         seen.update(
-            ["fast", f"length {min(fast.body_length, 1)}", f"kept {fast.keep_alive}", f"id {fast.request_id is not None}"]
+            [
+                "fast",
+                f"length {min(fast.body_length, 1)}",
+                f"kept {fast.keep_alive}",
+                f"id {fast.request_id is not None}",
+            ]
         )
         seen["rewritten"] += len(fast.head) + 2 != fast.head_bytes
 
     agree()
     assert seen["fast"] >= ACCEPTED_SHARE_MIN * seen["all"], seen
-    expected = ("left to h11", "refused", "length -1", "length 0", "length 1", "kept True", "kept False", "id True", "id False",
-                "rewritten")
+    expected = (
+        "left to h11",
+        "refused",
+        "length -1",
+        "length 0",
+        "length 1",
+        "kept True",
+        "kept False",
+        "id True",
+        "id False",
+        "rewritten",
+    )
     assert not [feature for feature in expected if seen[feature] < seen["all"] / 100], seen
 
 
@@ -127,7 +154,10 @@ def test_responses() -> None:
             assert fast.head.partition(b"\r\n")[0] == careful.head.partition(b"\r\n")[0]
             assert forwarded(fast.head) == forwarded(careful.head)
             assert (fast.status, fast.body_length, fast.keep_alive, fast.head_bytes) == (
-                careful.status, careful.body_length, careful.keep_alive, careful.head_bytes,
+                careful.status,
+                careful.body_length,
+                careful.keep_alive,
+                careful.head_bytes,
             )
             seen.update(["fast", f"length {min(fast.body_length, 1)}", f"kept {fast.keep_alive}"])
 

@@ -33,7 +33,7 @@ def logged(forwarder: ForwarderProcess) -> dict[str, object]:
         (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "bad_request"),
         (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "bad_request"),
         (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc", 400, "bad_request"),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "not_implemented"),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501, "not_implemented"),
         (b"GET / HTTP/1.1\nHost: a\n\n", 400, "bad_request"),
         (b"GET / HTTP/1.1\r\nHost: a\r\n folded: b\r\n\r\n", 400, "bad_request"),
         (b"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400, "bad_request"),

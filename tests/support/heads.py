@@ -6,23 +6,101 @@ METHODS = (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH")
 ODD_METHODS = (b"OPTIONS", b"CONNECT", b"TRACE", b"get", b"QUERY", b"M-SEARCH", b"G@T", b"", b"A" * 33)
 
 TARGETS = (
-    b"/", b"/a", b"/a/b.html", b"/a//b", b"/../a", b"/%41%2f", b"/?", b"/?a=b&c=%20", b"/?a[]={1}|`^", b"/;v=1,2",
-    b"/~me/@x:y!$&'()*+=", b"/?%", b"/?%zz", b"/" + b"long/" * 60,
+    b"/",
+    b"/a",
+    b"/a/b.html",
+    b"/a//b",
+    b"/../a",
+    b"/%41%2f",
+    b"/?",
+    b"/?a=b&c=%20",
+    b"/?a[]={1}|`^",
+    b"/;v=1,2",
+    b"/~me/@x:y!$&'()*+=",
+    b"/?%",
+    b"/?%zz",
+    b"/" + b"long/" * 60,
 )
 ODD_TARGETS = (
-    b"*", b"a", b"", b"//", b"/%", b"/%4", b"/%zz", b"/#", b"/a#b", b"/?#", b"/<>", b'/"', b"/\\", b"/?\\", b"/\xc3\xa4",
-    b"/ ", b"/[", b"/|", b"http://a.example", b"http://A.example/x?y", b"https://a.example:8080?q", b"http://u@a.example/",
-    b"http:///", b"ftp://a/", b"a.example:80",
+    b"*",
+    b"a",
+    b"",
+    b"//",
+    b"/%",
+    b"/%4",
+    b"/%zz",
+    b"/#",
+    b"/a#b",
+    b"/?#",
+    b"/<>",
+    b'/"',
+    b"/\\",
+    b"/?\\",
+    b"/\xc3\xa4",
+    b"/ ",
+    b"/[",
+    b"/|",
+    b"http://a.example",
+    b"http://A.example/x?y",
+    b"https://a.example:8080?q",
+    b"http://u@a.example/",
+    b"http:///",
+    b"ftp://a/",
+    b"a.example:80",
 )
 
 HOSTS = (b"a.example", b"A.Example:8080", b"127.0.0.1", b"[::1]:80", b"[2001:db8::1.2.3.4]", b"a_b-c.~", b"a:", b"a.")
 ODD_HOSTS = (
-    b"", b"a b", b"a,b", b"u@a", b"a/b", b"a:b", b"a:123456", b"[::1", b"[:::]", b"[1.2]", b"a%41", b"a" * 256, b"a\tb", b"[::1%1]",
+    b"",
+    b"a b",
+    b"a,b",
+    b"u@a",
+    b"a/b",
+    b"a:b",
+    b"a:123456",
+    b"[::1",
+    b"[:::]",
+    b"[1.2]",
+    b"a%41",
+    b"a" * 256,
+    b"a\tb",
+    b"[::1%1]",
 )
 
-NAMES = (b"Accept", b"user-agent", b"COOKIE", b"X-Custom", b"x-forwarded", b"Cookie2", b"Via", b"0", b"!#$%&'*+-.^_`|~", b"Trail",
-         b"Keep", b"Ex", b"Proxy", b"upgrade-insecure-requests", b"Content-Type", b"Transfer", b"Hosts", b"connection2")
-VALUES = (b" x", b"x", b"", b" ", b"\t", b" a, b", b"  a \t b  ", b" \xff\x80", b" \"quoted\\\"\"", b" a:b", b" 0", b" close")
+NAMES = (
+    b"Accept",
+    b"user-agent",
+    b"COOKIE",
+    b"X-Custom",
+    b"x-forwarded",
+    b"Cookie2",
+    b"Via",
+    b"0",
+    b"!#$%&'*+-.^_`|~",
+    b"Trail",
+    b"Keep",
+    b"Ex",
+    b"Proxy",
+    b"upgrade-insecure-requests",
+    b"Content-Type",
+    b"Transfer",
+    b"Hosts",
+    b"connection2",
+)
+VALUES = (
+    b" x",
+    b"x",
+    b"",
+    b" ",
+    b"\t",
+    b" a, b",
+    b"  a \t b  ",
+    b" \xff\x80",
+    b' "quoted\\""',
+    b" a:b",
+    b" 0",
+    b" close",
+)
 ODD_VALUES = (b" \x00", b"\x01", b" a\x7f", b" \x0b", b" a\rb", b" a\nb", b" \r\n x", b"\x1f")
 
 LENGTHS = (b"Content-Length: 5", b"content-length:0", b"CONTENT-LENGTH: 007", b"Content-Length: 999999999999999999")
@@ -32,16 +110,54 @@ FORWARDED = (b"X-Forwarded-For: 1.2.3.4", b"x-forwarded-proto:https", b"X-FORWAR
 IDS = (b"X-Request-Id: abc-1", b"x-request-id:f/+=~")
 KEEP_ALIVES = (b"Keep-Alive: timeout=5", b"keep-alive:")
 ODD_LINES = (
-    b"Content-Length: +5", b"Content-Length: 5, 5", b"Content-Length: ", b"Content-Length: 0x5", b"Content-Length: -1",
-    b"Content-Length: 1234567890123456789", b"Content-Length:  5", b"Content-Length: 5 ", b"Content-Length: 5\x0b",
-    b"Transfer-Encoding: gzip, chunked", b"Transfer-Encoding: chunked, chunked", b"Transfer-Encoding: identity",
-    b"Transfer-Encoding: \x0bchunked", b"Transfer-Encoding: chunked;a=b", b"Transfer-Encoding: CHUNKED", b"Transfer-Encoding:",
-    b"Connection: host", b"Connection: X-Custom", b"Connection: keep-alive, Upgrade", b"Connection: close, te",
-    b"Connection: Close", b"Connection: a b", b"Connection:", b"Connection: x-request-id", b"Connection: expect",
-    b"Upgrade: websocket", b"TE: trailers", b"Trailer: X-Sum", b"Expect: 100-continue", b"expect: x", b"Proxy-Connection: close",
-    b"Proxy-Authorization: Basic eA==", b"Proxy-Authenticate: Basic", b"Proxy-Authentication-Info: x", b"Keep-Alive : 5",
-    b"X-Request-Id: a b", b"X-Request-Id:", b"X-Request-Id: " + b"a" * 129, b"No colon", b": no name", b" folded", b"\tfolded",
-    b"Space : x", b"N\xc3\xa4me: x", b"", b"Host : a", b"Host\x00: a", b"X-Forwarded-For : x",
+    b"Content-Length: +5",
+    b"Content-Length: 5, 5",
+    b"Content-Length: ",
+    b"Content-Length: 0x5",
+    b"Content-Length: -1",
+    b"Content-Length: 1234567890123456789",
+    b"Content-Length:  5",
+    b"Content-Length: 5 ",
+    b"Content-Length: 5\x0b",
+    b"Transfer-Encoding: gzip, chunked",
+    b"Transfer-Encoding: chunked, chunked",
+    b"Transfer-Encoding: identity",
+    b"Transfer-Encoding: \x0bchunked",
+    b"Transfer-Encoding: chunked;a=b",
+    b"Transfer-Encoding: CHUNKED",
+    b"Transfer-Encoding:",
+    b"Connection: host",
+    b"Connection: X-Custom",
+    b"Connection: keep-alive, Upgrade",
+    b"Connection: close, te",
+    b"Connection: Close",
+    b"Connection: a b",
+    b"Connection:",
+    b"Connection: x-request-id",
+    b"Connection: expect",
+    b"Upgrade: websocket",
+    b"TE: trailers",
+    b"Trailer: X-Sum",
+    b"Expect: 100-continue",
+    b"expect: x",
+    b"Proxy-Connection: close",
+    b"Proxy-Authorization: Basic eA==",
+    b"Proxy-Authenticate: Basic",
+    b"Proxy-Authentication-Info: x",
+    b"Keep-Alive : 5",
+    b"X-Request-Id: a b",
+    b"X-Request-Id:",
+    b"X-Request-Id: " + b"a" * 129,
+    b"No colon",
+    b": no name",
+    b" folded",
+    b"\tfolded",
+    b"Space : x",
+    b"N\xc3\xa4me: x",
+    b"",
+    b"Host : a",
+    b"Host\x00: a",
+    b"X-Forwarded-For : x",
 )
 
 
@@ -51,12 +167,16 @@ def _lines(names: tuple[bytes, ...], values: tuple[bytes, ...]) -> st.SearchStra
 
 _TEXT = st.binary(max_size=12).map(lambda raw: bytes(0x20 + byte % 0x5F for byte in raw))
 PLAIN_LINE = _lines(NAMES, VALUES) | st.builds(lambda name, text: name + b":" + text, st.sampled_from(NAMES), _TEXT)
-ODD_LINE = st.sampled_from(ODD_LINES) | _lines(NAMES, ODD_VALUES) | st.sampled_from(ODD_HOSTS).map(lambda host: b"Host: " + host)
+ODD_LINE = (
+    st.sampled_from(ODD_LINES)
+    | _lines(NAMES, ODD_VALUES)
+    | st.sampled_from(ODD_HOSTS).map(lambda host: b"Host: " + host)
+)
 
 
 @st.composite
 def _field_lines(draw: st.DrawFn, required: bytes, own: tuple[tuple[bytes, ...], ...], *, odd: bool) -> list[bytes]:
-    """Field lines in any order, some of those that an intermediary touches among them; odd ones, and now and then one twice.
+    """Field lines in any order, some that an intermediary touches among them; where `odd` also odd ones, or one twice.
 
     `own`: groups of lines beside framing and connection, of which one each may stand in such a head.
     """
@@ -78,8 +198,30 @@ def _mutated(draw: st.DrawFn, whole: bytes) -> bytes:
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(whole)))
         length = draw(st.sampled_from((0, 1, 1, 2, 5)))
-        piece = draw(st.sampled_from((b"", b"\r", b"\n", b"\r\n", b" ", b"\t", b":", b",", b"\x00", b"\x7f", b"\x80", b"a",
-                                      b"0", b"%", b"#", b"?", b"\\", whole[at : at + length] * 2)))
+        piece = draw(
+            st.sampled_from(
+                (
+                    b"",
+                    b"\r",
+                    b"\n",
+                    b"\r\n",
+                    b" ",
+                    b"\t",
+                    b":",
+                    b",",
+                    b"\x00",
+                    b"\x7f",
+                    b"\x80",
+                    b"a",
+                    b"0",
+                    b"%",
+                    b"#",
+                    b"?",
+                    b"\\",
+                    whole[at : at + length] * 2,
+                )
+            )
+        )
         whole = whole[:at] + piece + whole[at + length :]
     return whole
 
@@ -110,10 +252,28 @@ def request_data(draw: st.DrawFn) -> bytes:
     return draw(_mutated(data)) if kind == "mutated" else data
 
 
-STATUS_LINES = (b"HTTP/1.1 200 OK", b"HTTP/1.1 404 Not Found", b"HTTP/1.1 204 No Content", b"HTTP/1.1 304 Not Modified",
-                b"HTTP/1.1 500 ", b"HTTP/1.1 599 \xff\tx", b"HTTP/1.1 301 Moved")
-ODD_STATUS_LINES = (b"HTTP/1.0 200 OK", b"HTTP/1.1 200", b"HTTP/1.1 100 Continue", b"HTTP/1.1 101 Switching", b"HTTP/1.1 103 Hints",
-                    b"HTTP/1.1 600 X", b"HTTP/1.1 20 X", b"HTTP/2 200 OK", b"HTTP/1.1  200 OK", b"HTTP/1.1 200 a\x00b", b"ICY 200 OK")
+STATUS_LINES = (
+    b"HTTP/1.1 200 OK",
+    b"HTTP/1.1 404 Not Found",
+    b"HTTP/1.1 204 No Content",
+    b"HTTP/1.1 304 Not Modified",
+    b"HTTP/1.1 500 ",
+    b"HTTP/1.1 599 \xff\tx",
+    b"HTTP/1.1 301 Moved",
+)
+ODD_STATUS_LINES = (
+    b"HTTP/1.0 200 OK",
+    b"HTTP/1.1 200",
+    b"HTTP/1.1 100 Continue",
+    b"HTTP/1.1 101 Switching",
+    b"HTTP/1.1 103 Hints",
+    b"HTTP/1.1 600 X",
+    b"HTTP/1.1 20 X",
+    b"HTTP/2 200 OK",
+    b"HTTP/1.1  200 OK",
+    b"HTTP/1.1 200 a\x00b",
+    b"ICY 200 OK",
+)
 
 
 @st.composite
