@@ -124,9 +124,11 @@ class Supervisor:
                 self._notify_ready()
             case Reloaded(ok, errors):
                 self._reloaded(ok, errors, now_s)
-            case Left() if self.phase is Phase.LEAVING:
-                self._drain(now_s)
-            case Left() | Drained():
+            case Left():
+                # One that comes too late changes nothing: the agent stays, to answer until the drain is over.
+                if self.phase is Phase.LEAVING:
+                    self._drain(now_s)
+            case Drained():
                 child.exit_by_s = now_s + EXIT_S
             case _:
                 self._log("warning", "unexpected control message", child, message=repr(message))

@@ -307,6 +307,16 @@ def test_a_drain_waits_for_a_silent_agent_only_so_long() -> None:
     assert node.fetch() == [CloseListeners(), Send(1, Drain(3.0)), Send(2, Drain(3.0))]
 
 
+def test_an_agent_that_says_goodbye_too_late_still_stays_until_the_drain_is_over() -> None:
+    node = ready_node()
+    node.terminate()
+    node.run(LEAVE_S + STEP_S)
+    node.fetch()
+    node.say(0, Left())
+    node.run(EXIT_S + 1.0)
+    assert node.fetch() == []
+
+
 def test_stragglers_are_killed_then_the_agent_is_ended() -> None:
     node = ready_node()
     node.terminate()
