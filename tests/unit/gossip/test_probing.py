@@ -1,0 +1,99 @@
+import random
+
+from lbmesh.gossip.limits import GossipTiming
+from lbmesh.gossip.probing import Edge, Prober
+from lbmesh.model.address import Address
+
+PEER = Address("10.0.0.2", 7946)
+TIMING = GossipTiming()
+
+
+def prober() -> Prober:
+    watching = Prober(TIMING, random.Random(1))
+    watching.watch(0.0, {"peer": (PEER, False)})
+    return watching
+
+
+def run(watching: Prober, start: float, end: float, *, rtt_s: float | None) -> float:
+    """Let time pass until `end`; every ping is answered after `rtt_s`, or never. Returns the end."""
+    answers: list[tuple[float, int]] = []
+    now = start
+    while True:
+        now = min([watching.deadline_s(), *(at_s for at_s, _ in answers)])
+        if now > end:
+            return end
+        for answer in [answer for answer in answers if answer[0] <= now]:
+            answers.remove(answer)
+            watching.pong(now, "peer", answer[1])
+        for _, nonce in watching.due(now):
+            if rtt_s is not None:
+                answers.append((now + rtt_s, nonce))
+
+
+def test_an_edge_is_untested_then_whole_then_broken_after_three_misses() -> None:
+    watching = prober()
+    assert watching.broken() == {}
+    run(watching, 0.0, 2.0, rtt_s=0.002)
+    assert watching.broken() == {"peer": False}
+    run(watching, 2.0, 2.45, rtt_s=None)
+    assert watching.broken() == {"peer": False}
+    run(watching, 2.45, 2.8, rtt_s=None)
+    assert watching.broken() == {"peer": True}
+    run(watching, 2.8, 3.2, rtt_s=0.002)
+    assert watching.broken() == {"peer": False}
+    assert watching.flips == 3
+
+
+def test_a_slow_path_is_learned_and_not_broken() -> None:
+    watching = prober()
+    run(watching, 0.0, 5.0, rtt_s=0.3)
+    for rtt_s in (0.45, 0.3, 0.5):
+        run(watching, 5.0, 15.0, rtt_s=rtt_s)
+        assert watching.broken() == {"peer": False}
+
+
+def test_the_timeout_keeps_between_floor_and_cap() -> None:
+    edge = Edge(PEER, False, 0.0)
+    assert edge.timeout_s(TIMING) == TIMING.timeout_first_s
+    for _ in range(50):
+        edge.observe(0.0001)
+    assert edge.timeout_s(TIMING) == TIMING.timeout_floor_s
+    for _ in range(50):
+        edge.observe(5.0)
+    assert edge.timeout_s(TIMING) == TIMING.timeout_cap_s
+
+
+def test_an_answer_that_was_not_asked_for_or_comes_twice_proves_nothing() -> None:
+    watching = prober()
+    watching.pong(0.1, "peer", 42)
+    watching.pong(0.1, "stranger", 42)
+    assert watching.broken() == {}
+    ((_, nonce),) = watching.due(0.2)
+    watching.pong(0.2 + TIMING.late_pong_s + 0.01, "peer", nonce)
+    assert watching.broken() == {}
+
+
+def test_after_a_pause_old_pings_count_for_nothing() -> None:
+    watching = prober()
+    run(watching, 0.0, 2.0, rtt_s=0.002)
+    watching.due(2.2)
+    watching.forgive(60.0)
+    watching.due(60.2)
+    watching.due(60.31)
+    assert watching.broken() == {"peer": False}
+    assert watching.edges["peer"].misses == 1
+
+
+def test_a_broken_edge_is_pinged_at_once_when_its_member_is_heard() -> None:
+    watching = prober()
+    run(watching, 0.0, 3.0, rtt_s=None)
+    watching.watch(3.0, {"peer": (PEER, True)})
+    run(watching, 3.0, 10.0, rtt_s=None)
+    watching.poke(watching.edges["peer"].last_ping_s + 0.2, "peer")
+    assert len(watching.due(watching.edges["peer"].last_ping_s + 0.2)) == 1
+
+
+def test_who_is_no_longer_watched_is_forgotten() -> None:
+    watching = prober()
+    watching.watch(1.0, {})
+    assert watching.deadline_s() == float("inf")
