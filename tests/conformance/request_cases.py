@@ -178,7 +178,7 @@ REFUSED = (
     Refused("9112-2.3 the version's name is case-sensitive", start(b"GET / http/1.1")),
     Refused("9112-2.3 a version of two digits", start(b"GET / HTTP/1.10")),
     Refused("9112-2.3 no minor version", start(b"GET / HTTP/1")),
-    # 9110-2.5 asks to treat a higher minor version as 1.1. None exists or will (9112 is the last): what says so is probing.
+    # 9110-2.5 asks to treat a higher minor version as 1.1. None exists or will: what says so is probing.
     Refused("9110-15.6.6 HTTP/1.2", start(b"GET / HTTP/1.2"), 505),
     Refused("9110-15.6.6 HTTP/2.0 in the form of 1.1", start(b"GET / HTTP/2.0"), 505),
     Refused("9113-3.4 the preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\n", 505),
@@ -202,7 +202,7 @@ REFUSED = (
     Refused("9110-4.2.1 a malformed authority", start(b"GET http://a:x/ HTTP/1.1")),
     Refused("9112-3.2.2 another scheme", start(b"GET ftp://a/ HTTP/1.1")),
     Refused("9112-3.2.2 a fragment in absolute-form", start(b"GET http://a/#b HTTP/1.1")),
-    # 9112-3.2.2 has a proxy ignore Host here; but 3.2 has every client send them identical, so that only an attack differs.
+    # 9112-3.2.2 has a proxy ignore Host here; but 3.2 has every client send them identical: only attacks differ.
     Refused("9112-3.2 Host contradicts the target", start(b"GET http://b/ HTTP/1.1")),
     Refused("9110-9.3.6 CONNECT", b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 405),
     Refused("9110-9.3.8 TRACE", start(b"TRACE / HTTP/1.1"), 405),

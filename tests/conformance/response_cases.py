@@ -127,7 +127,7 @@ BAD = (
     Bad("9110-8.6 an empty length", ok(b"Content-Length:")),
     Bad("9112-6.1 chunked in HTTP/1.0", ok(CODING, start=b"HTTP/1.0 200 OK")),
     Bad("9112-6.1 chunked twice", ok(CODING, CODING)),
-    # 9112-6.3 rule 4 lets it run until the end; but no replica was told that this coding is taken (TE is never sent on).
+    # 9112-6.3 rule 4 lets it run until the end; but no replica was told that this coding is taken (TE stays here).
     Bad("9112-6.1 a coding nobody asked for", ok(b"Transfer-Encoding: gzip")),
     Bad("9112-6.1 a coding nobody asked for, and chunked", ok(b"Transfer-Encoding: gzip, chunked")),
     Bad("9112-5.1 a space before the colon", ok(b"X : y")),
