@@ -48,7 +48,8 @@ def test_the_replica_is_told_who_asks(forwarder: ForwarderProcess) -> None:
     with running_origin(answering(heads=heads)) as origin, forwarder.connect() as connection:
         forwarder.send_view(a_view([origin.address]))
         RawClient(connection).exchange(
-            b"GET /a HTTP/1.1\r\nHost: Shop.example.com:8080\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\n"
+            b"GET /a HTTP/1.1\r\nHost: Shop.example.com:8080\r\nX-Forwarded-For: 6.6.6.6\r\n"
+            b"X-Forwarded-Proto: https\r\n"
             b"Via: 1.0 before\r\nConnection: close, X-Secret\r\nX-Secret: 1\r\nKeep-Alive: 3\r\nTE: trailers\r\n"
             b"Upgrade: h2c\r\nAccept: */*\r\n\r\n"
         )
@@ -398,7 +399,9 @@ def test_a_response_cut_off_is_not_taken_for_whole(forwarder: ForwarderProcess) 
 def test_surplus_bytes_never_reach_another_request(forwarder: ForwarderProcess) -> None:
     def behave(connection: OriginConnection) -> None:
         connection.read_head()
-        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
+        connection.send(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
+        )
         connection.read_to_end()
 
     with running_origin(behave) as origin, forwarder.connect() as connection:

@@ -65,7 +65,8 @@ def test_refused_closed_and_never_forwarded(
 
 
 @pytest.mark.parametrize(
-    "body", [b"5\r\nhelloX\r\n0\r\n\r\n", b"-5\r\nhello\r\n", b"5\nhello\r\n", b"0x5\r\nhello\r\n", b"5 \r\n", b"F" * 300]
+    "body",
+    [b"5\r\nhelloX\r\n0\r\n\r\n", b"-5\r\nhello\r\n", b"5\nhello\r\n", b"0x5\r\nhello\r\n", b"5 \r\n", b"F" * 300],
 )
 def test_malformed_chunks_end_the_request(forwarder: ForwarderProcess, body: bytes) -> None:
     received: list[bytes] = []

@@ -63,9 +63,22 @@ class ForwarderProcess:
         descriptors = (theirs.fileno(), board.file_descriptor, listening.fileno())
         self.process = subprocess.Popen(
             [
-                sys.executable, "-m", "lbmesh", "internal-forwarder", "--worker", "0",
-                "--control-fd", str(descriptors[0]), "--ticks-fd", str(descriptors[1]),
-                "--listen-fd", str(descriptors[2]), "--access-log", str(access_log), "--log-level", "info",
+                sys.executable,
+                "-m",
+                "lbmesh",
+                "internal-forwarder",
+                "--worker",
+                "0",
+                "--control-fd",
+                str(descriptors[0]),
+                "--ticks-fd",
+                str(descriptors[1]),
+                "--listen-fd",
+                str(descriptors[2]),
+                "--access-log",
+                str(access_log),
+                "--log-level",
+                "info",
             ],
             pass_fds=descriptors,
         )
@@ -115,6 +128,11 @@ class ForwarderProcess:
             self._unread += data
         line, _, self._unread = self._unread.partition(b"\n")
         return decode_message(line)
+
+    def read_link_to_end(self) -> None:
+        """Raises EOFError when the forwarder closes the link."""
+        while True:
+            self.next_message()
 
     def telemetry(self) -> Telemetry:
         """The next figures that the forwarder sends."""

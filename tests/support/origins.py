@@ -107,9 +107,10 @@ class Origin:
             connection.close()
 
     def close(self) -> None:
-        """End every connection and thread; an assertion that failed in a behaviour fails the test here."""
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
+        """End every connection and thread; may be called again. An assertion that failed in a behaviour fails here."""
+        if self._listening.fileno() >= 0:
+            self._listening.shutdown(socket.SHUT_RDWR)
+            self._listening.close()
         for connection in tuple(self._open):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
