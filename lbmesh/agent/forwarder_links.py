@@ -10,7 +10,7 @@ import structlog
 import trio
 
 from lbmesh.agent.hub import Hub
-from lbmesh.agent.limits import SLICE_S
+from lbmesh.agent.limits import SLICE_S, VIEW_GAP_S
 from lbmesh.control.link import (
     LINE_BYTES_MAX,
     Hello,
@@ -92,6 +92,7 @@ class ForwarderLinks:
         while True:
             view = await link.next_view()
             await link.stream.send_all(self._encoded(view))
+            await trio.sleep(VIEW_GAP_S)
 
     async def _read(self, link: "_Link") -> None:
         """Raises ValueError for what no forwarder says."""

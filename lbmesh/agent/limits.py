@@ -12,6 +12,10 @@ LAG_WINDOW_S = 10.0
 SLICE_S = 0.002
 """Work that comes in chunks lets others run after this long; a step of the agent has 10 ms."""
 
+VIEW_GAP_S = 0.02
+"""Between two Views to one forwarder: at a start, when all replicas become known, a thousand changes are a few Views.
+The first of several changes is never held back."""
+
 PROBES_IN_FLIGHT_MAX = 64
 """Probes under way at once; what is due beyond that waits its turn."""
 

@@ -2,7 +2,7 @@
 too.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from lbmesh.control.inputs import Event, EventKind
@@ -76,18 +76,19 @@ class Mesh:
 
     def opinions(self) -> Iterator[Opinion]:
         """All opinions of live peers."""
+        return self._opinions(lambda _: True)
+
+    def _opinions(self, wanted: Callable[[Row], bool]) -> Iterator[Opinion]:
         zones = {member.name: member.zone for member in self.members() if member.state in LIVE}
         for row in self._gossip.rows(KEY_PREFIX) if self._gossip else ():
-            if opinion := self._opinion(row, zones):
+            if wanted(row) and (opinion := self._opinion(row, zones)):
                 yield opinion
 
     def _opinion(self, row: Row, zones: dict[str, str]) -> Opinion | None:
         replica = parse_replica(row.key)
         if replica is None or row.owner == self._node or row.owner not in zones:
             return None
-        return parse_opinion(
-            replica, row.value, observer=row.owner, zone=zones[row.owner], at_s=row.received_s
-        )
+        return parse_opinion(replica, row.value, observer=row.owner, zone=zones[row.owner], at_s=row.received_s)
 
     def _news(self, output: Output) -> MeshNews:
         """A peer that is new, or back, is heard with all it has said: its rows may have come before it."""
@@ -95,19 +96,13 @@ class Mesh:
         joined = {change.name for change in output.member_changes if _is_new(change)}
         heard: tuple[Opinion, ...] = ()
         if changed or joined:
-            heard = tuple(
-                word
-                for word in self.opinions()
-                if word.observer in joined or (word.observer, opinion_key(word.replica)) in changed
-            )
+            heard = tuple(self._opinions(lambda row: row.owner in joined or (row.owner, row.key) in changed))
             changed -= {(word.observer, opinion_key(word.replica) or "") for word in heard}
         return MeshNews(
             datagrams=output.datagrams,
             members_changed=bool(output.member_changes),
             heard=heard,
-            unheard=tuple(
-                (owner, replica) for owner, key in sorted(changed) if (replica := parse_replica(key))
-            ),
+            unheard=tuple((owner, replica) for owner, key in sorted(changed) if (replica := parse_replica(key))),
             events=tuple(map(_member_event, output.member_changes)),
         )
 

@@ -103,8 +103,8 @@ def test_one_more_voice_for_up_never_takes_a_replica_away(
     verdict: Verdict, said: list[Opinion], data: st.DataObject
 ) -> None:
     before = merge(verdict, said, now=NOW, expiry_s=EXPIRY_S)
-    if said and data.draw(st.booleans()):
-        index = data.draw(st.integers(0, len(said) - 1))
+    index = data.draw(st.integers(0, len(said)))
+    if index < len(said):
         said = [*said[:index], replace(said[index], up=True, at_s=NOW), *said[index + 1 :]]
     else:
         said = [*said, word("another", up=True)]

@@ -1,0 +1,82 @@
+"""The page: what the node believes, under the documented names."""
+
+from lbmesh.control.inputs import EventKind
+from lbmesh.control.link import ReplicaTelemetry, RequestTelemetry, Telemetry
+from lbmesh.control.state import ForwarderState, NodeState, Readiness, ReplicaState
+from lbmesh.model.address import Address
+from lbmesh.model.health import Availability, Opinion
+from lbmesh.model.member import Member, MemberState
+from lbmesh.model.service import Replica, ReplicaId
+from lbmesh.model.view import ViewVersion
+from lbmesh.observe.metrics import AgentFigures, render_metrics
+
+ADDRESS = Address("10.0.0.1", 80)
+REPLICA = ReplicaId("shop", ADDRESS)
+TELEMETRY = Telemetry(
+    0, 77, ViewVersion(2, 5), connections=3, active_requests=1, accepted=9, access_log_dropped=0,
+    requests=(RequestTelemetry("shop", "GET", 503, "no_replica", 2, 0.25, ((40, 2),)),),
+    replicas=(ReplicaTelemetry(REPLICA, 7, 2, 1, 1, 0.125),),
+)  # fmt: skip
+STATE = NodeState(
+    now=10.0,
+    node="lb-a1",
+    zone="zone-a",
+    generation=2,
+    view=ViewVersion(2, 5),
+    readiness=Readiness(True, "ready"),
+    members=(Member("lb-b1", "zone-b", Address("10.1.0.1", 7946), 4, MemberState.DOWN, 5.0, "silent"),),
+    forwarders=(ForwarderState(0, 77, 1.0, ViewVersion(2, 5), TELEMETRY),),
+    reload=None,
+    gossip={"datagrams_in": 5, "datagrams_out": 6, "bytes_in": 500, "rejected_forged": 3},
+    local_shares=(("shop", 0.98),),
+)
+OPINIONS = (
+    Opinion("lb-a1", "zone-a", REPLICA, True, 9.0, "status 200"),
+    Opinion("lb-b1", "zone-b", REPLICA, False, 9.0, ""),
+)
+
+
+def page() -> list[str]:
+    figures = AgentFigures(loop_lag_s=0.002)
+    figures.traffic.take(TELEMETRY)
+    figures.probes["shop", "failure"] += 4
+    figures.events[EventKind.REPLICA] += 1
+    replica = ReplicaState(REPLICA, Replica(ADDRESS, "zone-a"), Availability.UNKNOWN, "", 1.0, OPINIONS)
+    return b"".join(render_metrics(STATE, lambda: iter([replica]), figures)).decode().splitlines()
+
+
+def test_the_page_says_what_is_documented() -> None:
+    lines = page()
+    labels = 'service="shop",http_request_method="GET",http_response_status_code="503",error_type="no_replica"'
+    replica = 'service="shop",replica="10.0.0.1:80"'
+    for line in (
+        f"http_server_request_duration_seconds_count{{{labels}}} 2",
+        f"http_server_request_duration_seconds_sum{{{labels}}} 0.25",
+        'http_server_active_requests{worker="0"} 1',
+        f"lbmesh_upstream_requests_total{{{replica}}} 7",
+        f"lbmesh_upstream_failures_total{{{replica}}} 2",
+        f"lbmesh_upstream_responses_5xx_total{{{replica}}} 1",
+        f"lbmesh_upstream_latency_seconds{{{replica}}} 0.125",
+        f'lbmesh_replica_up{{{replica},observer="merged"}} 0.5',
+        f'lbmesh_replica_up{{{replica},observer="lb-a1"}} 1',
+        f'lbmesh_replica_up{{{replica},observer="lb-b1"}} 0',
+        'lbmesh_member_up{member="lb-b1",zone="zone-b",state="down"} 0',
+        'lbmesh_gossip_datagrams_total{direction="in"} 5',
+        'lbmesh_gossip_rejected_total{reason="forged"} 3',
+        'lbmesh_probes_total{service="shop",outcome="failure"} 4',
+        'lbmesh_view_info{generation="2",number="5"} 1',
+        'lbmesh_forwarder_view_current{worker="0"} 1',
+        "lbmesh_loop_lag_seconds 0.002",
+        "lbmesh_ready 1",
+    ):
+        assert line in lines
+
+
+def test_each_family_is_announced_once_before_its_samples() -> None:
+    announced: list[str] = []
+    for line in page():
+        if line.startswith("# TYPE "):
+            announced.append(line.split(" ")[2])
+        elif not line.startswith("#"):
+            assert line.startswith(announced[-1])
+    assert len(announced) == len(set(announced))
