@@ -12,6 +12,7 @@ ACCEPTS_PER_STEP = 16
 """Connections taken from one listener before the others get their turn, and the other forwarders their share."""
 
 _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_IPV4_MAPPED = "::ffff:"
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +69,7 @@ class Listener:
             except OSError:
                 connection.close()
                 continue
-            ClientConnection(self._engine, connection, peer[0])
+            ClientConnection(self._engine, connection, peer[0].removeprefix(_IPV4_MAPPED))
 
     def on_crash(self) -> None:
         """A bug in accepting ends the one connection it was about; the listener goes on."""

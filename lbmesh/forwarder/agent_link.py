@@ -113,8 +113,12 @@ class AgentLinkClient:
             ),
             replicas=tuple(
                 ReplicaTelemetry(
-                    replica=replica.id, requests=replica.requests, failures=replica.failures,
-                    responses_5xx=replica.responses_5xx, in_flight=replica.in_flight, ewma_s=replica.latency_s,
+                    replica=replica.id,
+                    requests=replica.requests,
+                    failures=replica.failures,
+                    responses_5xx=replica.responses_5xx,
+                    in_flight=replica.in_flight,
+                    ewma_s=replica.latency_s,
                 )
                 for service in services
                 for replica in service.replicas

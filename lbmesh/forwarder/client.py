@@ -27,9 +27,27 @@ State = Callable[["ClientConnection"], None]
 class ClientConnection:
     """A state machine, one method a state: reading a head, in an exchange, lingering."""
 
-    __slots__ = ("_discarded", "_head_began", "_recv", "_send", "_socket", "_state", "buffer", "closed", "deadline",
-                 "descriptor", "engine", "exchange", "forwarded", "hung_up", "log_fragment", "outgoing", "readable",
-                 "remembered", "remembered_head", "remembered_request", "remembered_service", "remembered_serving")
+    __slots__ = (
+        "_discarded",
+        "_head_began",
+        "_recv",
+        "_remembered",
+        "_remembered_meaning",
+        "_send",
+        "_socket",
+        "_state",
+        "buffer",
+        "closed",
+        "deadline",
+        "descriptor",
+        "engine",
+        "exchange",
+        "forwarded",
+        "hung_up",
+        "log_fragment",
+        "outgoing",
+        "readable",
+    )
 
     def __init__(self, engine: Engine, connection: socket.socket, peer_host: str) -> None:
         self.engine = engine
@@ -46,11 +64,8 @@ class ClientConnection:
         )
         self.log_fragment = b'"client":"%b",' % peer_host.encode()
         self.exchange = Exchange(engine, self)
-        self.remembered = b""
-        self.remembered_head: RequestHead | None = None
-        self.remembered_request = b""
-        self.remembered_service: ServiceState | None = None
-        self.remembered_serving: Serving | None = None
+        self._remembered = b""
+        self._remembered_meaning: tuple[Serving, RequestHead, ServiceState | None, bytes] | None = None
         self._socket = connection
         self._recv = connection.recv
         self._send = connection.send
@@ -109,13 +124,14 @@ class ClientConnection:
 
     def _parse(self, data: bytes) -> None:
         """`data` starts with a request head, or with a part of one."""
-        serving = self.engine.serving
-        if data == self.remembered and serving is self.remembered_serving:
-            self.buffer = b""
-            assert self.remembered_head is not None
-            self._state = ClientConnection._in_exchange
-            self.exchange.begin(self.remembered_head, self.remembered_service, self.remembered_request)
-            return
+        if data == self._remembered:
+            assert self._remembered_meaning is not None
+            serving, known_head, service, request = self._remembered_meaning
+            if serving is self.engine.serving:
+                self.buffer = b""
+                self._state = ClientConnection._in_exchange
+                self.exchange.begin(known_head, service, request)
+                return
         head = parse_request(data)
         if head is None:
             self._parse_carefully(data)
@@ -175,11 +191,8 @@ class ClientConnection:
                 and len(data) <= REMEMBERED_HEAD_BYTES_MAX
                 and (choice is None or choice.only is not None)
             ):
-                self.remembered = data
-                self.remembered_head = head
-                self.remembered_request = request
-                self.remembered_service = service
-                self.remembered_serving = serving
+                self._remembered = data
+                self._remembered_meaning = serving, head, service, request
         else:
             self.buffer = data[head.head_bytes :]
         self.exchange.begin(head, service, request)
@@ -275,7 +288,7 @@ class ClientConnection:
         if self.closed:
             return
         self.buffer = b""
-        self.remembered = b""
+        self._remembered = b""
         self._state = ClientConnection._lingering
         self.deadline = self.engine.reactor.now + LINGER_S
         self._lingering()
@@ -321,7 +334,7 @@ class ClientConnection:
         if self.closed:
             return
         self.closed = True
-        self.outgoing = self.buffer = self.remembered = b""
+        self.outgoing = self.buffer = self._remembered = b""
         self.engine.counters.connections -= 1
         self.engine.reactor.close(self.descriptor, self._socket)
 

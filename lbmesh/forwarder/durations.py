@@ -36,8 +36,13 @@ class DurationHistograms:
         """All figures so far, for the agent."""
         return tuple(
             RequestTelemetry(
-                service=service, method=method.decode(), status=status, reason=reason,
-                count=histogram.count, sum_s=histogram.sum_s, buckets=histogram.nonzero(),
+                service=service,
+                method=method.decode(),
+                status=status,
+                reason=reason,
+                count=histogram.count,
+                sum_s=histogram.sum_s,
+                buckets=histogram.nonzero(),
             )
             for (method, status, reason), histogram in self._histograms.items()
         )

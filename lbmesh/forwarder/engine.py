@@ -32,8 +32,23 @@ class Counters:
 class Engine:
     """The state around the connections: the current View, time, randomness, logs, counters."""
 
-    __slots__ = ("_failure_reported_at", "_id_prefix", "_requests_begun", "access_log", "counters", "draining",
-                 "failures", "on_failure", "random", "reactor", "serving", "time_text", "unrouted", "via", "wheel")
+    __slots__ = (
+        "_failure_reported_at",
+        "_id_prefix",
+        "_requests_begun",
+        "access_log",
+        "counters",
+        "draining",
+        "failures",
+        "on_failure",
+        "random",
+        "reactor",
+        "serving",
+        "time_text",
+        "unrouted",
+        "via",
+        "wheel",
+    )
 
     def __init__(
         self, *, access_log: AccessLog, random: Callable[[], float], id_prefix: bytes, wall_clock: Callable[[], float]
@@ -60,6 +75,7 @@ class Engine:
             return False
         self.serving = Serving(view, self.serving, self.random, monotonic())
         self._failure_reported_at.clear()
+        self.reactor.wake()
         return True
 
     def new_request_id(self) -> bytes:

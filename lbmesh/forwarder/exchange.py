@@ -24,15 +24,40 @@ from lbmesh.observe.access_log import json_fragment
 if TYPE_CHECKING:
     from lbmesh.forwarder.client import ClientConnection
 
+_STALE = (failures.UPSTREAM_CLOSED, failures.UPSTREAM_RESET)
+"""How a pooled connection ends that the replica closed just as it was used again: nobody's fault."""
+
 
 class Exchange:
     """The state of one request, from its head to its record in the log."""
 
     __slots__ = (
-        "_attempt_began", "_began", "_body_begun", "_budgeted", "_bytes_in", "_bytes_out", "_engine",
-        "_failure", "_informational", "_keep_alive", "_request_body", "_response_body", "_stage", "_tried",
-        "active", "attempts", "client", "detail", "head", "replica", "request", "request_done", "request_id",
-        "response", "service", "upstream",
+        "_attempt_began",
+        "_began",
+        "_body_begun",
+        "_budgeted",
+        "_bytes_in",
+        "_bytes_out",
+        "_engine",
+        "_failure",
+        "_informational",
+        "_keep_alive",
+        "_request_body",
+        "_response_body",
+        "_stage",
+        "_tried",
+        "active",
+        "attempts",
+        "client",
+        "detail",
+        "head",
+        "replica",
+        "request",
+        "request_done",
+        "request_id",
+        "response",
+        "service",
+        "upstream",
     )
 
     head: RequestHead
@@ -310,7 +335,7 @@ class Exchange:
         upstream, replica = self.upstream, self.replica
         assert upstream is not None
         assert replica is not None
-        stale = upstream.reused and failure in (failures.UPSTREAM_CLOSED, failures.UPSTREAM_RESET)
+        stale = upstream.reused and self._stage is not Stage.ANSWERED and failure in _STALE
         self._drop_upstream()
         if not stale:
             self._blame(replica, failure)
@@ -354,7 +379,11 @@ class Exchange:
         keep_alive = self._keep_alive and self.request_done and failure.fault is not Fault.CLIENT
         to_head = self.head.method == b"HEAD"
         answer = local_response(
-            failure.status, reason=failure.reason, detail=detail, request_id=self.request_id, keep_alive=keep_alive,
+            failure.status,
+            reason=failure.reason,
+            detail=detail,
+            request_id=self.request_id,
+            keep_alive=keep_alive,
             to_head=to_head,
         )
         self._record(failure.status, failure.reason, now)
@@ -433,9 +462,19 @@ class Exchange:
                 b'{"time":"%b",%b"method":"%b","host":"%b","path":"%b","status":%d,"reason":"%b",%b"attempts":%d,'
                 b'"bytes_in":%d,"bytes_out":%d,"duration_us":%d,"request_id":"%b"%b}\n'
                 % (
-                    engine.time_text.get(), self.client.log_fragment, head.method, head.host, target, status,
-                    reason.encode(), replica.log_fragment if replica is not None else b"", self.attempts,
-                    self._bytes_in, self._bytes_out, int(duration_s * 1e6), self.request_id,
+                    engine.time_text.get(),
+                    self.client.log_fragment,
+                    head.method,
+                    head.host,
+                    target,
+                    status,
+                    reason.encode(),
+                    replica.log_fragment if replica is not None else b"",
+                    self.attempts,
+                    self._bytes_in,
+                    self._bytes_out,
+                    int(duration_s * 1e6),
+                    self.request_id,
                     b',"detail":"%b"' % json_fragment(self.detail.encode()) if self.detail else b"",
                 )
             )
@@ -455,9 +494,11 @@ class Exchange:
             engine.access_log.write(
                 b'{"time":"%b",%b"status":%d,"reason":"%b","request_id":"%b","detail":"%b"}\n'
                 % (
-                    engine.time_text.get(), self.client.log_fragment, failure.status, failure.reason.encode(),
-                    request_id, json_fragment(detail.encode()),
+                    engine.time_text.get(),
+                    self.client.log_fragment,
+                    failure.status,
+                    failure.reason.encode(),
+                    request_id,
+                    json_fragment(detail.encode()),
                 )
             )
-
-

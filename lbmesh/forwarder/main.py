@@ -120,6 +120,7 @@ class Forwarder:
             for replica in service.replicas:
                 while replica.idle and replica.idle[0].idle_since < oldest:
                     replica.idle[0].close()
+                    self._engine.reactor.wake()
 
     async def _drain(self, timeout_s: float) -> None:
         engine = self._engine

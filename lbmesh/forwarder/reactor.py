@@ -5,9 +5,11 @@ readiness. The traps of that scheme and where each is closed:
 
 - an edge is lost when a handler stops early: it calls `again` and is stepped in the next round;
 - one busy connection starves the rest: handlers bound their work a step (READS_PER_STEP), rounds bound theirs;
-- a descriptor closed within a batch is reused within it: closing waits for the end of the batch.
+- a descriptor closed within a batch is reused within it: closing waits for the end of the batch;
+- work that a timer or a new View leaves behind has no edge of its own: `wake` makes one.
 """
 
+import os
 import select
 from collections.abc import Callable
 from time import monotonic
@@ -50,7 +52,7 @@ class Closable(Protocol):
 class Reactor:
     """Owns the epoll object. Handlers are called on the one task that runs `run`."""
 
-    __slots__ = ("_again", "_closing", "_epoll", "_handlers", "_on_batch", "now")
+    __slots__ = ("_again", "_closing", "_epoll", "_handlers", "_on_batch", "_wake", "now")
 
     def __init__(self, on_batch: Callable[[], None]) -> None:
         """`on_batch` is called once after each batch of events."""
@@ -59,6 +61,8 @@ class Reactor:
         self._again: list[Handler] = []
         self._closing: list[Closable] = []
         self._on_batch = on_batch
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._epoll.register(self._wake, select.EPOLLIN | select.EPOLLET)
         self.now = monotonic()
         """Monotonic time at the start of the batch: good for deadlines, not for latencies."""
 
@@ -96,6 +100,11 @@ class Reactor:
                     await trio.lowlevel.checkpoint()
         finally:
             epoll.close()
+            os.close(self._wake)
+
+    def wake(self) -> None:
+        """Have a batch run soon, though no socket is ready: handlers are to be stepped or sockets closed."""
+        os.eventfd_write(self._wake, 1)
 
     def _drain(self) -> bool:
         """Step whatever is ready; True when nothing is left, False when others should get a turn first."""
@@ -132,18 +141,14 @@ class Reactor:
                 self._crashed(handler)
 
     def step_now(self, handler: Handler, action: Callable[[], None]) -> None:
-        """Run `action` for a handler outside a batch (timers), with the same protection, then close what it closed."""
+        """Run `action` for a handler outside a batch (timers), with the same protection."""
         self.now = monotonic()
         try:
             action()
         except Exception:
             self._crashed(handler)
-        self._step_all()
-
-    def _step_all(self) -> None:
-        while self._again:
-            self._step_again()
-        self._close_all()
+        if self._again or self._closing:
+            self.wake()
 
     def _close_all(self) -> None:
         closing, self._closing = self._closing, []

@@ -37,8 +37,23 @@ SUSPENDED_S = 1.0
 class ReplicaState:
     """One replica as this forwarder knows it. `idle`: pooled connections, the most recently used last."""
 
-    __slots__ = ("address_family", "failures", "id", "idle", "in_flight", "latency_s", "log_fragment", "open",
-                 "requests", "responses_5xx", "retired", "socket_address", "suspended_until", "weight", "zone")
+    __slots__ = (
+        "address_family",
+        "failures",
+        "id",
+        "idle",
+        "in_flight",
+        "latency_s",
+        "log_fragment",
+        "open",
+        "requests",
+        "responses_5xx",
+        "retired",
+        "socket_address",
+        "suspended_until",
+        "weight",
+        "zone",
+    )
 
     def __init__(self, replica_id: ReplicaId, replica: Replica) -> None:
         host, port = replica.address.host, replica.address.port
@@ -62,7 +77,9 @@ class ReplicaState:
         self.zone = replica.zone
         self.retired = False
         self.log_fragment = b'"service":"%b","replica":"%b","zone":"%b",' % (
-            self.id.service.encode(), str(self.id.address).encode(), json_fragment(replica.zone.encode())
+            self.id.service.encode(),
+            str(self.id.address).encode(),
+            json_fragment(replica.zone.encode()),
         )
 
     def observe_latency(self, seconds: float) -> None:
@@ -77,8 +94,19 @@ class ReplicaState:
 class ServiceState:
     """One service as this forwarder knows it."""
 
-    __slots__ = ("_random", "_replicas", "_view", "balancer", "budget", "durations", "local_zone", "name",
-                 "replica_count", "retries", "timeouts")
+    __slots__ = (
+        "_random",
+        "_replicas",
+        "_view",
+        "balancer",
+        "budget",
+        "durations",
+        "local_zone",
+        "name",
+        "replica_count",
+        "retries",
+        "timeouts",
+    )
 
     timeouts: Timeouts
     retries: int
@@ -166,9 +194,7 @@ def _by_weight(group: tuple[ReplicaState, ...], policy: Balance) -> tuple[Replic
         return group
     divisor = reduce(gcd, (replica.weight for replica in group))
     largest = max(replica.weight for replica in group) // divisor
-    return tuple(
-        replica for turn in range(largest) for replica in group if turn < replica.weight // divisor
-    )
+    return tuple(replica for turn in range(largest) for replica in group if turn < replica.weight // divisor)
 
 
 class RouteChoice:

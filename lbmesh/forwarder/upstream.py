@@ -27,9 +27,25 @@ class UpstreamConnection:
     """A state machine, one method a state."""
 
     __slots__ = (
-        "_buffer", "_engine", "_exchange", "_recv", "_remembered", "_remembered_head", "_remembered_out",
-        "_send", "_socket", "_state", "closed", "connecting", "descriptor", "hung_up", "idle_since",
-        "outgoing", "readable", "replica", "reused",
+        "_buffer",
+        "_engine",
+        "_exchange",
+        "_recv",
+        "_remembered",
+        "_remembered_head",
+        "_remembered_out",
+        "_send",
+        "_socket",
+        "_state",
+        "closed",
+        "connecting",
+        "descriptor",
+        "hung_up",
+        "idle_since",
+        "outgoing",
+        "readable",
+        "replica",
+        "reused",
     )
 
     def __init__(self, engine: Engine, replica: ReplicaState) -> None:

@@ -311,6 +311,22 @@ def test_a_replica_that_never_answers(forwarder: ForwarderProcess) -> None:
         assert logged(forwarder, 1)[0]["reason"] == "response_timeout"
 
 
+def test_a_timeout_does_not_strand_the_request_behind_it(forwarder: ForwarderProcess) -> None:
+    """The second request is in the buffer already: no edge will come for it."""
+
+    def behave(connection: OriginConnection) -> None:
+        if b"/slow" in connection.read_head():
+            connection.read_to_end()
+        connection.answer(b"quick")
+
+    with running_origin(behave) as origin, forwarder.connect() as connection:
+        forwarder.send_view(a_view([origin.address], timeouts=Timeouts(response_s=0.3), retries=0))
+        connection.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET /quick HTTP/1.1\r\nHost: a\r\n\r\n")
+        client = RawClient(connection)
+        assert client.response().status == 504
+        assert client.response().body == b"quick"
+
+
 def test_no_replica_and_no_route(forwarder: ForwarderProcess) -> None:
     forwarder.send_view(a_view([]))
     with forwarder.connect() as connection:
