@@ -1,0 +1,180 @@
+"""Choosing a replica: who is drawn how often, and never the same one twice while another is there."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lbmesh.model.service import Balance
+from lbmesh.routing.balancer import (
+    REASON_LOCAL,
+    REASON_NONE,
+    REASON_REMOTE_ONLY,
+    REASON_REMOTE_SHARE,
+    REASON_UNKNOWN,
+    Balancer,
+)
+
+DRAWS = 4000
+
+
+@dataclass(slots=True, eq=False)
+class Candidate:
+    name: str
+    in_flight: int = 0
+    latency_s: float = 0.001
+    weight: int = 1
+
+
+def candidates(names: str) -> list[Candidate]:
+    return [Candidate(name) for name in names]
+
+
+def balancer(
+    policy: Balance,
+    local: Sequence[Candidate] = (),
+    remote: Sequence[Candidate] = (),
+    unproven: Sequence[Candidate] = (),
+    *,
+    local_share: float = 1.0,
+    seed: int = 1,
+) -> Balancer[Candidate]:
+    return Balancer(
+        policy=policy,
+        local=local,
+        remote=remote,
+        unproven=unproven,
+        local_share=local_share,
+        random=Random(seed).random,
+    )
+
+
+def drawn(made: Balancer[Candidate], times: int = DRAWS) -> Counter[str]:
+    """How often each was picked, nobody ever being busy."""
+    return Counter(picked.name for picked in (made.pick()[0] for _ in range(times)) if picked is not None)
+
+
+policies = pytest.mark.parametrize("policy", list(Balance))
+
+
+@policies
+def test_groups_in_their_order(policy: Balance) -> None:
+    a, b, c = candidates("abc")
+    assert balancer(policy, [a], [b], [c]).pick() == (a, REASON_LOCAL)
+    assert balancer(policy, [], [b], [c]).pick() == (b, REASON_REMOTE_ONLY)
+    assert balancer(policy, [], [], [c]).pick() == (c, REASON_UNKNOWN)
+    assert balancer(policy).pick() == (None, REASON_NONE)
+    assert balancer(policy).pick_other([a]) == (None, REASON_NONE)
+
+
+@policies
+def test_every_replica_gets_its_share(policy: Balance) -> None:
+    shares = drawn(balancer(policy, candidates("abcd")))
+    assert all(0.2 * DRAWS < shares[name] < 0.3 * DRAWS for name in "abcd")
+
+
+@pytest.mark.parametrize("policy", [Balance.P2C, Balance.ROUND_ROBIN])
+def test_weights_by_standing_in_the_group_more_often(policy: Balance) -> None:
+    a, b = candidates("ab")
+    shares = drawn(balancer(policy, [a, b, b, b]))
+    assert 0.2 * DRAWS < shares["a"] < 0.3 * DRAWS
+
+
+def test_least_request_counts_for_each_unit_of_weight() -> None:
+    light, heavy = Candidate("light"), Candidate("heavy", weight=3)
+    made = balancer(Balance.LEAST_REQUEST, [light, heavy])
+    for _ in range(400):
+        picked, _ = made.pick()
+        assert picked is not None
+        picked.in_flight += 1
+    assert (light.in_flight, heavy.in_flight) == (100, 300)
+
+
+@given(st.integers(), st.lists(st.tuples(st.integers(0, 20), st.floats(1e-4, 10)), min_size=2, max_size=6))
+def test_two_choices_never_take_the_worst(seed: int, loads: list[tuple[int, float]]) -> None:
+    group = [Candidate(str(index), in_flight, latency_s) for index, (in_flight, latency_s) in enumerate(loads)]
+    costs = {each.name: (each.in_flight + 1) * each.latency_s for each in group}
+    picked, _ = balancer(Balance.P2C, group, seed=seed).pick()
+    assert picked is not None
+    if costs[picked.name] == max(costs.values()):
+        assert list(costs.values()).count(costs[picked.name]) > 1
+
+
+def test_two_choices_keep_loads_even() -> None:
+    """Balls into bins (Mitzenmacher 2001): with two choices the fullest bin stays a few above the mean."""
+    group = candidates("abcdefghij")
+    made = balancer(Balance.P2C, group)
+    for _ in range(1000):
+        picked, _ = made.pick()
+        assert picked is not None
+        picked.in_flight += 1
+    assert max(each.in_flight for each in group) - min(each.in_flight for each in group) <= 8
+
+
+@given(st.integers(), st.lists(st.integers(0, 9), min_size=1, max_size=6))
+def test_least_request_takes_the_least_busy(seed: int, loads: list[int]) -> None:
+    group = [Candidate(str(index), in_flight) for index, in_flight in enumerate(loads)]
+    picked, _ = balancer(Balance.LEAST_REQUEST, group, seed=seed).pick()
+    assert picked is not None
+    assert picked.in_flight == min(loads)
+
+
+@given(st.integers(), st.integers(1, 7))
+def test_round_robin_goes_round(seed: int, size: int) -> None:
+    group = [Candidate(str(index)) for index in range(size)]
+    made = balancer(Balance.ROUND_ROBIN, group, seed=seed)
+    assert set(drawn(made, 3 * size).values()) == {3}
+
+
+@policies
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.98, 1.0])
+def test_the_local_share(policy: Balance, share: float) -> None:
+    made = balancer(policy, candidates("ab"), candidates("cd"), local_share=share)
+    picks = [made.pick() for _ in range(DRAWS)]
+    local = sum(picked is not None and picked.name in "ab" for picked, _ in picks)
+    assert abs(local / DRAWS - share) < 0.03
+    assert all(
+        reason == (REASON_LOCAL if picked is not None and picked.name in "ab" else REASON_REMOTE_SHARE)
+        for picked, reason in picks
+    )
+
+
+@policies
+def test_no_share_goes_where_nobody_is(policy: Balance) -> None:
+    assert set(drawn(balancer(policy, candidates("a"), local_share=0.5), 100)) == {"a"}
+
+
+GROUPS = st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3))
+
+
+@given(st.sampled_from(list(Balance)), GROUPS, st.floats(0, 1), st.integers())
+def test_a_retry_is_elsewhere_while_there_is_an_elsewhere(
+    policy: Balance, sizes: tuple[int, int, int], share: float, seed: int
+) -> None:
+    local, remote, unproven = (
+        [Candidate(f"{kind}{index}") for index in range(size)]
+        for kind, size in zip(("local", "remote", "unproven"), sizes, strict=True)
+    )
+    made = balancer(policy, local * 2, remote, unproven, local_share=share, seed=seed)
+    everybody = {each.name for each in (*local, *remote, *unproven)}
+    picked, _ = made.pick()
+    tried: list[Candidate] = []
+    while picked is not None and len(tried) < len(everybody):
+        assert picked not in tried
+        tried.append(picked)
+        picked, _ = made.pick_other(tried)
+    assert {each.name for each in tried} == everybody
+    assert (picked is None) == (not everybody)
+
+
+def test_a_retry_stays_near() -> None:
+    local, remote = candidates("ab"), candidates("cd")
+    made = balancer(Balance.P2C, local, remote, local_share=0.0)
+    assert made.pick_other([local[0]]) == (local[1], REASON_LOCAL)
+    picked, reason = made.pick_other(local)
+    assert picked in remote
+    assert reason == REASON_REMOTE_ONLY
