@@ -21,6 +21,9 @@ ROWS_MAX = 65_536
 TOMBSTONES_MAX = 1024
 """Withdrawn rows an owner remembers; at this number it stamps its living rows anew and forgets them all."""
 
+SPANS_MAX = 64
+"""Ranges of sequences known beyond an owner's first gap; more are forgotten, and repaired once more."""
+
 SESSIONS_MAX = 2048
 """Replay windows kept, the least recently used given up first."""
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lbmesh.gossip.identity import Incarnation, member_id
-from lbmesh.gossip.limits import MEMBERS_MAX, ROWS_MAX, ROWS_PER_OWNER_MAX, TOMBSTONES_MAX
+from lbmesh.gossip.limits import MEMBERS_MAX, ROWS_MAX, ROWS_PER_OWNER_MAX, SPANS_MAX, TOMBSTONES_MAX
 from lbmesh.gossip.messages import Rows, WireRow
 
 MEMBER_KEY = "_member"
@@ -38,7 +38,11 @@ class Stored:
 
 @dataclass(slots=True)
 class OwnerRecords:
-    """All that is known of one owner's rows, in its newest incarnation."""
+    """All that is known of one owner's rows, in its newest incarnation.
+
+    `spans`: {base: upto}, ranges known beyond the first gap, so that what a lost datagram leaves open need not
+    be told again after it. `pending`: (upto, horizon), to be obeyed once everything up to there is known.
+    """
 
     name: str
     incarnation: Incarnation
@@ -46,11 +50,15 @@ class OwnerRecords:
     horizon: int = 0
     beat: int = 0
     rows: dict[str, Stored] = field(default_factory=dict)
+    spans: dict[int, int] = field(default_factory=dict)
+    pending: tuple[int, int] = (0, 0)
 
     def reset(self, incarnation: Incarnation) -> list[str]:
         """The owner started anew: its earlier rows are void. Returns their keys."""
         gone = [key for key, stored in self.rows.items() if stored.value is not None]
         self.incarnation, self.floor, self.horizon, self.beat = incarnation, 0, 0, 0
+        self.pending = (0, 0)
+        self.spans.clear()
         self.rows.clear()
         return gone
 
@@ -67,25 +75,34 @@ class OwnerRecords:
         complete = True
         for row in batch.rows:
             stored = self.rows.get(row.key)
-            if stored is not None and stored.sequence >= row.sequence:
-                continue
-            if row.sequence <= self.horizon:
+            if row.sequence <= self.horizon or (stored is not None and stored.sequence >= row.sequence):
                 continue
             if stored is None and len(self.rows) >= room:
                 complete = False
                 continue
             self.rows[row.key] = Stored(row.sequence, row.value, now)
-            if complete and row.sequence == self.floor + 1:
-                self.floor = row.sequence
             changed.append(row.key)
-        if complete and batch.base <= self.floor < batch.upto:
-            self.floor = batch.upto
-        if batch.horizon > self.horizon and self.floor >= batch.upto > batch.horizon:
-            self.horizon = batch.horizon
-            changed += self._prune()
-        return changed
+            self._cover(row.sequence - 1, row.sequence)
+        if complete:
+            self._cover(batch.base, batch.upto)
+            self.pending = max(self.pending, (batch.upto, batch.horizon)) if batch.horizon else self.pending
+        return changed + self._prune()
+
+    def _cover(self, base: int, upto: int) -> None:
+        """All rows with base < sequence ≤ upto are known: raise the floor, or remember it for later."""
+        if base > self.floor:
+            if len(self.spans) < SPANS_MAX or base in self.spans:
+                self.spans[base] = max(upto, self.spans.get(base, 0))
+            return
+        self.floor = max(self.floor, upto)
+        while reached := [base for base in self.spans if base <= self.floor]:
+            self.floor = max(self.floor, *(self.spans.pop(base) for base in reached))
 
     def _prune(self) -> list[str]:
+        upto, horizon = self.pending
+        if horizon <= self.horizon or self.floor < upto:
+            return []
+        self.horizon = horizon
         gone = [key for key, stored in self.rows.items() if stored.sequence <= self.horizon]
         return [key for key in gone if self.rows.pop(key).value is not None]
 

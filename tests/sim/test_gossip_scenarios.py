@@ -221,7 +221,7 @@ def test_rows_reach_everybody_and_follow_their_owner(seed: int) -> None:
         gossips = [node.gossip for node in world.nodes.values() if node.gossip]
         return all({row.key: row.value for row in gossip.rows("replica/")} == expected for gossip in gossips)
 
-    world.run_until(everybody_agrees, within_s=20.0, step_s=0.1)
+    world.run_until(everybody_agrees, within_s=10.0, step_s=0.1)
     world.loss = 0.0
     world.crash("a2")
     world.run(2.0)
