@@ -2,7 +2,6 @@
 
 import json
 import sys
-from functools import partial
 
 import httpx
 import trio
@@ -40,7 +39,7 @@ async def _demo(terminal: Terminal) -> Report:
     terminal.say("Starting three zones: a balancer and two replicas of a small shop in each …")
     async with open_session(terminal) as session:
         began_s = trio.current_time()
-        ledger = Ledger(began_s)
+        ledger = Ledger()
         faults = await _drill_under_traffic(session, ledger, terminal, end_by_s)
         return make_report(
             list(ledger.calls),
@@ -57,7 +56,7 @@ async def _drill_under_traffic(session: Session, ledger: Ledger, terminal: Termi
     faults: list[Fault] = []
     traffic = Traffic(session.world, ledger)
     async with trio.open_nursery() as showing:
-        showing.start_soon(partial(show_live, ledger, terminal))
+        showing.start_soon(show_live, ledger, terminal)
         async with trio.open_nursery() as calling:
             calling.start_soon(traffic.run)
             terminal.say(terminal.paint("calm", BOLD))

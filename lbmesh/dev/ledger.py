@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
+from itertools import takewhile
 
 CALLS_MAX = 20_000
 """Outcomes kept, the newest; at 50 requests a second, more than six minutes of them."""
@@ -75,15 +75,14 @@ class Tally:
 
 
 class Ledger:
-    """Takes outcomes as they come. `sent` and `lost` count reads since the beginning."""
+    """Takes outcomes in the order of their ends. `sent` and `lost` count reads since the beginning."""
 
-    def __init__(self, now_s: float) -> None:
+    def __init__(self) -> None:
         self.calls: deque[Call] = deque(maxlen=CALLS_MAX)
         self.sent = 0
         self.lost = 0
-        self._began_s = now_s
-        self._successes: dict[str, float] = {}
-        self._longest: Gap | None = None
+        self._last_success_s: dict[str, float] = {}
+        self._longest_s = 0.0
 
     def add(self, call: Call) -> None:
         """One outcome more."""
@@ -92,49 +91,40 @@ class Ledger:
             self.sent += 1
             self.lost += not call.answered
         if call.answered:
-            before_s = self._successes.get(call.client, self._began_s)
-            gap = Gap(call.client, before_s, call.ended_s)
-            if self._longest is None or gap.length_s > self._longest.length_s:
-                self._longest = gap
-            self._successes[call.client] = max(before_s, call.ended_s)
+            gap_s = call.ended_s - self._last_success_s.get(call.client, call.ended_s)
+            self._longest_s = max(self._longest_s, gap_s)
+            self._last_success_s[call.client] = call.ended_s
 
     def longest_gap_s(self, now_s: float) -> float:
-        """The longest one of any client, one that still lasts included."""
-        lasting = [now_s - last_s for last_s in self._successes.values()]
-        return max(self._longest.length_s if self._longest else 0.0, *lasting, 0.0)
+        """Of any client, from its first success on; a gap that still lasts counts as long as it is."""
+        lasting = (now_s - last_s for last_s in self._last_success_s.values())
+        return max(self._longest_s, *lasting, 0.0)
 
     def since(self, began_s: float) -> list[Call]:
         """The calls that ended since then, the newest first."""
-        found = []
-        for call in reversed(self.calls):
-            if call.ended_s < began_s - SPREAD_S:
-                break
-            if call.ended_s >= began_s:
-                found.append(call)
-        return found
-
-
-SPREAD_S = 0.05
-"""Outcomes are written down this much out of order at most: in the order in which their tasks ran."""
+        return list(takewhile(lambda call: call.ended_s >= began_s, reversed(self.calls)))
 
 
 def gaps(calls: Iterable[Call]) -> list[Gap]:
-    """All gaps between one success and the next, of each client."""
-    successes: dict[str, list[float]] = {}
-    for call in calls:
+    """Each client's gaps from one success to the next, and from its last one to the end of its last failure."""
+    found: list[Gap] = []
+    lasting: dict[str, Gap] = {}
+    for call in sorted(calls, key=lambda call: call.ended_s):
+        before = lasting.get(call.client)
+        if before is not None:
+            lasting[call.client] = Gap(call.client, before.began_s, call.ended_s)
         if call.answered:
-            successes.setdefault(call.client, []).append(call.ended_s)
-    found = []
-    for client, times in successes.items():
-        times.sort()
-        found += [Gap(client, before, after) for before, after in pairwise(times)]
-    return found
+            found += [lasting[call.client]] if before is not None else []
+            lasting[call.client] = Gap(call.client, call.ended_s, call.ended_s)
+    return [*found, *(gap for gap in lasting.values() if gap.length_s > 0)]
 
 
-def longest_gap(found: Sequence[Gap], began_s: float, ended_s: float) -> Gap | None:
-    """The longest gap of those that touch this stretch of time, at its whole length."""
-    touching = [gap for gap in found if gap.began_s < ended_s and gap.ended_s > began_s]
-    return max(touching, key=lambda gap: gap.length_s, default=None)
+def longest_gap(found: Iterable[Gap], began_s: float, ended_s: float) -> Gap | None:
+    """The longest gap of those that lie in this stretch of time by half or more, at its whole length."""
+    mostly_in = [
+        gap for gap in found if 2 * (min(gap.ended_s, ended_s) - max(gap.began_s, began_s)) >= gap.length_s > 0
+    ]
+    return max(mostly_in, key=lambda gap: gap.length_s, default=None)
 
 
 def tally(calls: Iterable[Call]) -> Tally:

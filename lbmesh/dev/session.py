@@ -42,21 +42,24 @@ def run_session(body: Callable[[], Awaitable[int]], terminal: Terminal) -> int:
 
 async def _until_signal(body: Callable[[], Awaitable[int]], terminal: Terminal) -> int:
     code = 1
-
-    async def run() -> None:
-        nonlocal code
-        try:
-            code = await body()
-        except* (CannotRunError, OSError) as problems:
-            terminal.say(*(terminal.paint(str(one), RED) for one in _leaves(problems)))
-        nursery.cancel_scope.cancel()
-
     with trio.open_signal_receiver(*ENDING) as signals:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(run)
-            async for number in signals:
-                code = 128 + number
-                nursery.cancel_scope.cancel()
+            until_signal = trio.CancelScope()
+
+            async def listen() -> None:
+                nonlocal code
+                # On and on: what is not taken here strikes when the receiver is closed.
+                async for number in signals:
+                    code = 128 + number
+                    until_signal.cancel()
+
+            nursery.start_soon(listen)
+            with until_signal:
+                try:
+                    code = await body()
+                except* (CannotRunError, OSError) as problems:
+                    terminal.say(*(terminal.paint(str(one), RED) for one in _leaves(problems)))
+            nursery.cancel_scope.cancel()
     return code
 
 
@@ -71,8 +74,13 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
 async def open_session(terminal: Terminal, on_change: OnChange | None = None) -> AsyncIterator[Session]:
     """Raises CannotRunError or OSError, inside an exception group, when the mesh cannot come up."""
 
+    is_up = False
+
     def tell_end(name: str, how: str) -> None:
-        terminal.say(terminal.paint(f"{name} {how}. The end of its log:", RED), mesh.log_tail(name))
+        told = f"{name} {how}. The end of its log:\n{mesh.log_tail(name)}"
+        if not is_up:
+            raise CannotRunError(told)
+        terminal.say(terminal.paint(told, RED))
 
     with own_place() as place:
         with PortChooser() as ports:
@@ -83,6 +91,7 @@ async def open_session(terminal: Terminal, on_change: OnChange | None = None) ->
             nursery.start_soon(watch.run)
             nursery.start_soon(serve_orders, place / SOCKET, mesh.obey)
             await _wait_whole(watch, mesh)
+            is_up = True
             yield Session(world, mesh, watch, str(place))
             nursery.cancel_scope.cancel()
 

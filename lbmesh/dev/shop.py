@@ -112,11 +112,11 @@ def read_order(key: str, body: bytes) -> Ordered | None:
     """An order from its JSON; None when it is not one."""
     try:
         wanted = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter for thousands of brackets
         return None
     match wanted:
-        case {"item": str(item), "count": int(count)} if item in MENU and 1 <= count <= COUNT_MAX:
-            return Ordered(key, item, int(count))
+        case {"item": str(item), "count": int(count)} if item in MENU and count is not True and 1 <= count <= COUNT_MAX:
+            return Ordered(key, item, count)
         case _:
             return None
 

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -64,17 +65,19 @@ async def _serve_connection(answer: Answer, fields: Fields, stream: trio.SocketS
                 if connection.our_state is not h11.DONE:
                     return
                 connection.start_next_cycle()
-    except (h11.RemoteProtocolError, trio.BrokenResourceError):
+    except h11.RemoteProtocolError as error:
+        await _refuse(connection, stream, error)
+    except trio.BrokenResourceError:
         return
     finally:
         await trio.aclose_forcefully(stream)
 
 
 async def _read_request(connection: h11.Connection, stream: trio.SocketStream) -> Request | None:
-    """The next request with its body; None when the client is done, or sends more than a till can take."""
+    """The next request with its body; None when the client is done. Raises h11.RemoteProtocolError."""
     head: h11.Request | None = None
     body = b""
-    while len(body) <= BODY_BYTES_MAX:
+    while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:
             connection.receive_data(await stream.receive_some(RECEIVE_BYTES))
@@ -82,13 +85,22 @@ async def _read_request(connection: h11.Connection, stream: trio.SocketStream) -
             head = event
         elif isinstance(event, h11.Data):
             body += event.data
+            if len(body) > BODY_BYTES_MAX:
+                raise h11.RemoteProtocolError("an order fits into 4 KiB", error_status_hint=413)
         elif isinstance(event, h11.EndOfMessage) and head is not None:
             key = dict(head.headers).get(b"idempotency-key", b"").decode("latin-1")
             path = head.target.partition(b"?")[0].decode("latin-1")
             return Request(head.method.decode(), path, key, body)
         else:
             return None
-    return None
+
+
+async def _refuse(connection: h11.Connection, stream: trio.SocketStream, error: h11.RemoteProtocolError) -> None:
+    if connection.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+        return
+    reply = Reply(error.error_status_hint, f"{error}\n".encode(), "text/plain; charset=utf-8")
+    with suppress(trio.BrokenResourceError):
+        await _send(connection, stream, reply, [(b"Connection", b"close")], with_body=True)
 
 
 async def _send(

@@ -34,7 +34,7 @@ async def _up(terminal: Terminal) -> None:
     async with open_session(terminal, news.tell) as session, trio.open_nursery() as nursery:
         terminal.say(*_what_to_open(session, terminal))
         news.is_told = True
-        ledger = Ledger(trio.current_time())
+        ledger = Ledger()
         nursery.start_soon(show_live, ledger, terminal)
         await Traffic(session.world, ledger).run()
 
