@@ -49,7 +49,10 @@ class TimerWheel:
         return [timed for slot in self._watched for timed in slot if not timed.closed]
 
     def expired(self, now: float) -> list[Timed]:
-        """Everything open whose deadline has passed; each at most twice."""
+        """Everything open whose deadline has passed, each once.
+
+        After a stall, several ticks are due together, and more than one look at the same connection with them.
+        """
         target = int(now / TICK_S)
         due: list[Timed] = []
         for _ in range(min(target - self._position, SLOTS)):
@@ -60,5 +63,5 @@ class TimerWheel:
             looks, self._looks[self._position % SLOTS] = self._looks[self._position % SLOTS], []
             due += [timed for timed in still_open if timed.deadline <= now]
             due += [timed for timed in looks if not timed.closed and timed.deadline <= now]
-        self._position = target
-        return due
+        self._position = max(self._position, target)
+        return list(dict.fromkeys(due)) if len(due) > 1 else due
