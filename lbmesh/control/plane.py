@@ -65,24 +65,29 @@ class Plane:
 
     def datagram(self, source: Address, datagram: bytes, now: float) -> Effects:
         """A datagram came in on the gossip socket."""
+        self._book.notice_pause(now)
         return self._settle(now, self._mesh.receive(now, source, datagram))
 
     def tick(self, now: float) -> Effects:
         """The deadline has come."""
+        self._book.notice_pause(now)
         return self._settle(now, self._mesh.tick(now))
 
     def probe_finished(self, replica: ReplicaId, result: ProbeResult, now: float) -> Effects:
         """A probe that was ordered has ended."""
+        self._book.notice_pause(now)
         self._book.probe_finished(replica, success=result.success, reason=result.reason, now=now)
         return self._settle(now)
 
     def replica_failure(self, failure: ReplicaFailure, now: float) -> Effects:
         """A forwarder says that a request to a replica failed."""
+        self._book.notice_pause(now)
         self._book.request_failed(failure.replica, failure.reason, now)
         return self._settle(now)
 
     def telemetry(self, telemetry: Telemetry, now: float) -> Effects:
         """A forwarder's figures of the last second."""
+        self._book.notice_pause(now)
         for replica in self._forwarders.take(telemetry):
             self._book.requests_succeeded(replica)
         return self._settle(now)

@@ -21,6 +21,11 @@ from lbmesh.model.service import HealthCheck, ReplicaId, Service
 REVISITS_PER_STEP = 64
 """With 100 members one revisit hashes 100 times at worst, some 0.1 ms; a step of the agent has 10 ms."""
 
+PAUSE_S = 1.0
+"""A deadline missed by more than this means that this node stood still (stopped, or its machine was
+paused).
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeOrder:
@@ -68,6 +73,7 @@ class HealthBook:
         self._revisits: dict[ReplicaId, None] = {}
         self._timers: list[tuple[float, ReplicaId]] = []
         self._withdrawn: list[ReplicaId] = []
+        self._promised_s = inf
 
     def configure(self, services: Iterable[Service], now: float) -> None:
         """Check these services from now on. What is known about replicas that stay is kept."""
@@ -87,9 +93,7 @@ class HealthBook:
     def _record(self, known: Record | None, service: Service, index: int, now: float) -> Record:
         assert service.health is not None
         one = service.replicas[index]
-        record = known or Record(
-            ReplicaId(service.name, one.address), one.zone, service.health, final_since_s=now
-        )
+        record = known or Record(ReplicaId(service.name, one.address), one.zone, service.health, final_since_s=now)
         if record.check != service.health:
             record.check = service.health
             record.planned_s = inf
@@ -119,6 +123,21 @@ class HealthBook:
         for zone in self._zones.values():
             counts[zone] = counts.get(zone, 0) + 1
         return counts
+
+    def notice_pause(self, now: float) -> None:
+        """To be called before any input: when this node stood still until now, time has stood still for
+        its evidence.
+
+        Else all of it would have expired, and the dead and the living be unknown alike; and probes that
+        were under way would count as failed.
+        """
+        pause_s = now - self._promised_s
+        self._promised_s = inf
+        if pause_s <= PAUSE_S:
+            return
+        for record in self._records.values():
+            record.skip(pause_s)
+        self._revisits = dict.fromkeys(self._records)
 
     def hear(self, opinion: Opinion, now: float) -> None:
         """Take a peer's word; that of a member who is not live, or about an unknown replica, says nothing."""
@@ -181,15 +200,14 @@ class HealthBook:
         for record in touched:
             record.settle(now)
         flips = [
-            flip
-            for name in dict.fromkeys(one.replica.service for one in touched)
-            for flip in self._flip(name, now)
+            flip for name in dict.fromkeys(one.replica.service for one in touched) for flip in self._flip(name, now)
         ]
         probes = [order for record in touched if (order := self._probe(record, now))]
         words = [word for record in touched if (word := self._word(record, now))]
         while self._timers and not self._due(*self._timers[0]):
             heappop(self._timers)
         withdrawn, self._withdrawn = tuple(self._withdrawn), []
+        self._promised_s = max(now, self.next_deadline())
         return Ready(tuple(probes), tuple(words), withdrawn, tuple(flips))
 
     def _due(self, timer_s: float, replica: ReplicaId) -> Record | None:

@@ -1,6 +1,6 @@
 """What a node knows about one replica, and what follows from it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 
 from lbmesh.health.merge import NOTHING_KNOWN, Basis, Merged, merge
@@ -18,7 +18,8 @@ class Record:
     """One replica's evidence. Only `HealthBook` touches it.
 
     `opinions`: peers' words by observer. `merged`: by the rules of merging; `final`: with removal limited
-    as well. `asked_s`: when a probe outside the plan is due, `planned_s` one of the plan. `published`:
+    as well. `asked_s`: when a probe outside the plan is due, `planned_s` one of the plan.
+    `interrupted`: the probe in flight was, so that its failure proves nothing. `published`:
     this node's word as its peers have it. `timer_s`: the deadline of it that stands in the book's heap.
     """
 
@@ -33,6 +34,7 @@ class Record:
     final: Merged = NOTHING_KNOWN
     final_since_s: float = 0.0
     in_flight: bool = False
+    interrupted: bool = False
     started_s: float = -inf
     planned_s: float = inf
     asked_s: float = inf
@@ -59,6 +61,10 @@ class Record:
     def take_result(self, *, success: bool, reason: str, now: float) -> None:
         """Take the result of this node's own probe."""
         self.in_flight = False
+        interrupted, self.interrupted = self.interrupted, False
+        if interrupted and not success:
+            self.ask_probe(now)
+            return
         self.verdict = judge(self.verdict, success=success, reason=reason, check=self.check, now=now)
         if success:
             self.suspicion = Suspicion()
@@ -74,11 +80,19 @@ class Record:
         elif self.suspicion.wants_probe:
             self.ask_probe(now)
 
+    def skip(self, pause_s: float) -> None:
+        """This node stood still for so long: nothing that it failed to hear or do in that time is
+        evidence.
+        """
+        self.verdict = replace(self.verdict, at_s=self.verdict.at_s + pause_s)
+        for observer, word in self.opinions.items():
+            self.opinions[observer] = replace(word, at_s=word.at_s + pause_s)
+        self.interrupted = self.in_flight
+        self.planned_s = inf
+
     def settle(self, now: float) -> None:
         """Drop what has expired, and merge what is left."""
-        if self.verdict.availability is not Availability.UNKNOWN and not self.verdict.is_fresh(
-            now, self.expiry_s
-        ):
+        if self.verdict.availability is not Availability.UNKNOWN and not self.verdict.is_fresh(now, self.expiry_s):
             self.verdict = Verdict(since_s=now, at_s=now)
         for observer in [name for name, word in self.opinions.items() if word.at_s + self.expiry_s <= now]:
             del self.opinions[observer]
@@ -90,8 +104,9 @@ class Record:
 
     @property
     def needs_own_word(self) -> bool:
-        """True when this node must look for itself though others are assigned to: nobody says anything, or not
-        all say the same. Its own word would otherwise expire, and the replica flip between two opinions.
+        """True when this node must look for itself though others are assigned to: nobody says anything,
+        or not all say the same. Its own word would otherwise expire, and the replica flip between two
+        opinions.
         """
         words = {word.up for word in self.opinions.values()}
         if self.verdict.availability is not Availability.UNKNOWN and self.verdict.first_hand:

@@ -3,6 +3,8 @@
 import random
 from dataclasses import replace
 
+import pytest
+
 from lbmesh.control.inputs import Effects, ProbeResult
 from lbmesh.control.link import ReplicaFailure, ReplicaTelemetry, Telemetry
 from lbmesh.control.plane import Plane
@@ -221,3 +223,31 @@ def test_a_change_that_touches_everything_is_worked_off_in_slices() -> None:
         plane.tick(0.0)
         steps += 1
     assert steps == 4
+
+
+@pytest.mark.parametrize("first", ["result", "tick"])
+def test_a_node_that_stood_still_trusts_what_it_knew_and_looks_again(first: str) -> None:
+    plane = up_plane(3)
+    due = next_probe_s(plane, 1.0)
+    (order,) = plane.tick(due).probes
+    late = due + 60.0
+    probed = set()
+    for step in ("result", "tick") if first == "result" else ("tick", "result"):
+        failed = step == "result"
+        effects = plane.probe_finished(order.replica, REFUSED, late) if failed else plane.tick(late)
+        assert (effects.view, effects.events) == (None, ())
+        probed |= {one.replica for one in effects.probes}
+    while plane.next_deadline() < late + 0.6:
+        probed |= {one.replica for one in plane.tick(max(late, plane.next_deadline())).probes}
+    assert probed == {replica_id(1), replica_id(2), replica_id(3)}
+
+
+def test_a_late_deadline_is_no_pause() -> None:
+    plane = up_plane()
+    due = next_probe_s(plane, 1.0)
+    plane.tick(due + 0.9)
+    for number in range(3):
+        effects = plane.probe_finished(replica_id(1), REFUSED, due + 1 + number)
+        if number < 2:
+            plane.tick(due + 3.3 + number)
+    assert effects.view
