@@ -28,6 +28,7 @@ class AccessLog:
         self._path = None if destination in ("stdout", "off") else Path(destination)
         self._lines: list[bytes] = []
         self._descriptor = -1
+        self._cut_off = False
 
     def write(self, line: bytes) -> None:
         """Take one line with its newline."""
@@ -50,14 +51,19 @@ class AccessLog:
                 os.close(self._descriptor)
 
     def _write_out(self, lines: list[bytes]) -> None:
-        """Blocking: runs in a thread."""
+        """Blocking: runs in a thread. What a full disk cuts off in the middle of a line spoils that line only."""
+        data = b"".join(lines)
+        written = 0
         try:
             descriptor = self._open()
-            data = memoryview(b"".join(lines))
-            while data:
-                data = data[os.write(descriptor, data) :]
+            if self._cut_off and data:
+                os.write(descriptor, b"\n")
+                self._cut_off = False
+            while written < len(data):
+                written += os.write(descriptor, memoryview(data)[written:])
         except OSError as error:
-            self.dropped += len(lines)
+            self.dropped += data.count(b"\n", written)
+            self._cut_off = self._cut_off or (written > 0 and data[written - 1 : written] != b"\n")
             log.error("the access log cannot be written", destination=str(self._path or "stdout"), error=str(error))
 
     def _open(self) -> int:
@@ -66,6 +72,7 @@ class AccessLog:
         if self._descriptor >= 0 and self._rotated():
             os.close(self._descriptor)
             self._descriptor = -1
+            self._cut_off = False
         if self._descriptor < 0:
             self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
         return self._descriptor

@@ -5,11 +5,15 @@ SUBBUCKETS equal parts, so the relative error of a bucket is at most 1/SUBBUCKET
 """
 
 from collections.abc import Iterable
+from math import ceil
 
 SUBBUCKET_BITS = 3
 SUBBUCKETS = 1 << SUBBUCKET_BITS
 BUCKETS = 28 * SUBBUCKETS
-"""The last bucket holds everything from about 15 minutes on."""
+"""The last bucket holds everything from about 17 minutes on."""
+
+RANK_ROUNDING = 1e-6
+"""0.07 × 100 is 7.000000000000001 in floating point, and its rank is 7 all the same."""
 
 
 def bucket_index(microseconds: int) -> int:
@@ -65,7 +69,7 @@ class Histogram:
         total = self.count
         if not total:
             return 0.0
-        rank = max(1, round(fraction * total))
+        rank = max(1, ceil(fraction * total - RANK_ROUNDING))
         for index, count in enumerate(self.counts):
             rank -= count
             if rank <= 0:

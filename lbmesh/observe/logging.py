@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import suppress
 from typing import TextIO
 
 import structlog
@@ -31,9 +32,23 @@ def configure_logging(process: str, level: str, stream: TextIO | None = None) ->
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=lambda *_: _Writer(stream),
         cache_logger_on_first_use=True,
     )
+
+
+class _Writer:
+    """Writes lines. One that cannot be written (a full disk, a reader that is gone) is lost, and nothing else is."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def _write(self, line: str) -> None:
+        with suppress(OSError):
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+    debug = info = warning = error = critical = exception = msg = _write
 
 
 def _name_the_process(process: str) -> structlog.typing.Processor:

@@ -38,9 +38,9 @@ def test_a_deadline_is_never_early_and_late_by_a_period_at_most(
     watched_at = now
     for gap in gaps:
         now += gap
-        for connection in wheel.expired(now):
-            assert connection.deadline <= now
-            connection.deadline = NEVER
+        for due in wheel.expired(now):
+            assert due.deadline <= now
+            due.deadline = NEVER
         overdue_from = now - PERIOD_S - TICK_S - EPSILON_S
         assert not [each for each in connections if each.deadline <= overdue_from and watched_at <= overdue_from]
 
