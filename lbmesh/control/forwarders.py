@@ -37,9 +37,7 @@ class Forwarders:
             return ()
         before = {one.replica: one for one in state.telemetry.replicas} if state.telemetry else {}
         self._states[telemetry.worker] = replace(state, telemetry=telemetry)
-        return tuple(
-            one.replica for one in telemetry.replicas if _only_succeeded(before.get(one.replica), one)
-        )
+        return tuple(one.replica for one in telemetry.replicas if _only_succeeded(before.get(one.replica), one))
 
     def states(self) -> tuple[ForwarderState, ...]:
         """All linked forwarders, by worker."""

@@ -30,9 +30,7 @@ def opinion_key(replica: ReplicaId) -> str | None:
 def opinion_value(opinion: Opinion, count: int) -> bytes:
     """The row's value. `count`: how often this node has published."""
     why = opinion.reason[:REASON_CHARACTERS_MAX]
-    return json.dumps(
-        {"up": opinion.up, "n": count % _COUNT_MODULO, "why": why}, separators=(",", ":")
-    ).encode()
+    return json.dumps({"up": opinion.up, "n": count % _COUNT_MODULO, "why": why}, separators=(",", ":")).encode()
 
 
 def parse_replica(key: str) -> ReplicaId | None:
@@ -46,9 +44,7 @@ def parse_replica(key: str) -> ReplicaId | None:
         return None
 
 
-def parse_opinion(
-    replica: ReplicaId, value: bytes, *, observer: str, zone: str, at_s: float
-) -> Opinion | None:
+def parse_opinion(replica: ReplicaId, value: bytes, *, observer: str, zone: str, at_s: float) -> Opinion | None:
     """A peer's opinion; None when the row is malformed. A hostile peer may have written it."""
     try:
         fields: Any = json.loads(value)

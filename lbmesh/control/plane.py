@@ -29,9 +29,7 @@ class Plane:
     Views carry it. `gossip`: None for a node alone.
     """
 
-    def __init__(
-        self, settings: Settings, *, generation: int, gossip: Gossip | None, rng: Random, now: float
-    ) -> None:
+    def __init__(self, settings: Settings, *, generation: int, gossip: Gossip | None, rng: Random, now: float) -> None:
         node = settings.node
         self._settings = settings
         self._mesh = Mesh(node.name, gossip)
@@ -54,9 +52,7 @@ class Plane:
         for service in view.services:
             for one in service.replicas:
                 reason = f"inherited from View {view.version}: {_once(one.reason)}"
-                self._book.inherit(
-                    ReplicaId(service.name, one.replica.address), one.availability, reason, now
-                )
+                self._book.inherit(ReplicaId(service.name, one.replica.address), one.availability, reason, now)
 
     def start(self, now: float) -> Effects:
         """Make the first View, and begin."""
@@ -213,9 +209,7 @@ class Plane:
             forwarders=self._forwarders.states(),
             reload=self._reload,
             gossip=self._mesh.counters(),
-            local_shares=tuple((service.name, service.local_share) for service in view.services)
-            if view
-            else (),
+            local_shares=tuple((service.name, service.local_share) for service in view.services) if view else (),
         )
 
     def replica_states(self) -> Iterator[ReplicaState]:

@@ -64,9 +64,7 @@ class ViewMaker:
         )
 
 
-def _replica_view(
-    replica_id: ReplicaId, replica: Replica, before: ReplicaView | None, book: HealthBook
-) -> ReplicaView:
+def _replica_view(replica_id: ReplicaId, replica: Replica, before: ReplicaView | None, book: HealthBook) -> ReplicaView:
     """What is as it was keeps its reason too: a View says why a replica became so, not what it answered
     last.
     """

@@ -26,9 +26,7 @@ def peers(text: str) -> list[Opinion]:
     return [word(f"lb-{index}", up=sign == "+") for index, sign in enumerate(text)]
 
 
-def own(
-    availability: Availability, streak: int = 0, age_s: float = 0.0, *, first_hand: bool = True
-) -> Verdict:
+def own(availability: Availability, streak: int = 0, age_s: float = 0.0, *, first_hand: bool = True) -> Verdict:
     return Verdict(availability, streak, NOW - age_s, NOW - age_s, "seen", first_hand)
 
 
@@ -87,9 +85,7 @@ opinions = st.lists(
 def test_the_order_of_opinions_does_not_matter(verdict: Verdict, said: list[Opinion], rng: object) -> None:
     shuffled = list(said)
     rng.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert merge(verdict, said, now=NOW, expiry_s=EXPIRY_S) == merge(
-        verdict, shuffled, now=NOW, expiry_s=EXPIRY_S
-    )
+    assert merge(verdict, said, now=NOW, expiry_s=EXPIRY_S) == merge(verdict, shuffled, now=NOW, expiry_s=EXPIRY_S)
 
 
 @given(opinions)

@@ -51,9 +51,6 @@ def test_probes_are_an_interval_apart_give_or_take_the_jitter() -> None:
 
 
 def test_first_probes_do_not_come_all_at_once() -> None:
-    times = {
-        first_probe_s("lb-a1", ReplicaId("shop", Address("10.0.0.1", port)), 2.0, 5.0)
-        for port in range(1, 101)
-    }
+    times = {first_probe_s("lb-a1", ReplicaId("shop", Address("10.0.0.1", port)), 2.0, 5.0) for port in range(1, 101)}
     assert len(times) == 100
     assert all(5.0 <= time <= 5.5 for time in times)
