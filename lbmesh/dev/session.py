@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import trio
@@ -18,6 +18,9 @@ from lbmesh.dev.world import World, make_world
 
 START_TIMEOUT_S = 20.0
 """Eighteen processes on two busy cores have taken 8."""
+
+SIGNALLED = 128
+"""Exit codes above it: ended by the signal of that number more."""
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -37,7 +40,11 @@ def run_session(body: Callable[[], Awaitable[int]], terminal: Terminal) -> int:
 
     A second signal does not disturb the cleaning up.
     """
-    return trio.run(_until_signal, body, terminal)
+    code = trio.run(_until_signal, body, terminal)
+    if code > SIGNALLED:
+        with suppress(OSError):  # the terminal itself may have gone
+            terminal.say("Ended: no process and no file is left.")
+    return code
 
 
 async def _until_signal(body: Callable[[], Awaitable[int]], terminal: Terminal) -> int:
@@ -50,7 +57,7 @@ async def _until_signal(body: Callable[[], Awaitable[int]], terminal: Terminal) 
                 nonlocal code
                 # On and on: what is not taken here strikes when the receiver is closed.
                 async for number in signals:
-                    code = 128 + number
+                    code = SIGNALLED + number
                     until_signal.cancel()
 
             nursery.start_soon(listen)

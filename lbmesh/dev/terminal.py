@@ -1,4 +1,4 @@
-"""Writing to a person: colours where there is a terminal, and a last line that is written over."""
+"""Writing to a person: colours where there is a terminal, and last lines that are written over."""
 
 import os
 import shutil
@@ -7,7 +7,11 @@ from typing import TextIO
 
 BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
 PLAIN_EVERY_S = 5.0
-"""Without a terminal the live line is written only so often: it goes into somebody's log."""
+"""Without a terminal the live lines are written only so often: it goes into somebody's log."""
+
+
+_CLEAR = "\r\x1b[J"
+"""From the first live line, where the cursor is left, to the end of the screen."""
 
 
 class Terminal:
@@ -25,22 +29,24 @@ class Terminal:
         return f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if self._colours and codes else text
 
     def say(self, *lines: str) -> None:
-        """Write lines; they stay, above the live line. Raises OSError, once, when nobody reads any more."""
-        clear = "\r\x1b[K" if self._live else ""
+        """Write lines; they stay, above the live ones. Raises OSError, once, when nobody reads any more."""
+        clear = _CLEAR if self._live else ""
         self._live = False
         self._write(clear + "".join(line + "\n" for line in lines))
 
-    def live(self, text: str) -> None:
-        """Write the live line over the one before. `text` has no colours, so that it can be cut to fit.
+    def live(self, *lines: str) -> None:
+        """Write the live lines over those before. They have no colours, so that they can be cut to fit.
 
         Raises OSError as `say` does.
         """
         if self._is_tty:
             self._live = True
-            self._write("\r\x1b[K" + text[: shutil.get_terminal_size().columns - 1])
+            width = shutil.get_terminal_size().columns - 1
+            back_up = f"\x1b[{len(lines) - 1}A" if len(lines) > 1 else ""
+            self._write(_CLEAR + "\n".join(line[:width] for line in lines) + back_up)
         elif time.monotonic() - self._last_plain_s >= PLAIN_EVERY_S:
             self._last_plain_s = time.monotonic()
-            self._write(text + "\n")
+            self._write(" | ".join(lines) + "\n")
 
     def _write(self, text: str) -> None:
         try:

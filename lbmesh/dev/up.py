@@ -1,6 +1,5 @@
-"""`lbmesh dev` without a verb: the mesh, clients that call it, and a live line, until Ctrl-C."""
+"""`lbmesh dev` without a verb: the mesh, clients that call it, and live lines, until Ctrl-C."""
 
-import signal
 import sys
 
 import trio
@@ -8,12 +7,10 @@ import trio
 from lbmesh.dev.ledger import Ledger
 from lbmesh.dev.live import show_live
 from lbmesh.dev.picture import Picture
-from lbmesh.dev.session import Session, open_session, run_session
+from lbmesh.dev.session import SIGNALLED, Session, open_session, run_session
 from lbmesh.dev.terminal import BOLD, DIM, Terminal
 from lbmesh.dev.traffic import Traffic
 from lbmesh.dev.world import Balancer
-
-_ORDINARY_END = (128 + signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGHUP)
 
 
 def run_up() -> int:
@@ -25,7 +22,7 @@ def run_up() -> int:
         return 0
 
     code = run_session(body, terminal)
-    return 0 if code in _ORDINARY_END else code
+    return 0 if code > SIGNALLED else code
 
 
 async def _up(terminal: Terminal) -> None:

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from lbmesh.dev.ledger import Call, Kind, Ledger
-from lbmesh.dev.live import live_line
+from lbmesh.dev.live import live_lines
 from lbmesh.dev.terminal import BOLD, Terminal
 
 
@@ -18,22 +18,22 @@ class Tty(io.StringIO):
 def test_no_escape_codes_without_a_terminal() -> None:
     out = io.StringIO()
     terminal = Terminal(out)
-    terminal.live("first")
+    terminal.live("first", "line")
     terminal.live("second, too soon for a log")
     terminal.say(terminal.paint("done", BOLD))
 
-    assert out.getvalue() == "first\ndone\n"
+    assert out.getvalue() == "first | line\ndone\n"
 
 
 def test_on_a_terminal_lines_stay_above_the_live_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     out = Tty()
     terminal = Terminal(out)
-    terminal.live("live")
+    terminal.live("live", "and more")
     terminal.say(terminal.paint("news", BOLD))
     terminal.live("live again")
 
-    assert out.getvalue() == "\r\x1b[Klive\r\x1b[K\x1b[1mnews\x1b[0m\n\r\x1b[Klive again"
+    assert out.getvalue() == "\r\x1b[Jlive\nand more\x1b[1A\r\x1b[J\x1b[1mnews\x1b[0m\n\r\x1b[Jlive again"
 
 
 def test_no_colour_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,14 +52,16 @@ def test_a_reader_that_is_gone_raises_once() -> None:
         terminal.say("nobody")
 
 
-def test_the_live_line() -> None:
+def test_the_live_lines() -> None:
     ledger = Ledger()
     for n in range(100):
         ledger.add(
             Call("one", Kind.READ, n / 10, n / 10 + 0.004, "", "lb-a1" if n % 2 else "lb-b1", "app-a1", "zone-a")
         )
 
-    assert live_line(ledger, 9.95) == (
-        "100 ok, 0 lost, longest gap 100 ms | last second: p50 4.0 ms, p99 4.0 ms | lb-a1 5 lb-b1 5 → app-a1 10"
+    assert live_lines(ledger, 9.95) == (
+        "100 ok, 0 lost, longest gap 100 ms; last second: p50 4.0 ms, p99 4.0 ms",
+        "by lb-a1 5 lb-b1 5",
+        "from app-a1 10",
     )
-    assert live_line(Ledger(), 1.0).endswith("| nobody → nobody")
+    assert live_lines(Ledger(), 1.0)[1:] == ("by nobody", "from nobody")
