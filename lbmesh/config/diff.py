@@ -33,7 +33,7 @@ Reload = Hot | NeedsRestart
 def diff(old: Settings, new: Settings) -> Reload:
     """Compare two settings of one node. The order of services, replicas and routes means nothing.
 
-    Hot are services, replicas, health checks, timeouts, routes, limits on clients and the log level.
+    Hot are services, replicas, health checks, timeouts, routes and limits on clients.
     Whatever holds a socket, a process, a file or an identity needs a restart.
     """
     reasons = tuple(f"{change} needs a restart" for change in _fixed_changes(old, new))
@@ -55,7 +55,7 @@ def _fixed_changes(old: Settings, new: Settings) -> Iterator[str]:
         yield from _change("admin.token_file", old.admin.token_file, new.admin.token_file)
         if old.admin.token != new.admin.token:
             yield "admin: another token"
-    yield from _change("log.access", old.log.access, new.log.access)
+    yield from _field_changes("log.", old.log, new.log)
 
 
 def _node_changes(old: NodeSettings, new: NodeSettings) -> Iterator[str]:
@@ -97,7 +97,6 @@ def _hot_changes(old: Settings, new: Settings) -> Iterator[str]:
         if was and now:
             yield from _change(f"{title}:", _weights(was), _weights(now))
     yield from _field_changes("forwarder.", old.limits, new.limits)
-    yield from _change("log.level", old.log.level, new.log.level)
 
 
 def _service_changes(title: str, old: Service, new: Service) -> Iterator[str]:

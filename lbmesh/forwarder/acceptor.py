@@ -8,7 +8,7 @@ import structlog
 from lbmesh.forwarder.client import ClientConnection
 from lbmesh.forwarder.engine import Engine
 
-ACCEPTS_PER_STEP = 16
+ACCEPTS_PER_STEP = 4
 """Connections taken from one listener before the others get their turn, and the other forwarders their share."""
 
 _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})

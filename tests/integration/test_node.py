@@ -59,7 +59,10 @@ def test_the_death_of_a_forwarder_costs_its_own_connections_only(node: Node) -> 
     clients = [RawClient(_connect(node.address)) for _ in range(40)]
     for client in clients:
         assert client.exchange(GET).status == 200
-    victim = node.child_pid("forwarder-0")
+    wait_for(lambda: sum(node.connections().values()) == len(clients), "telemetry of all connections")
+    held = node.connections()
+    worker = min(held, key=lambda each: held[each])
+    victim = node.child_pid(f"forwarder-{worker}")
     os.kill(victim, signal.SIGKILL)
     survived = 0
     for client in clients:
@@ -69,8 +72,8 @@ def test_the_death_of_a_forwarder_costs_its_own_connections_only(node: Node) -> 
             continue
         finally:
             client.close()
-    assert survived > 0
-    wait_for(lambda: node.child_pid("forwarder-0") != victim, "another forwarder")
+    assert survived == len(clients) - held[worker]
+    wait_for(lambda: node.child_pid(f"forwarder-{worker}") != victim, "another forwarder")
     with SteadyCaller(node.address) as caller:
         enough(caller)
     assert set(caller.outcomes) == {"200"}

@@ -186,6 +186,10 @@ access = "{self.directory}/access.log"
             for replica in service["replicas"]
         }
 
+    def connections(self) -> dict[int, int]:
+        """How many client connections each forwarder last said it holds."""
+        return {each["worker"]: each["connections"] for each in self.state().get("forwarders", ())}
+
     def log_text(self) -> str:
         """Everything the node's processes have logged."""
         path = self.directory / "log"

@@ -27,8 +27,8 @@ HOT = [
      ["service shop: balance p2c → round_robin", "service shop: retries 2 → 3"]),
     ('hosts = ["shop.example.com"]', 'hosts = ["a"]', ["route shop.example.com/ removed", "route a/ added"]),
     ("[admin]", f"{OTHER}[admin]", ["service next added", "route */next added"]),
-    ("[admin]", '[log]\nlevel = "debug"\n[forwarder]\nhead_timeout = "1s"\nconnections_max = 5\n[admin]',
-     ["forwarder.head_timeout 10s → 1s", "forwarder.connections_max 20000 → 5", "log.level info → debug"]),
+    ("[admin]", '[forwarder]\nhead_timeout = "1s"\nconnections_max = 5\n[admin]',
+     ["forwarder.head_timeout 10s → 1s", "forwarder.connections_max 20000 → 5"]),
 ]  # fmt: skip
 
 FIXED = [
@@ -38,7 +38,8 @@ FIXED = [
     ('"0.0.0.0:80"', '"0.0.0.0:81"', ["listener bind 0.0.0.0:80 → 0.0.0.0:81"]),
     ("[admin]", '[[listener]]\nbind = "[::]:80"\n[admin]', ["listener [::]:80 added"]),
     ("[admin]", "[forwarder]\nworkers = 3\n[admin]", ["forwarder.workers 2 → 3"]),
-    ("[admin]", '[log]\naccess = "off"\n[admin]', ["log.access stdout → off"]),
+    ("[admin]", '[log]\naccess = "off"\nlevel = "debug"\n[admin]',
+     ["log.access stdout → off", "log.level info → debug"]),
     ("10.0.1.10:7946", "10.0.1.11:7946",
      ["gossip.bind 10.0.1.10:7946 → 10.0.1.11:7946", "gossip.advertise 10.0.1.10:7946 → 10.0.1.11:7946"]),
     ("[gossip]", '[gossip]\nseeds = ["a:1", "b:2"]', ["gossip.seeds none → a:1, b:2"]),
