@@ -189,7 +189,7 @@ def _listening(replica: Replica) -> socket.socket:
     try:
         return socket.create_server((replica.address.host, replica.address.port), backlog=128)
     except OSError as error:
-        what = "somebody took its port" if error.errno == errno.EADDRINUSE else error.strerror
+        what = "somebody took its port meanwhile: start again" if error.errno == errno.EADDRINUSE else error.strerror
         raise CannotRunError(f"{replica.name} cannot listen on {replica.address}: {what}") from error
 
 
