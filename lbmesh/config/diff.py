@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from typing import TypeVar
 
-from lbmesh.config.settings import GossipSettings, NodeSettings, Settings
+from lbmesh.config.settings import GossipSettings, LogSettings, NodeSettings, Settings
 from lbmesh.model.address import Address
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.service import HealthCheck, Replica, Route, Service, Timeouts, WeightedService
@@ -114,7 +114,7 @@ def _service_changes(title: str, old: Service, new: Service) -> Iterator[str]:
         yield from _field_changes(f"{title}: health.", old.health, new.health)
 
 
-Compared = TypeVar("Compared", Replica, Timeouts, HealthCheck, ForwarderLimits)
+Compared = TypeVar("Compared", Replica, Timeouts, HealthCheck, ForwarderLimits, LogSettings)
 
 
 def _field_changes(prefix: str, old: Compared, new: Compared) -> Iterator[str]:

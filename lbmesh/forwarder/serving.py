@@ -27,8 +27,8 @@ LATENCY_FLOOR_S = 1e-4
 LATENCY_WEIGHT = 0.1
 """Share of a new sample in the moving average; a sample above the average replaces it at once (peak-EWMA, Finagle)."""
 
-LATENCY_DECAY = 0.9
-"""Applied once a second, so that a replica that was slow is tried again."""
+LATENCY_DECAY = 0.5
+"""Applied after each second without a sample, so that a replica that was slow once is soon tried again."""
 
 SUSPENDED_S = 1.0
 """A replica that refused a connection is left out this long, if another can serve."""
@@ -38,6 +38,7 @@ class ReplicaState:
     """One replica as this forwarder knows it. `idle`: pooled connections, the most recently used last."""
 
     __slots__ = (
+        "_sampled",
         "address_family",
         "failures",
         "id",
@@ -64,6 +65,7 @@ class ReplicaState:
         self.open = 0
         self.in_flight = 0
         self.latency_s = LATENCY_FLOOR_S
+        self._sampled = False
         self.requests = 0
         self.failures = 0
         self.responses_5xx = 0
@@ -84,11 +86,18 @@ class ReplicaState:
 
     def observe_latency(self, seconds: float) -> None:
         """Fold one response time into the peak-EWMA."""
+        self._sampled = True
         if seconds > self.latency_s:
             self.latency_s = seconds
         else:
             latency_s = self.latency_s + (seconds - self.latency_s) * LATENCY_WEIGHT
             self.latency_s = latency_s if latency_s > LATENCY_FLOOR_S else LATENCY_FLOOR_S
+
+    def forget_latency(self) -> None:
+        """Called once a second."""
+        if not self._sampled:
+            self.latency_s = max(LATENCY_FLOOR_S, self.latency_s * LATENCY_DECAY)
+        self._sampled = False
 
 
 class ServiceState:
@@ -256,6 +265,6 @@ class Serving:
         """Once a second: latencies decay, suspensions end."""
         for service in self.services.values():
             for replica in service.replicas:
-                replica.latency_s = max(LATENCY_FLOOR_S, replica.latency_s * LATENCY_DECAY)
+                replica.forget_latency()
             if service.has_suspended(since, now):
                 service.rebalance(now)
