@@ -1,0 +1,155 @@
+"""The reactor's promises, each on real sockets: no edge lost, nobody starved, nothing closed too early."""
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import structlog
+import trio
+
+from lbmesh.forwarder.reactor import Reactor
+
+
+class Recorder:
+    """A handler on one end of a socket pair that does what the test says and remembers its steps."""
+
+    def __init__(self, reactor: Reactor, action: Callable[["Recorder", int], None]) -> None:
+        self.reactor = reactor
+        self.here, self.there = socket.socketpair()
+        self.here.setblocking(False)
+        self.steps: list[int] = []
+        self.crashed = False
+        self._action = action
+        reactor.add_stream(self.here.fileno(), self)
+
+    def on_ready(self, events: int) -> None:
+        self.steps.append(events)
+        self._action(self, events)
+
+    def on_crash(self) -> None:
+        self.crashed = True
+        self.close()
+
+    def close(self) -> None:
+        self.reactor.close(self.here.fileno(), self.here)
+
+    def clean_up(self) -> None:
+        self.here.close()
+        self.there.close()
+
+
+def nothing(recorder: Recorder, events: int) -> None:
+    del recorder, events
+
+
+def drive(scenario: Callable[[Reactor], Any]) -> None:
+    """Run an async scenario beside a running reactor."""
+
+    async def main() -> None:
+        reactor = Reactor(lambda: None)
+        with trio.fail_after(20):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(reactor.run)
+                await scenario(reactor)
+                nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - the reactor under test knows no events
+        await trio.sleep(0.001)
+
+
+def test_a_handler_that_asks_is_stepped_again_without_an_edge() -> None:
+    def three_times(recorder: Recorder, events: int) -> None:
+        del events
+        if len(recorder.steps) < 3:
+            recorder.reactor.again(recorder)
+
+    async def scenario(reactor: Reactor) -> None:
+        recorder = Recorder(reactor, three_times)
+        await until(lambda: len(recorder.steps) >= 3)
+        assert recorder.steps[1:3] == [0, 0]
+        recorder.clean_up()
+
+    drive(scenario)
+
+
+def test_a_handler_that_never_stops_starves_nobody() -> None:
+    def for_ever(recorder: Recorder, events: int) -> None:
+        del events
+        recorder.reactor.again(recorder)
+
+    async def scenario(reactor: Reactor) -> None:
+        busy = Recorder(reactor, for_ever)
+        other = Recorder(reactor, nothing)
+        await until(lambda: len(busy.steps) > 100)
+        before = len(other.steps)
+        other.there.send(b"x")
+        await until(lambda: len(other.steps) > before)
+        busy.clean_up()
+        other.clean_up()
+
+    drive(scenario)
+
+
+def test_a_descriptor_closed_in_a_batch_is_not_reused_within_it() -> None:
+    async def scenario(reactor: Reactor) -> None:
+        seen: list[tuple[int, int]] = []
+
+        def close_and_open(recorder: Recorder, events: int) -> None:
+            if len(recorder.steps) == 1:
+                return
+            number = recorder.here.fileno()
+            recorder.close()
+            with socket.socket() as newcomer:
+                seen.append((number, newcomer.fileno()))
+            del events
+
+        recorder = Recorder(reactor, close_and_open)
+        await until(lambda: bool(recorder.steps))
+        recorder.there.send(b"x")
+        await until(lambda: bool(seen))
+        assert seen[0][0] != seen[0][1]
+        await until(lambda: recorder.here.fileno() == -1)
+        recorder.there.close()
+
+    drive(scenario)
+
+
+def test_a_crash_ends_one_connection_and_nothing_else() -> None:
+    def crash(recorder: Recorder, events: int) -> None:
+        del recorder, events
+        raise RuntimeError("a violated invariant")
+
+    async def scenario(reactor: Reactor) -> None:
+        with structlog.testing.capture_logs() as logs:
+            broken = Recorder(reactor, crash)
+            await until(lambda: broken.crashed)
+        assert "violated invariant" in logs[0]["event"]
+        healthy = Recorder(reactor, nothing)
+        await until(lambda: bool(healthy.steps))
+        broken.there.close()
+        healthy.clean_up()
+
+    drive(scenario)
+
+
+@pytest.mark.parametrize("outside", ["again", "close"])
+def test_work_left_by_a_timer_is_done_though_no_socket_is_ready(outside: str) -> None:
+    async def scenario(reactor: Reactor) -> None:
+        recorder = Recorder(reactor, nothing)
+        await until(lambda: bool(recorder.steps))
+        before = len(recorder.steps)
+        if outside == "again":
+            reactor.step_now(recorder, lambda: reactor.again(recorder))
+            await until(lambda: len(recorder.steps) > before)
+            recorder.clean_up()
+        else:
+            reactor.step_now(recorder, recorder.close)
+            await until(lambda: recorder.here.fileno() == -1)
+            recorder.there.close()
+
+    drive(scenario)
