@@ -166,7 +166,7 @@ class ClientConnection:
             self.refuse(_TOO_LARGE)
         elif b"\n\n" in data or data.count(b"\n") != data.count(b"\r\n"):
             self.refuse(Refusal(400, "bad_request", "a bare LF in the head (RFC 9112 section 2.2)"))
-        elif not self._head_began:
+        elif data and not self._head_began:
             self._head_began = True
             serving = self.engine.serving
             assert serving is not None
@@ -289,6 +289,7 @@ class ClientConnection:
             return
         self.buffer = b""
         self._remembered = b""
+        self._head_began = False
         self._state = ClientConnection._lingering
         self.deadline = self.engine.reactor.now + LINGER_S
         self._lingering()

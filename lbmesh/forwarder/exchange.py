@@ -18,7 +18,7 @@ from lbmesh.forwarder.upstream import UpstreamConnection
 from lbmesh.http1.local_response import local_response
 from lbmesh.http1.message import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 from lbmesh.http1.response_rewrite import rewrite_for_client
-from lbmesh.model.limits import INFORMATIONAL_RESPONSES_MAX, READS_PER_STEP, REPLAY_BYTES_MAX
+from lbmesh.model.limits import INFORMATIONAL_RESPONSES_MAX, READS_PER_STEP, REPLAY_BYTES_MAX, STEP_S
 from lbmesh.observe.access_log import json_fragment
 
 if TYPE_CHECKING:
@@ -167,6 +167,7 @@ class Exchange:
         upstream, client, body = self.upstream, self.client, self._request_body
         if upstream is None or self._stage is Stage.NOT_SENT or body is None:
             return
+        began = monotonic()
         for _ in range(READS_PER_STEP):
             if self.request_done or upstream.outgoing:
                 return
@@ -185,6 +186,8 @@ class Exchange:
             self._pass_on(data, body, upstream)
             if not self.active or self.upstream is not upstream:
                 return
+            if monotonic() - began > STEP_S:
+                break
         self._engine.reactor.again(client)
 
     def _pass_on(self, data: bytes, body: BodyReader, upstream: UpstreamConnection) -> None:

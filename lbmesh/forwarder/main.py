@@ -25,6 +25,9 @@ DRAIN_GRACE_S = 1.0
 """When draining, an idle connection may still bring one request this long: its answer then says "Connection: close"."""
 
 DRAIN_LOOK_S = 0.05
+DRAINS_BEFORE_TIMERS = 20
+"""Turns the reactor gets before deadlines are judged; one is enough unless the process stood still."""
+
 GARBAGE_THRESHOLD = 50_000
 """Container objects between two looks of the garbage collector; the hot path makes none that need it."""
 
@@ -99,6 +102,7 @@ class Forwarder:
         while True:
             self._ticks.stamp(slot)
             await trio.sleep(TICK_S)
+            self._settle_before_judging()
             now = monotonic()
             for timed in engine.wheel.expired(now):
                 assert isinstance(timed, ClientConnection)
@@ -110,6 +114,12 @@ class Forwarder:
                 for listener in () if engine.draining else self._listeners:
                     listener.resume()
                 second = now
+
+    def _settle_before_judging(self) -> None:
+        """After a stall, what has arrived meanwhile is read before any deadline is held against anybody."""
+        for _ in range(DRAINS_BEFORE_TIMERS):
+            if self._engine.reactor.drain():
+                return
 
     def _expire_idle(self, now: float) -> None:
         """Close pooled connections that were idle too long; the oldest stand first."""

@@ -96,7 +96,7 @@ class Reactor:
         try:
             while True:
                 await trio.lowlevel.wait_readable(epoll.fileno())
-                while not self._drain():
+                while not self.drain():
                     await trio.lowlevel.checkpoint()
         finally:
             epoll.close()
@@ -106,7 +106,7 @@ class Reactor:
         """Have a batch run soon, though no socket is ready: handlers are to be stepped or sockets closed."""
         os.eventfd_write(self._wake, 1)
 
-    def _drain(self) -> bool:
+    def drain(self) -> bool:
         """Step whatever is ready; True when nothing is left, False when others should get a turn first."""
         poll = self._epoll.poll
         handlers = self._handlers

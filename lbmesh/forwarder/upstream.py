@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable
 from errno import ECONNREFUSED, EINPROGRESS
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from lbmesh.forward import failure as failures
@@ -11,7 +12,7 @@ from lbmesh.forwarder.reactor import HUNG_UP, WRITE
 from lbmesh.forwarder.serving import ReplicaState
 from lbmesh.http1 import fast_lane, h11_lane
 from lbmesh.http1.message import Refusal, ResponseHead
-from lbmesh.model.limits import HEAD_BYTES_MAX, IDLE_UPSTREAMS_PER_REPLICA, READ_BYTES, READS_PER_STEP
+from lbmesh.model.limits import HEAD_BYTES_MAX, IDLE_UPSTREAMS_PER_REPLICA, READ_BYTES, READS_PER_STEP, STEP_S
 
 if TYPE_CHECKING:
     from lbmesh.forwarder.exchange import Exchange
@@ -265,6 +266,7 @@ class UpstreamConnection:
         exchange = self._exchange
         assert exchange is not None
         client = exchange.client
+        began = monotonic()
         for _ in range(READS_PER_STEP):
             if not self.readable or client.outgoing:
                 return
@@ -281,6 +283,8 @@ class UpstreamConnection:
             exchange.response_data(data)
             if self._exchange is not exchange:
                 return
+            if monotonic() - began > STEP_S:
+                break
         self._engine.reactor.again(self)
 
     # Idle

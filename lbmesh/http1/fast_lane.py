@@ -114,7 +114,7 @@ def parse_request(data: bytes) -> RequestHead | None:
     head = data[: head_bytes - 2]
     if forwarded is not None or close is not None:
         head = _REMOVED_FROM_REQUEST.sub(b"", head)
-    return _new_request((method, target, host, 1, body_length, close is None, False, request_id, head, head_bytes))
+    return _new_request((method, target, host, 1, body_length, close is None, request_id, head, head_bytes))
 
 
 _RESPONSE = re.compile(

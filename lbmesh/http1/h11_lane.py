@@ -49,9 +49,9 @@ def parse_request(head: bytes) -> RequestHead | Refusal:
     forwarded = end_to_end(section, _REPLACED if minor_version == 1 else _REPLACED | {b"expect"})
     if isinstance(forwarded, Refusal):
         return forwarded
-    expects_continue = _expectation(FieldSection(forwarded))
-    if isinstance(expects_continue, Refusal):
-        return expects_continue
+    unmet = _unmet_expectation(FieldSection(forwarded))
+    if unmet is not None:
+        return unmet
     request_ids = FieldSection(forwarded).values(b"x-request-id")
     request_id = request_ids[0] if len(request_ids) == 1 and REQUEST_ID.match(request_ids[0]) else None
     if request_id is None:
@@ -66,7 +66,6 @@ def parse_request(head: bytes) -> RequestHead | Refusal:
         minor_version=minor_version,
         body_length=framing if framing is not None else 0,
         keep_alive=_wants_keep_alive(section, minor_version),
-        expects_continue=expects_continue,
         request_id=request_id,
         head=render(b"%b %b HTTP/1.1" % (method, target), ((b"Host", host), *forwarded)),
         head_bytes=len(head),
@@ -122,12 +121,12 @@ def _is_origin_form(target: bytes) -> bool:
     return _ORIGIN_FORM.match(path + mark + query.replace(b"\\", b"")) is not None
 
 
-def _expectation(section: FieldSection) -> bool | Refusal:
-    """True for "Expect: 100-continue", the only expectation there is; HTTP/1.0 has none (RFC 9110 §10.1.1)."""
+def _unmet_expectation(section: FieldSection) -> Refusal | None:
+    """ "Expect: 100-continue" is the only expectation there is; it goes on to the replica (RFC 9110 §10.1.1)."""
     expectations = section.options(b"expect")
     if expectations and expectations != (b"100-continue",):
         return Refusal(417, "bad_request", "an expectation other than 100-continue (RFC 9110 section 10.1.1)")
-    return bool(expectations)
+    return None
 
 
 def _wants_keep_alive(section: FieldSection, minor_version: int) -> bool:

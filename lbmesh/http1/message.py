@@ -26,7 +26,6 @@ class RequestHead(NamedTuple):
     minor_version: int
     body_length: int
     keep_alive: bool
-    expects_continue: bool
     request_id: bytes | None
     head: bytes
     head_bytes: int

@@ -56,7 +56,6 @@ def request_meaning(head: RequestHead) -> tuple[object, ...]:
         head.minor_version,
         head.body_length,
         head.keep_alive,
-        head.expects_continue,
         head.request_id,
         head.head_bytes,
     )

@@ -1,5 +1,8 @@
 """A real forwarder process and clients that send what must not be forwarded, or too slowly, or too much."""
 
+import signal
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,3 +154,40 @@ def test_a_bad_request_leaves_the_others_alone(forwarder: ForwarderProcess) -> N
         assert client.exchange(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").status == 200
         assert RawClient(bad).exchange(b"\x00\x01\x02\r\n\r\n").status == 400
         assert client.exchange(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").body == b"fine"
+
+
+def test_one_request_is_one_record_however_its_head_came(forwarder: ForwarderProcess) -> None:
+    """The connection lingers after the answer; its head, which came in pieces, must not be timed out then."""
+    with running_origin(answering()) as origin, forwarder.connect() as connection:
+        forwarder.send_view(a_view([origin.address], limits=ForwarderLimits(head_timeout_s=0.3)))
+        connection.sendall(b"GET / HTTP/1.1\r\nHo")
+        wait_for(lambda: forwarder.telemetry().connections == 1, "the connection")
+        connection.sendall(b"st: a\r\nConnection: close\r\n\r\n")
+        client = RawClient(connection)
+        assert client.response().status == 200
+        wait_for(lambda: forwarder.telemetry().connections == 0, "the end of lingering")
+        assert [line["status"] for line in forwarder.log_lines()] == [200]
+
+
+def test_a_forwarder_that_stood_still_blames_nobody(forwarder: ForwarderProcess) -> None:
+    """What arrived during the pause is read before deadlines are judged."""
+    asked, answered = threading.Event(), threading.Event()
+
+    def behave(connection: OriginConnection) -> None:
+        connection.read_head()
+        asked.set()
+        assert stopped.wait(20.0)
+        connection.answer(b"in time")
+        answered.set()
+
+    stopped = threading.Event()
+    with running_origin(behave) as origin, forwarder.connect() as connection:
+        forwarder.send_view(a_view([origin.address], timeouts=Timeouts(response_s=2.0), retries=0))
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert asked.wait(20.0)
+        forwarder.process.send_signal(signal.SIGSTOP)
+        stopped.set()
+        assert answered.wait(20.0)
+        time.sleep(2.5)  # the pause itself: longer than the deadline
+        forwarder.process.send_signal(signal.SIGCONT)
+        assert RawClient(connection).response().body == b"in time"
