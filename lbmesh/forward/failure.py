@@ -32,6 +32,11 @@ class Failure(NamedTuple):
     status: int
     fault: Fault
 
+    @property
+    def answerable(self) -> bool:
+        """False when there is nobody left to tell: 499 stands in the log only."""
+        return self.status != 499
+
 
 NO_ROUTE = Failure("no_route", 404, Fault.CONFIGURATION)
 NO_REPLICA = Failure("no_replica", 503, Fault.REPLICA)
@@ -46,6 +51,7 @@ BAD_RESPONSE = Failure("bad_response", 502, Fault.REPLICA)
 CLIENT_CLOSED = Failure("client_closed", 499, Fault.CLIENT)
 CLIENT_IDLE = Failure("client_idle", 408, Fault.CLIENT)
 BAD_BODY = Failure("bad_request", 400, Fault.CLIENT)
+OVERLOADED = Failure("overloaded", 503, Fault.NODE)
 DRAINED = Failure("drained", 503, Fault.NODE)
 INTERNAL = Failure("internal_error", 500, Fault.NODE)
 

@@ -20,17 +20,17 @@ log = structlog.get_logger(__name__)
 class Listener:
     """One listening socket. It is paused while the forwarder is full: clients then wait in the kernel's backlog."""
 
-    __slots__ = ("_engine", "_listening", "_socket")
+    __slots__ = ("_closed", "_engine", "_listening", "_socket")
 
     def __init__(self, engine: Engine, listening: socket.socket) -> None:
         listening.setblocking(False)
         self._engine = engine
         self._socket = listening
-        self._listening = False
+        self._listening = self._closed = False
 
     def resume(self) -> None:
         """Accept (again), unless the forwarder is full."""
-        if not self._listening and self._has_room():
+        if not self._listening and not self._closed and self._has_room():
             self._listening = True
             self._engine.reactor.add_listener(self._socket.fileno(), self)
 
@@ -43,6 +43,7 @@ class Listener:
     def close(self) -> None:
         """Stop for good."""
         self.pause()
+        self._closed = True
         self._socket.close()
 
     def on_ready(self, events: int) -> None:

@@ -45,8 +45,6 @@ class AgentLinkClient:
                     nursery.cancel_scope.cancel()
         except* trio.BrokenResourceError:
             log.info("the link to the agent broke")
-        except* ValueError as group:
-            log.error("the agent sent what is no View; the link is closed", error=str(group.exceptions[0]))
 
     def _greeting(self) -> bytes:
         serving = self._engine.serving
@@ -56,15 +54,21 @@ class AgentLinkClient:
         return b"".join(lines)
 
     async def _receive(self, stream: trio.SocketStream) -> None:
+        """Take Views until the link ends or says something that is none."""
         decoder = ViewDecoder()
         buffer = b""
         async for data in stream:
             *lines, buffer = (buffer + data).split(b"\n")
             if len(buffer) > LINE_BYTES_MAX:
-                raise ValueError(f"a line of more than {LINE_BYTES_MAX} bytes")
+                log.error("the agent sent a line that does not end; the link is closed", bytes=len(buffer))
+                return
             began = monotonic()
             for line in lines:
-                view = decoder.feed(line)
+                try:
+                    view = decoder.feed(line)
+                except ValueError as error:
+                    log.error("the agent sent what is no View; the link is closed", error=str(error))
+                    return
                 if view is not None and self._engine.adopt(view):
                     self._on_view()
                     self._viewed_changed = True

@@ -3,19 +3,22 @@
 import socket
 from collections.abc import Callable
 
-from lbmesh.forward.failure import CLIENT_CLOSED, Failure, Fault
+from lbmesh.forward.failure import CLIENT_CLOSED, DRAINED, INTERNAL
+from lbmesh.forwarder.durations import OTHER_METHOD
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.exchange import Exchange
 from lbmesh.forwarder.reactor import BROKEN, HUNG_UP, WRITE
+from lbmesh.forwarder.record import refusal_line
 from lbmesh.forwarder.serving import ServiceState, Serving
+from lbmesh.forwarder.timers import NEVER, PERIOD_S
 from lbmesh.http1 import fast_lane, h11_lane
 from lbmesh.http1.local_response import local_response
 from lbmesh.http1.message import Refusal, RequestHead
+from lbmesh.http1.response_rewrite import VIA
 from lbmesh.model.limits import HEAD_BYTES_MAX, READ_BYTES
 
 LINGER_S = 2.0
-"""How long a connection that is being closed is still read from, so that the answer is not lost in a reset
-(RFC 9112 §9.6)."""
+"""How long a connection is still read from after its last answer went out."""
 
 LINGER_BYTES_MAX = 1024 * 1024
 REMEMBERED_HEAD_BYTES_MAX = 1024
@@ -25,7 +28,7 @@ State = Callable[["ClientConnection"], None]
 
 
 class ClientConnection:
-    """A state machine, one method a state: reading a head, in an exchange, lingering."""
+    """A state machine, one method a state: reading a head, in an exchange, finishing, lingering."""
 
     __slots__ = (
         "_discarded",
@@ -59,8 +62,9 @@ class ClientConnection:
         self.readable = False
         self.hung_up = False
         self.closed = False
-        self.forwarded = b"Via: 1.1 lbmesh\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: " % (
-            peer_host.encode()
+        self.forwarded = b"%bX-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: " % (
+            VIA,
+            peer_host.encode(),
         )
         self.log_fragment = b'"client":"%b",' % peer_host.encode()
         self.exchange = Exchange(engine, self)
@@ -74,8 +78,8 @@ class ClientConnection:
         self._discarded = 0
         assert engine.serving is not None
         self.deadline = engine.reactor.now + engine.serving.limits.head_timeout_s
-        engine.counters.connections += 1
         engine.reactor.add_stream(self.descriptor, self)
+        engine.counters.connections += 1
         engine.wheel.watch(self)
 
     def on_ready(self, events: int) -> None:
@@ -93,18 +97,29 @@ class ClientConnection:
             self._state(self)
 
     def on_crash(self) -> None:
-        """End the connection and its exchange."""
-        self.exchange.abandon()
-        self.close()
+        """End the connection and its exchange; what was sent of an answer must not look whole."""
+        try:
+            self.exchange.abandon(INTERNAL)
+        finally:
+            self.reset()
 
     def on_deadline(self) -> None:
         """The phase the connection is in has lasted too long."""
         if self.exchange.active:
+            self.deadline = NEVER
             self.exchange.on_deadline()
         elif self._head_began:
             self.refuse(Refusal(408, "head_timeout", "the request head did not arrive in time"))
+        elif self.outgoing:
+            self.reset()
         else:
             self.close()
+
+    def expect_within(self, seconds: float) -> None:
+        """What comes next must come within this time."""
+        self.deadline = self.engine.reactor.now + seconds
+        if seconds < PERIOD_S:
+            self.engine.wheel.look(self, seconds)
 
     # Reading a head
 
@@ -170,10 +185,9 @@ class ClientConnection:
             self._head_began = True
             serving = self.engine.serving
             assert serving is not None
-            self.deadline = self.engine.reactor.now + serving.limits.head_timeout_s
-            self.engine.wheel.look(self, serving.limits.head_timeout_s)
-        if self.hung_up and not self.closed:
-            self.close()
+            self.expect_within(serving.limits.head_timeout_s)
+        if self.readable and not self.closed:
+            self.engine.reactor.again(self)
 
     def _begin(self, head: RequestHead, data: bytes) -> None:
         """A whole head is there: find its service and start the exchange."""
@@ -197,12 +211,15 @@ class ClientConnection:
             self.buffer = data[head.head_bytes :]
         self.exchange.begin(head, service, request)
 
+    def _forget(self) -> None:
+        """Let go of the remembered head, and of the View it was routed by."""
+        self._remembered = b""
+        self._remembered_meaning = None
+
     def next_request(self) -> None:
         """The exchange is over and the connection stays: go on with what is already there."""
         self._state = ClientConnection._reading_head
-        serving = self.engine.serving
-        assert serving is not None
-        self.deadline = self.engine.reactor.now + serving.limits.keepalive_timeout_s
+        self._expect_taking()
         self._head_began = False
         if self.buffer:
             self._state = ClientConnection._reading_buffered
@@ -220,12 +237,11 @@ class ClientConnection:
             self._parse(data)
         else:
             self._incomplete(data.removeprefix(b"\r\n"))
-            self._state(self)
 
     # In an exchange
 
     def _in_exchange(self) -> None:
-        if not self.exchange.request_done:
+        if not self.exchange.request_read:
             self.exchange.pump_request()
 
     def receive(self) -> bytes | None:
@@ -268,14 +284,28 @@ class ClientConnection:
         self.outgoing = self.outgoing[sent:]
         if self.exchange.active:
             self.exchange.client_progress()
+        else:
+            self._expect_taking()
 
     # Ending
 
     def refuse(self, refusal: Refusal) -> None:
         """Answer a head that is not forwarded, log it, close."""
-        request_id = self.engine.new_request_id()
-        failure = Failure(refusal.reason, refusal.status, Fault.CLIENT)
-        self.exchange.log_refusal(failure, refusal.detail, request_id)
+        engine = self.engine
+        request_id = engine.new_request_id()
+        engine.counters.refused += 1
+        engine.unrouted.of(OTHER_METHOD, refusal.status, refusal.reason).record(0.0)
+        if engine.access_log.enabled:
+            engine.access_log.write(
+                refusal_line(
+                    engine.time_text.get(),
+                    self.log_fragment,
+                    refusal.status,
+                    refusal.reason,
+                    request_id,
+                    refusal.detail,
+                )
+            )
         self.write(
             local_response(
                 refusal.status, reason=refusal.reason, detail=refusal.detail, request_id=request_id, keep_alive=False
@@ -284,26 +314,31 @@ class ClientConnection:
         self.finish_and_close()
 
     def finish_and_close(self) -> None:
-        """Write what is left, say so to the client, then read to the end so that the answer arrives (RFC 9112 §9.6)."""
+        """No further request: write what is left, then linger, then close."""
         if self.closed:
             return
         self.buffer = b""
-        self._remembered = b""
+        self._forget()
         self._head_began = False
+        self._state = ClientConnection._finishing
+        self._expect_taking()
+        self._finishing()
+
+    def _finishing(self) -> None:
+        """The last answer is on its way out."""
+        if self.outgoing:
+            return
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.close()
+            return
         self._state = ClientConnection._lingering
-        self.deadline = self.engine.reactor.now + LINGER_S
+        self.expect_within(LINGER_S)
         self._lingering()
 
     def _lingering(self) -> None:
-        if self.outgoing:
-            return
-        if self._discarded == 0:
-            self._discarded = 1
-            try:
-                self._socket.shutdown(socket.SHUT_WR)
-            except OSError:
-                self.close()
-                return
+        """Read to the end, so that the answer is not lost in a reset (RFC 9112 §9.6)."""
         while self.readable:
             data = self.receive()
             if data is None:
@@ -313,10 +348,22 @@ class ClientConnection:
                 self.close()
                 return
 
+    def _expect_taking(self) -> None:
+        """While an answer waits to be taken, the client may stop as long as between two requests."""
+        serving = self.engine.serving
+        assert serving is not None
+        self.deadline = self.engine.reactor.now + serving.limits.keepalive_timeout_s
+
     def close_when_idle(self) -> None:
         """Draining: close at once if no request is under way or in sight."""
-        if not self.exchange.active and not self.readable and not self.buffer and not self.outgoing:
+        waiting = self._state is ClientConnection._reading_head
+        if waiting and not self.readable and not self.buffer and not self.outgoing:
             self.close()
+
+    def cut_off(self) -> None:
+        """The drain's time is up."""
+        self.exchange.abandon(DRAINED)
+        self.reset()
 
     def _gone(self) -> None:
         """The client reset the connection or vanished."""
@@ -335,7 +382,8 @@ class ClientConnection:
         if self.closed:
             return
         self.closed = True
-        self.outgoing = self.buffer = self._remembered = b""
+        self.outgoing = self.buffer = b""
+        self._forget()
         self.engine.counters.connections -= 1
         self.engine.reactor.close(self.descriptor, self._socket)
 

@@ -6,6 +6,7 @@ import resource
 import secrets
 import socket
 import time
+from collections.abc import Iterator
 from time import monotonic
 
 import structlog
@@ -142,11 +143,17 @@ class Forwarder:
         while engine.counters.connections and monotonic() - began < timeout_s:
             await trio.sleep(DRAIN_LOOK_S)
             if monotonic() >= grace_ends:
-                for connection in engine.wheel.everything():
-                    assert isinstance(connection, ClientConnection)
+                for connection in self._connections():
                     engine.reactor.step_now(connection, connection.close_when_idle)
         if engine.counters.connections:
             log.warning("the drain timed out", connections=engine.counters.connections, timeout_s=timeout_s)
+            for connection in self._connections():
+                engine.reactor.step_now(connection, connection.cut_off)
+
+    def _connections(self) -> Iterator[ClientConnection]:
+        for timed in self._engine.wheel.everything():
+            assert isinstance(timed, ClientConnection)
+            yield timed
 
 
 async def _serve_within(scope: trio.CancelScope, link: AgentLinkClient, stream: trio.SocketStream) -> None:

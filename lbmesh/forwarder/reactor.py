@@ -68,13 +68,13 @@ class Reactor:
 
     def add_stream(self, descriptor: int, handler: Handler) -> None:
         """Watch a connected or connecting socket, edge-triggered, both ways."""
-        self._handlers[descriptor] = handler
         self._epoll.register(descriptor, _STREAM)
+        self._handlers[descriptor] = handler
 
     def add_listener(self, descriptor: int, handler: Handler) -> None:
         """Watch a listening socket that other processes watch too: one of them wakes (EPOLLEXCLUSIVE)."""
-        self._handlers[descriptor] = handler
         self._epoll.register(descriptor, _LISTENER)
+        self._handlers[descriptor] = handler
 
     def remove(self, descriptor: int) -> None:
         """Stop watching without closing."""
@@ -147,6 +147,7 @@ class Reactor:
             action()
         except Exception:
             self._crashed(handler)
+        self._on_batch()
         if self._again or self._closing:
             self.wake()
 

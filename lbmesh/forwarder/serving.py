@@ -46,7 +46,6 @@ class ReplicaState:
         "in_flight",
         "latency_s",
         "log_fragment",
-        "open",
         "requests",
         "responses_5xx",
         "retired",
@@ -62,7 +61,6 @@ class ReplicaState:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.socket_address: tuple[str, int] = (host, port)
         self.idle: list[UpstreamConnection] = []
-        self.open = 0
         self.in_flight = 0
         self.latency_s = LATENCY_FLOOR_S
         self._sampled = False
@@ -178,8 +176,10 @@ class ServiceState:
 
     def suspend(self, replica: ReplicaState, now: float) -> None:
         """Leave a replica out for a moment: it just refused a connection."""
+        already_out = replica.suspended_until > now
         replica.suspended_until = now + SUSPENDED_S
-        self.rebalance(now)
+        if not already_out:
+            self.rebalance(now)
 
     def has_suspended(self, since: float, now: float) -> bool:
         """True when a suspension ended between the two times, so that the groups must be made anew."""

@@ -12,13 +12,13 @@ from lbmesh.forwarder.reactor import HUNG_UP, WRITE
 from lbmesh.forwarder.serving import ReplicaState
 from lbmesh.http1 import fast_lane, h11_lane
 from lbmesh.http1.message import Refusal, ResponseHead
+from lbmesh.http1.response_rewrite import VIA_LAST
 from lbmesh.model.limits import HEAD_BYTES_MAX, IDLE_UPSTREAMS_PER_REPLICA, READ_BYTES, READS_PER_STEP, STEP_S
 
 if TYPE_CHECKING:
     from lbmesh.forwarder.exchange import Exchange
 
 REMEMBERED_HEAD_BYTES_MAX = 1024
-VIA = b"Via: 1.1 lbmesh\r\n\r\n"
 
 parse_response = fast_lane.parse_response
 State = Callable[["UpstreamConnection"], None]
@@ -67,7 +67,6 @@ class UpstreamConnection:
         self._recv = self._socket.recv
         self._send = self._socket.send
         self.descriptor = self._socket.fileno()
-        replica.open += 1
 
     # Connecting
 
@@ -87,6 +86,8 @@ class UpstreamConnection:
             self.connecting = False
             assert self._exchange is not None
             self.send_request(self._exchange)
+            if self.readable:
+                self._engine.reactor.again(self)
 
     def _is_connected(self) -> bool:
         try:
@@ -116,9 +117,11 @@ class UpstreamConnection:
     def on_crash(self) -> None:
         """End the exchange and the connection."""
         exchange = self._exchange
-        if exchange is not None:
-            exchange.client.on_crash()
-        self.close()
+        try:
+            if exchange is not None:
+                exchange.client.on_crash()
+        finally:
+            self.close()
 
     # Sending
 
@@ -169,12 +172,15 @@ class UpstreamConnection:
 
     # Receiving
 
-    def _receive(self) -> bytes | None:
-        """One read: None when nothing is there, b"" at the end of the stream. Raises OSError when it broke."""
+    def _receive(self, exchange: "Exchange") -> bytes | None:
+        """One read: b"" at the end of the stream; None when nothing is there or the attempt has failed."""
         try:
             data = self._recv(READ_BYTES)
         except BlockingIOError:
             self.readable = False
+            return None
+        except OSError as error:
+            exchange.attempt_failed(failures.UPSTREAM_RESET, f"the replica broke the connection: {error.strerror}")
             return None
         if len(data) < READ_BYTES and not self.hung_up:
             self.readable = False
@@ -185,11 +191,7 @@ class UpstreamConnection:
             return
         exchange = self._exchange
         assert exchange is not None
-        try:
-            data = self._receive()
-        except OSError as error:
-            exchange.attempt_failed(failures.UPSTREAM_RESET, f"the replica broke the connection: {error.strerror}")
-            return
+        data = self._receive(exchange)
         if data is None:
             return
         if not data:
@@ -208,19 +210,12 @@ class UpstreamConnection:
             if head is None:
                 self._parse_carefully(exchange, data)
                 return
-            head_out = head.head + VIA
+            head_out = head.head + VIA_LAST
             if head.head_bytes <= REMEMBERED_HEAD_BYTES_MAX and not to_head:
                 self._remembered = data[: head.head_bytes]
                 self._remembered_head = head
                 self._remembered_out = head_out
-        self._respond(exchange, head, head_out, data)
-
-    def _respond(self, exchange: "Exchange", head: ResponseHead, head_out: bytes, data: bytes) -> None:
-        if exchange.respond(head, head_out, data):
-            if head.keep_alive:
-                self.pool()
-            else:
-                self.close()
+        exchange.respond(head, head_out, data)
 
     def _parse_carefully(self, exchange: "Exchange", data: bytes) -> None:
         """Not plainly valid: incomplete, informational, unusual or wrong."""
@@ -239,7 +234,7 @@ class UpstreamConnection:
                 exchange.attempt_failed(failures.BAD_RESPONSE, head.detail)
                 return
             if head.status >= 200:
-                self._respond(exchange, head, head.head + VIA, data)
+                exchange.respond(head, head.head + VIA_LAST, data)
                 return
             if not exchange.informational(head):
                 exchange.attempt_failed(failures.BAD_RESPONSE, "too many informational responses")
@@ -270,11 +265,7 @@ class UpstreamConnection:
         for _ in range(READS_PER_STEP):
             if not self.readable or client.outgoing:
                 return
-            try:
-                data = self._receive()
-            except OSError as error:
-                exchange.attempt_failed(failures.UPSTREAM_RESET, f"the replica broke the connection: {error.strerror}")
-                return
+            data = self._receive(exchange)
             if data is None:
                 return
             if not data:
@@ -290,16 +281,20 @@ class UpstreamConnection:
     # Idle
 
     def pool(self) -> None:
-        """The exchange is over and the connection clean: keep it for the next one."""
-        self._exchange = None
-        self.reused = True
+        """The exchange is over: keep the connection for the next one, if nothing of this one is left in it."""
         replica = self.replica
-        if self.hung_up or self.readable or replica.retired or len(replica.idle) >= IDLE_UPSTREAMS_PER_REPLICA:
+        if self._has_leftovers() or replica.retired or len(replica.idle) >= IDLE_UPSTREAMS_PER_REPLICA:
             self.close()
             return
+        self._exchange = None
+        self.reused = True
         self._state = UpstreamConnection._idle
         self.idle_since = self._engine.reactor.now
         replica.idle.append(self)
+
+    def _has_leftovers(self) -> bool:
+        """True when a byte of the request is unsent, when more has come than the response, or when it is closing."""
+        return bool(self.outgoing or self._buffer) or self.readable or self.hung_up
 
     def _idle(self) -> None:
         """Whatever comes now is the end, or belongs to no request."""
@@ -322,7 +317,7 @@ class UpstreamConnection:
             return
         self.closed = True
         self._exchange = None
-        self.replica.open -= 1
+        self.outgoing = self._buffer = b""
         if self._state is UpstreamConnection._idle and self in self.replica.idle:
             self.replica.idle.remove(self)
         self._engine.reactor.close(self.descriptor, self._socket)

@@ -31,6 +31,10 @@ class RequestHead(NamedTuple):
     head_bytes: int
 
 
+NO_HEAD = RequestHead(b"", b"", b"", 1, 0, False, None, b"", 0)
+"""Stands where no request is under way."""
+
+
 class ResponseHead(NamedTuple):
     """A response head, ready to be sent on.
 

@@ -4,6 +4,12 @@ import re
 
 from lbmesh.http1.grammar import caseless
 
+VIA = b"Via: 1.1 lbmesh\r\n"
+"""RFC 9110 §7.6.3; the pseudonym is the product's, so that a node's name is not told to clients."""
+
+VIA_LAST = VIA + b"\r\n"
+"""With the empty line that ends the head."""
+
 _CONNECTION = re.compile(rb"\r\n" + caseless(b"connection") + rb":[^\r]*")
 _FRAMING = re.compile(rb"\r\n(?:" + caseless(b"transfer-encoding") + b"|" + caseless(b"trailer") + rb"):[^\r]*")
 
@@ -23,4 +29,4 @@ def rewrite_for_client(head: bytes, *, minor_version: int, keep_alive: bool, wit
         connection = b"Connection: keep-alive\r\n"
     else:
         connection = b""
-    return head + b"Via: 1.1 lbmesh\r\n" + connection + b"\r\n"
+    return head + VIA + connection + b"\r\n"

@@ -1,0 +1,59 @@
+"""The record of a request: one line of the access log, JSON with only what an operator asks for first."""
+
+from lbmesh.forwarder.serving import ReplicaState
+from lbmesh.http1.message import RequestHead
+from lbmesh.observe.access_log import json_fragment
+
+
+def exchange_line(
+    time: bytes,
+    client: bytes,
+    head: RequestHead,
+    replica: ReplicaState | None,
+    status: int,
+    reason: str,
+    attempts: int,
+    bytes_in: int,
+    bytes_out: int,
+    duration_s: float,
+    request_id: bytes,
+    detail: str,
+) -> bytes:
+    """The line of an exchange. `client`: its fragment of the line. Method and host need no escaping by their grammar;
+    of the target's characters only the backslash does.
+    """
+    target = head.target
+    if b"\\" in target:
+        target = json_fragment(target)
+    return (
+        b'{"time":"%b",%b"method":"%b","host":"%b","path":"%b","status":%d,"reason":"%b",%b"attempts":%d,'
+        b'"bytes_in":%d,"bytes_out":%d,"duration_us":%d,"request_id":"%b"%b}\n'
+        % (
+            time,
+            client,
+            head.method,
+            head.host,
+            target,
+            status,
+            reason.encode(),
+            replica.log_fragment if replica is not None else b"",
+            attempts,
+            bytes_in,
+            bytes_out,
+            int(duration_s * 1e6),
+            request_id,
+            b',"detail":"%b"' % json_fragment(detail.encode()) if detail else b"",
+        )
+    )
+
+
+def refusal_line(time: bytes, client: bytes, status: int, reason: str, request_id: bytes, detail: str) -> bytes:
+    """The line of a head that was refused before it became an exchange."""
+    return b'{"time":"%b",%b"status":%d,"reason":"%b","request_id":"%b","detail":"%b"}\n' % (
+        time,
+        client,
+        status,
+        reason.encode(),
+        request_id,
+        json_fragment(detail.encode()),
+    )
