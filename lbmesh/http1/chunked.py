@@ -4,11 +4,12 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from lbmesh.http1.fields import may_be_trailer
 from lbmesh.http1.grammar import TOKEN_CLASS, VALUE_CLASS
 from lbmesh.model.limits import CHUNK_LINE_BYTES_MAX, TRAILER_BYTES_MAX
 
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;" + VALUE_CLASS + rb"*)?\r\n")
-_TRAILER_LINE = re.compile(TOKEN_CLASS + rb"+:" + VALUE_CLASS + rb"*\r\n")
+_TRAILER_LINE = re.compile(rb"(" + TOKEN_CLASS + rb"+):" + VALUE_CLASS + rb"*\r\n")
 
 
 class _Phase(Enum):
@@ -100,8 +101,12 @@ class ChunkScanner:
         self._trailer_bytes += length
         if data[position : end + 1] == b"\r\n":
             self._phase = _Phase.DONE
-        elif not _TRAILER_LINE.match(data, position, end + 1):
+            return end + 1, ""
+        match = _TRAILER_LINE.match(data, position, end + 1)
+        if match is None:
             return position, "a malformed trailer line (RFC 9112 section 7.1.2)"
+        if not may_be_trailer(match[1]):
+            return position, f"{match[1].decode()} as a trailer (RFC 9110 section 6.5.1)"
         return end + 1, ""
 
 

@@ -20,8 +20,11 @@ _LINE_REST = TOKEN_CLASS + rb"*+:" + VALUE_CLASS + rb"*+\r\n"
 
 
 def _plain_line(touched_names: tuple[bytes, ...], touched_initials: bytes) -> bytes:
-    """A pattern for a field line whose name is none of `touched_names`, quick for most initials."""
-    names = b"|".join(caseless(name) for name in touched_names)
+    """A pattern for a field line whose name is none of `touched_names`, quick for most initials.
+
+    Nor one with "_" for "-": WSGI and CGI read both as the same name, so the h11 lane must see it.
+    """
+    names = b"|".join(caseless(name).replace(rb"\-", rb"[-_]") for name in touched_names)
     touched = touched_initials.lower() + touched_initials.upper()
     untouched = bytes(byte for byte in ascii_letters.encode() if byte not in touched)
     return (
@@ -44,6 +47,9 @@ def _once(group: int, line: bytes) -> bytes:
     return b"(?(%d)(?!)|%s\r\n)" % (group, line)
 
 
+_CLAIMS = rb"[Xx]-[Ff]orwarded-(?:[Ff]or|[Pp]roto|[Hh]ost)|[Xx]-[Rr]eal-[Ii][Pp]|[Ff]orwarded"
+"""What a client says of where it comes from, in the usual cases: taken out, for anybody can write it."""
+
 _REQUEST = re.compile(
     rb"(GET|HEAD|POST|PUT|DELETE|PATCH) ("
     + ORIGIN_FORM
@@ -57,6 +63,8 @@ _REQUEST = re.compile(
             b"x-forwarded-for",
             b"x-forwarded-proto",
             b"x-forwarded-host",
+            b"x-real-ip",
+            b"forwarded",
             b"x-request-id",
             b"upgrade",
             b"expect",
@@ -68,7 +76,7 @@ _REQUEST = re.compile(
             b"proxy-authorization",
             b"proxy-authentication-info",
         ),
-        b"hctxuekp",
+        b"hctxuekpf",
     )
     + rb"|"
     + _once(3, caseless(b"host") + rb":[ ]?(" + HOST + rb")[ ]?")
@@ -81,7 +89,9 @@ _REQUEST = re.compile(
     + _once(6, caseless(b"transfer-encoding") + rb":[ ]?([Cc]hunked)")
     + rb"|"
     + _once(7, caseless(b"x-request-id") + rb":[ ]?([-._~+/=:0-9A-Za-z]{1,128})")
-    + rb"|([Xx]-[Ff]orwarded-(?:[Ff]or|[Pp]roto|[Hh]ost)):"
+    + rb"|("
+    + _CLAIMS
+    + rb"):"
     + VALUE_CLASS
     + rb"*+\r\n"
     + rb")"
@@ -89,9 +99,7 @@ _REQUEST = re.compile(
     + rb"\r\n"
 )
 
-_REMOVED_FROM_REQUEST = re.compile(
-    rb"\n(?:[Xx]-[Ff]orwarded-(?:[Ff]or|[Pp]roto|[Hh]ost)|" + caseless(b"connection") + rb"):[^\r]*+\r"
-)
+_REMOVED_FROM_REQUEST = re.compile(rb"\n(?:" + _CLAIMS + rb"|" + caseless(b"connection") + rb"):[^\r]*+\r")
 
 _new_request = RequestHead._make
 

@@ -31,6 +31,14 @@ HOP_BY_HOP = frozenset(
 """Fields meant for this connection only (RFC 9110 §7.6.1, §11.7). Transfer-Encoding stays: the chunked framing that
 goes out is the one that came in. Trailer stays with it."""
 
+CLAIMS = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip", b"forwarded"})
+"""What a client says of where it comes from: not passed on, for anybody can write it."""
+
+_GUARDED = (
+    HOP_BY_HOP | CLAIMS | {b"host", b"content-length", b"transfer-encoding", b"trailer", b"x-request-id", b"expect"}
+)
+"""Fields that this balancer reads, sets or removes: no other spelling and no trailer may bring them in."""
+
 _NOT_NOMINABLE = frozenset({b"host", b"content-length", b"transfer-encoding", b"trailer", b"date", b"cache-control"})
 """Fields that a Connection option must not take away: framing and routing depend on them."""
 
@@ -134,6 +142,16 @@ def end_to_end(section: FieldSection, also_removed: frozenset[bytes]) -> tuple[F
         if option in _NOT_NOMINABLE:
             return bad_request(f"Connection names {option.decode()}, which is not hop-by-hop")
     return section.without(HOP_BY_HOP | also_removed | frozenset(options))
+
+
+def is_disguised(name: bytes) -> bool:
+    """True for a guarded name written with "_", which WSGI and CGI (RFC 3875 §4.1.18) read as "-"."""
+    return b"_" in name and name.lower().replace(b"_", b"-") in _GUARDED
+
+
+def may_be_trailer(name: bytes) -> bool:
+    """False for fields about framing, routing or the connection (RFC 9110 §6.5.1)."""
+    return name.lower().replace(b"_", b"-") not in _GUARDED
 
 
 def render(start_line: bytes, fields: Iterable[Field]) -> bytes:

@@ -126,6 +126,18 @@ ACCEPTED = (
         get(b"Keep-Alive: 5", b"Proxy-Connection: keep-alive"),
         gone=(b"keep-alive", b"proxy-connection"),
     ),
+    Accepted(
+        "7239-8.1 a client's word on where it comes from is dropped",
+        get(b"Forwarded: for=6.6.6.6", b"X-Real-IP: 6.6.6.6", b"X-Forwarded-For: 6.6.6.6", b"From: a@b"),
+        fields=(b"From: a@b",),
+        gone=(b"forwarded", b"x-real-ip", b"x-forwarded-for"),
+    ),
+    Accepted(
+        "3875-4.1.18 underscores do not disguise a field",
+        get(b"X_Forwarded_For: 6.6.6.6", b"Content_Length: 5", b"transfer_encoding: chunked", b"X_Own: kept"),
+        fields=(b"X_Own: kept",),
+        gone=(b"x_forwarded_for", b"content_length", b"transfer_encoding"),
+    ),
     Accepted("9110-10.1.4 TE is this hop's", get(b"Connection: TE", b"TE: trailers"), gone=(b"te",)),
     Accepted(
         "9110-7.8 Upgrade is this hop's, and may be ignored",

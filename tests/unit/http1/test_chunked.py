@@ -100,6 +100,14 @@ def test_a_trailer_line_is_malformed(line: bytes) -> None:
     assert not outcome.done
 
 
+@pytest.mark.parametrize(
+    "name", [b"Host", b"content-length", b"Transfer-Encoding", b"X-Forwarded-For", b"Content_Length"]
+)
+def test_a_trailer_brings_in_no_guarded_field(name: bytes) -> None:
+    assert scanned([b"0\r\n" + name + b": 1\r\n"]).faulty
+    assert not scanned([b"0\r\nX-" + name + b": 1\r\n"]).faulty
+
+
 def test_the_largest_size_that_is_read() -> None:
     scan = ChunkScanner().scan(b"f" * 15 + b"\r\nab")
     assert (scan.fault, scan.payload) == ("", ((17, 19),))
