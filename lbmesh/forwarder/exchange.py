@@ -154,8 +154,12 @@ class Exchange:
     def request_sent(self) -> None:
         """The upstream connection has taken the first bytes: from now on a repeat is not free."""
         self._stage = Stage.SENT
-        self._expect_progress()
-        if not self.request_read:
+        if self.request_read:
+            service = self._service
+            assert service is not None
+            self.client.expect_within(service.timeouts.response_s)
+        else:
+            self._expect_progress()
             self.pump_request()
 
     def _expect_progress(self) -> None:
