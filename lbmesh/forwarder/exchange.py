@@ -4,7 +4,7 @@ A client's connection has one Exchange object and uses it again for each request
 """
 
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from lbmesh.forward import failure as failures
 from lbmesh.forward.failure import Failure, Fault, Stage
@@ -19,11 +19,49 @@ from lbmesh.http1.message import CHUNKED, NO_HEAD, UNTIL_CLOSE, RequestHead, Res
 from lbmesh.http1.response_rewrite import rewrite_for_client
 from lbmesh.model.limits import INFORMATIONAL_RESPONSES_MAX, READS_PER_STEP, REPLAY_BYTES_MAX, STEP_S
 
-if TYPE_CHECKING:
-    from lbmesh.forwarder.client import ClientConnection
-
 _STALE = (failures.UPSTREAM_CLOSED, failures.UPSTREAM_RESET)
 """How a pooled connection ends that the replica closed just as it was used again: nobody's fault."""
+
+
+class Client(Protocol):
+    """The client's side of an exchange: today a whole HTTP/1 connection; a stream of HTTP/2 would do as well.
+
+    `buffer`: bytes after the head that are read already. `readable`: more may be had by `receive`. `outgoing`: bytes
+    of the response that the client has not taken yet.
+    """
+
+    buffer: bytes
+
+    @property
+    def readable(self) -> bool: ...
+    @property
+    def outgoing(self) -> bytes: ...
+    @property
+    def log_fragment(self) -> bytes: ...
+
+    def on_ready(self, events: int) -> None:
+        """Be stepped."""
+
+    def on_crash(self) -> None:
+        """Be ended by a bug of ours."""
+
+    def expect_within(self, seconds: float) -> None:
+        """Have `on_deadline` called unless something moves by then."""
+
+    def receive(self) -> bytes | None:
+        """More of the request; None when nothing is there, b"" at its end."""
+
+    def write(self, data: bytes) -> None:
+        """Send a piece of the response; an exchange whose client is gone is abandoned meanwhile."""
+
+    def next_request(self) -> None:
+        """The exchange is over."""
+
+    def finish_and_close(self) -> None:
+        """The exchange is over and no other may follow."""
+
+    def reset(self) -> None:
+        """The response ends here, though it is not whole."""
 
 
 class Exchange:
@@ -61,7 +99,7 @@ class Exchange:
         "request_read",
     )
 
-    def __init__(self, engine: Engine, client: "ClientConnection") -> None:
+    def __init__(self, engine: Engine, client: Client) -> None:
         self._engine = engine
         self.client = client
         self.active = False
@@ -137,6 +175,7 @@ class Exchange:
         idle = replica.idle
         while idle:
             upstream = idle.pop()
+            assert isinstance(upstream, UpstreamConnection)
             if self.head.method in IDEMPOTENT_METHODS or upstream.is_quiet():
                 self._upstream = upstream
                 upstream.send_request(self)

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from functools import reduce
 from math import gcd
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from lbmesh.forward.retry import RetryBudget
 from lbmesh.forwarder.durations import DurationHistograms
@@ -20,9 +20,6 @@ from lbmesh.observe.access_log import json_fragment
 from lbmesh.routing.balancer import Balancer
 from lbmesh.routing.table import RouteTable
 
-if TYPE_CHECKING:
-    from lbmesh.forwarder.upstream import UpstreamConnection
-
 LATENCY_FLOOR_S = 1e-4
 LATENCY_WEIGHT = 0.1
 """Share of a new sample in the moving average; a sample above the average replaces it at once (peak-EWMA, Finagle)."""
@@ -32,6 +29,15 @@ LATENCY_DECAY = 0.5
 
 SUSPENDED_S = 1.0
 """A replica that refused a connection is left out this long, if another can serve."""
+
+
+class PooledConnection(Protocol):
+    """What a pool must know of the connections in it."""
+
+    idle_since: float
+
+    def close(self) -> None:
+        """Close it, and take it out of the pool."""
 
 
 class ReplicaState:
@@ -60,7 +66,7 @@ class ReplicaState:
         self.id = replica_id
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.socket_address: tuple[str, int] = (host, port)
-        self.idle: list[UpstreamConnection] = []
+        self.idle: list[PooledConnection] = []
         self.in_flight = 0
         self.latency_s = LATENCY_FLOOR_S
         self._sampled = False

@@ -4,24 +4,66 @@ import socket
 from collections.abc import Callable
 from errno import ECONNREFUSED, EINPROGRESS
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from lbmesh.forward import failure as failures
+from lbmesh.forward.failure import Failure
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.reactor import HUNG_UP, WRITE
 from lbmesh.forwarder.serving import ReplicaState
 from lbmesh.http1 import fast_lane, h11_lane
-from lbmesh.http1.message import Refusal, ResponseHead
+from lbmesh.http1.message import Refusal, RequestHead, ResponseHead
 from lbmesh.http1.response_rewrite import VIA_LAST
 from lbmesh.model.limits import HEAD_BYTES_MAX, IDLE_UPSTREAMS_PER_REPLICA, READ_BYTES, READS_PER_STEP, STEP_S
-
-if TYPE_CHECKING:
-    from lbmesh.forwarder.exchange import Exchange
 
 REMEMBERED_HEAD_BYTES_MAX = 1024
 
 parse_response = fast_lane.parse_response
 State = Callable[["UpstreamConnection"], None]
+
+
+class Receiver(Protocol):
+    """Who takes the response. `outgoing`: bytes that it has not taken yet; while there are any, reading stops."""
+
+    @property
+    def outgoing(self) -> bytes: ...
+
+    def on_crash(self) -> None:
+        """The exchange was ended by a bug of ours."""
+
+
+class Requester(Protocol):
+    """Whose request a connection carries. `request`: the head, and a small body with it."""
+
+    request: bytes
+
+    @property
+    def head(self) -> RequestHead: ...
+    @property
+    def active(self) -> bool: ...
+    @property
+    def client(self) -> Receiver: ...
+
+    def request_sent(self) -> None:
+        """The first bytes are out."""
+
+    def upstream_progress(self) -> None:
+        """What had waited to be sent is out."""
+
+    def informational(self, head: ResponseHead) -> bool:
+        """A 1xx response; False when it is one too many."""
+
+    def respond(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
+        """The final head, and all the bytes that it came with."""
+
+    def response_data(self, data: bytes) -> None:
+        """A piece of the body."""
+
+    def response_ended(self) -> None:
+        """The replica closed the connection."""
+
+    def attempt_failed(self, failure: Failure, detail: str) -> None:
+        """Nothing more will come."""
 
 
 class UpstreamConnection:
@@ -52,7 +94,7 @@ class UpstreamConnection:
     def __init__(self, engine: Engine, replica: ReplicaState) -> None:
         self._engine = engine
         self.replica = replica
-        self._exchange: Exchange | None = None
+        self._exchange: Requester | None = None
         self._buffer = b""
         self.outgoing = b""
         self.readable = self.hung_up = self.closed = self.reused = False
@@ -70,7 +112,7 @@ class UpstreamConnection:
 
     # Connecting
 
-    def connect(self, exchange: "Exchange") -> None:
+    def connect(self, exchange: Requester) -> None:
         """Start the handshake; the exchange's request follows when it is done."""
         self._exchange = exchange
         code = self._socket.connect_ex(self.replica.socket_address)
@@ -125,7 +167,7 @@ class UpstreamConnection:
 
     # Sending
 
-    def send_request(self, exchange: "Exchange") -> None:
+    def send_request(self, exchange: Requester) -> None:
         """Give the exchange's head (and small body) to the replica."""
         self._exchange = exchange
         self._state = UpstreamConnection._awaiting_head
@@ -172,7 +214,7 @@ class UpstreamConnection:
 
     # Receiving
 
-    def _receive(self, exchange: "Exchange") -> bytes | None:
+    def _receive(self, exchange: Requester) -> bytes | None:
         """One read: b"" at the end of the stream; None when nothing is there or the attempt has failed."""
         try:
             data = self._recv(READ_BYTES)
@@ -217,7 +259,7 @@ class UpstreamConnection:
                 self._remembered_out = head_out
         exchange.respond(head, head_out, data)
 
-    def _parse_carefully(self, exchange: "Exchange", data: bytes) -> None:
+    def _parse_carefully(self, exchange: Requester, data: bytes) -> None:
         """Not plainly valid: incomplete, informational, unusual or wrong."""
         while True:
             end = data.find(b"\r\n\r\n")
