@@ -26,7 +26,7 @@ def forwarder(tmp_path: Path) -> Iterator[ForwarderProcess]:
 def test_nothing_is_accepted_before_the_first_view(forwarder: ForwarderProcess) -> None:
     with running_origin(answering()) as origin, forwarder.connect() as connection:
         connection.sendall(GET)
-        assert forwarder.telemetry().connections == 0
+        assert forwarder.next_telemetry().connections == 0
         forwarder.send_view(a_view([origin.address]))
         assert RawClient(connection).response().status == 200
 
@@ -94,11 +94,11 @@ def test_telemetry_counts_what_happened(forwarder: ForwarderProcess) -> None:
             client.exchange(GET)
 
         def all_counted() -> bool:
-            rows = forwarder.telemetry().requests
+            rows = forwarder.latest_telemetry().requests
             return [(row.service, row.method, row.status, row.count) for row in rows] == [("app", "GET", 200, 5)]
 
         wait_for(all_counted, "telemetry of five requests")
-        figures = forwarder.telemetry()
+        figures = forwarder.latest_telemetry()
         assert (figures.connections, figures.accepted, figures.active_requests) == (1, 1, 0)
         assert (figures.replicas[0].requests, figures.replicas[0].in_flight) == (5, 0)
 

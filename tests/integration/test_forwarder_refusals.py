@@ -140,7 +140,7 @@ def test_more_clients_than_allowed_wait_their_turn(forwarder: ForwarderProcess) 
             assert client.exchange(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").status == 200
         late = RawClient(forwarder.connect())
         late.socket.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert forwarder.telemetry().connections <= 2
+        assert forwarder.latest_telemetry().connections <= 2
         for client in first:
             client.close()
         assert late.response().status == 200
@@ -161,11 +161,11 @@ def test_one_request_is_one_record_however_its_head_came(forwarder: ForwarderPro
     with running_origin(answering()) as origin, forwarder.connect() as connection:
         forwarder.send_view(a_view([origin.address], limits=ForwarderLimits(head_timeout_s=0.3)))
         connection.sendall(b"GET / HTTP/1.1\r\nHo")
-        wait_for(lambda: forwarder.telemetry().connections == 1, "the connection")
+        wait_for(lambda: forwarder.latest_telemetry().connections == 1, "the connection")
         connection.sendall(b"st: a\r\nConnection: close\r\n\r\n")
         client = RawClient(connection)
         assert client.response().status == 200
-        wait_for(lambda: forwarder.telemetry().connections == 0, "the end of lingering")
+        wait_for(lambda: forwarder.latest_telemetry().connections == 0, "the end of lingering")
         assert [line["status"] for line in forwarder.log_lines()] == [200]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -134,12 +135,25 @@ class ForwarderProcess:
         while True:
             self.next_message()
 
-    def telemetry(self) -> Telemetry:
-        """The next figures that the forwarder sends."""
+    def next_telemetry(self) -> Telemetry:
+        """The oldest figures that were not read yet; waits when there are none."""
         while True:
             message = self.next_message()
             if isinstance(message, Telemetry):
                 return message
+
+    def latest_telemetry(self) -> Telemetry:
+        """The newest figures; what came before them on the link is passed over. Waits when there are none."""
+        figures = self.next_telemetry()
+        while self._has_unread():
+            message = self.next_message()
+            if isinstance(message, Telemetry):
+                figures = message
+        return figures
+
+    def _has_unread(self) -> bool:
+        assert self._link is not None
+        return b"\n" in self._unread or bool(select.select([self._link], [], [], 0)[0])
 
     def wait_ready(self) -> None:
         """Until it says that it serves."""

@@ -10,6 +10,16 @@ from lbmesh.model.address import Address
 WAIT_S = 20.0
 
 
+SEGMENT_BYTES = 536
+"""The smallest segment every host must take (RFC 9293 §3.7.1); the peer's kernel sizes its send buffer by it."""
+
+
+def take_little(unconnected: socket.socket) -> None:
+    """Make both kernels hold little of what the peer sends: the least there is here, and less than 64 KiB there."""
+    unconnected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    unconnected.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_BYTES)
+
+
 class OriginConnection:
     """One accepted connection, with just enough HTTP to write a behaviour in a few lines."""
 
@@ -71,11 +81,13 @@ class Origin:
     `heads`: every request head that `answering` read. `connections`: how many were accepted.
     """
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, *, tight: bool = False) -> None:
         self.connections = 0
         self.errors: list[BaseException] = []
         self._behaviour = behaviour
         self._listening = socket.create_server(("127.0.0.1", 0))
+        if tight:
+            take_little(self._listening)
         self.address = Address("127.0.0.1", self._listening.getsockname()[1])
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
@@ -123,9 +135,9 @@ class Origin:
 
 
 @contextmanager
-def running_origin(behaviour: Behaviour) -> Iterator[Origin]:
-    """An origin that ends with the block."""
-    origin = Origin(behaviour)
+def running_origin(behaviour: Behaviour, *, tight: bool = False) -> Iterator[Origin]:
+    """An origin that ends with the block. `tight`: see `take_little`."""
+    origin = Origin(behaviour, tight=tight)
     try:
         yield origin
     finally:
