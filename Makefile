@@ -42,7 +42,7 @@ fuzz: setup
 # For example: make bench ARGS="--quick --only lbmesh,haproxy,envoy"
 .PHONY: bench
 bench: $(VENV)/.ready-bench
-	$(BIN)/python -m bench $(ARGS)
+	$(BIN)/python -m tests.bench $(ARGS)
 
 # Where Envoy has no wheel the benchmark says so, and goes on without it.
 $(VENV)/.ready-bench: $(VENV)/.ready requirements-bench.lock

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.body_origin import CHUNK_BYTES, MIB, Server
+from tests.bench.body_origin import CHUNK_BYTES, MIB, Server
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
-from bench.figures import figures_of
-from bench.rounds import Sample
+from tests.bench.figures import figures_of
+from tests.bench.rounds import Sample
 
 
 def _sample(variant: str, number: int, cpu_us: float, invalid: str = "") -> Sample:

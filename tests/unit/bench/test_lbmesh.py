@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from bench.proxies.base import Site
-from bench.proxies.lbmesh import Lbmesh
 from lbmesh.config.load import load_settings
 from lbmesh.config.settings import Settings
+from tests.bench.proxies.base import Site
+from tests.bench.proxies.lbmesh import Lbmesh
 
 
 def test_the_configuration_written_for_lbmesh_is_one_it_reads(tmp_path: Path) -> None:

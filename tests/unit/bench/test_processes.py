@@ -3,7 +3,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench.processes import cpu_time_s, free_ports, memory_kib, process_tree, reset_memory_peak, started
+from tests.bench.processes import cpu_time_s, free_ports, memory_kib, process_tree, reset_memory_peak, started
 
 _PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import signal; signal.pause()'])"
 

@@ -1,6 +1,6 @@
 import pytest
 
-from bench.report import DOCUMENT, with_section
+from tests.bench.report import DOCUMENT, with_section
 
 
 @pytest.mark.parametrize("name", ["requests", "memory"])

@@ -1,7 +1,7 @@
 import pytest
 
-from bench.load import Window
-from bench.rounds import objection
+from tests.bench.load import Window
+from tests.bench.rounds import objection
 
 
 def _window(requests: int, **errors: int) -> Window:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.processes import free_ports, started, wait_until_serving
+from tests.bench.processes import free_ports, started, wait_until_serving
 
 BODY_BYTES = 512
 ORIGINS = 3

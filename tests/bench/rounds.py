@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.load import Window, Workload, run_window
-from bench.origins import Origins
-from bench.processes import core_busy_s
-from bench.running import Cores, Running
+from tests.bench.load import Window, Workload, run_window
+from tests.bench.origins import Origins
+from tests.bench.processes import core_busy_s
+from tests.bench.running import Cores, Running
 
 LOGGED_SHARE_MIN = 0.9
 """Of the requests in a window, so many must be in the access log at its end; the rest may be in a buffer."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.rounds import Sample
+from tests.bench.rounds import Sample
 
 
 @dataclass(frozen=True, slots=True)

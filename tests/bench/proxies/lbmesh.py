@@ -4,7 +4,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.proxies.base import CLIENTS_MAX, Launch, Site, at
+from tests.bench.proxies.base import CLIENTS_MAX, Launch, Site, at
 
 _CONFIG = """\
 [node]

@@ -2,9 +2,9 @@
 
 import argparse
 
-from bench.load import Workload, run_window
-from bench.processes import cpu_time_s
-from bench.running import choose_cores
+from tests.bench.load import Workload, run_window
+from tests.bench.processes import cpu_time_s
+from tests.bench.running import choose_cores
 
 
 def profile(options: argparse.Namespace) -> int:

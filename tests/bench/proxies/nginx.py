@@ -1,7 +1,7 @@
 """nginx (Debian's package)."""
 
-from bench.origins import nginx_program, nginx_user
-from bench.proxies.base import CLIENTS_MAX, UPSTREAM_IDLE_MAX, Launch, Site, at, said_by
+from tests.bench.origins import nginx_program, nginx_user
+from tests.bench.proxies.base import CLIENTS_MAX, UPSTREAM_IDLE_MAX, Launch, Site, at, said_by
 
 _CONFIG = """\
 daemon off; {user} worker_processes 1; pid {directory}/nginx.pid; error_log stderr error;

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import load, origins
-from bench.origins import Origins
-from bench.processes import command_line, cpu_time_s, free_ports, process_tree, started, wait_until_serving
-from bench.proxies import Site, Variant
+from tests.bench import load, origins
+from tests.bench.origins import Origins
+from tests.bench.processes import command_line, cpu_time_s, free_ports, process_tree, started, wait_until_serving
+from tests.bench.proxies import Site, Variant
 
 START_ATTEMPTS = 3
 

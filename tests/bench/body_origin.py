@@ -1,4 +1,4 @@
-"""An origin for large bodies: `python -m bench.body_origin PORT...`, a thread for each connection.
+"""An origin for large bodies: `python -m tests.bench.body_origin PORT...`, a thread for each connection.
 
 GET /length/N or /chunked/N is answered with N MiB; a PUT with the number of bytes that came (to
 /stalled after a pause before the body is read); any other GET with "ok".

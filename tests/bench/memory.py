@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.body_origin import CHUNK_BYTES, MIB, STALL_S
-from bench.origins import ORIGINS, running_origins
-from bench.processes import cpu_time_s, free_ports, memory_kib, reset_memory_peak, started, wait_until_serving
-from bench.proxies import Variant
-from bench.running import Cores, Running, running
+from tests.bench.body_origin import CHUNK_BYTES, MIB, STALL_S
+from tests.bench.origins import ORIGINS, running_origins
+from tests.bench.processes import cpu_time_s, free_ports, memory_kib, reset_memory_peak, started, wait_until_serving
+from tests.bench.proxies import Variant
+from tests.bench.running import Cores, Running, running
 
 IDLE_CONNECTIONS = 10_000
 BODY_MIB = 1024
@@ -177,7 +177,7 @@ def _pieces(mib: int) -> Iterator[bytes]:
 @contextlib.contextmanager
 def _body_origins(directory: Path, cores: Cores) -> Iterator[tuple[int, ...]]:
     ports, output = tuple(free_ports(ORIGINS)), directory / "bodies.out"
-    argv = (sys.executable, "-m", "bench.body_origin", *map(str, ports))
+    argv = (sys.executable, "-m", "tests.bench.body_origin", *map(str, ports))
     with started(argv, cpu=cores.others, output=output) as process:
         for port in ports:
             wait_until_serving(process, port, output)

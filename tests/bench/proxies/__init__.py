@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from bench.proxies.base import Launch, Proxy, Site
-from bench.proxies.caddy import Caddy
-from bench.proxies.envoy import Envoy
-from bench.proxies.haproxy import HAProxy
-from bench.proxies.lbmesh import Lbmesh
-from bench.proxies.nginx import Nginx
+from tests.bench.proxies.base import Launch, Proxy, Site
+from tests.bench.proxies.caddy import Caddy
+from tests.bench.proxies.envoy import Envoy
+from tests.bench.proxies.haproxy import HAProxy
+from tests.bench.proxies.lbmesh import Lbmesh
+from tests.bench.proxies.nginx import Nginx
 
 __all__ = ["VARIANTS", "Launch", "Proxy", "Site", "Variant"]
 

@@ -1,4 +1,4 @@
-"""`python -m bench`: the requests benchmark; `memory`, `profile` and `origins` beside it."""
+"""`python -m tests.bench`: the requests benchmark; `memory`, `profile` and `origins` beside it."""
 
 import argparse
 import contextlib
@@ -10,14 +10,14 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bench import memory, report
-from bench.load import WORKLOADS, Workload
-from bench.origins import running_origins
-from bench.processes import raise_file_limit
-from bench.profile import profile
-from bench.proxies import VARIANTS, Variant
-from bench.rounds import Plan, run_rounds
-from bench.running import choose_cores, missing_for_all, running_all
+from tests.bench import memory, report
+from tests.bench.load import WORKLOADS, Workload
+from tests.bench.origins import running_origins
+from tests.bench.processes import raise_file_limit
+from tests.bench.profile import profile
+from tests.bench.proxies import VARIANTS, Variant
+from tests.bench.rounds import Plan, run_rounds
+from tests.bench.running import choose_cores, missing_for_all, running_all
 
 FULL = Plan(rounds=5, window_s=3)
 QUICK = Plan(rounds=1, window_s=2)
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.set_defaults(run=_requests)
     _request_options(parser)
     verbs = parser.add_subparsers(title="other measurements", metavar="VERB")

@@ -1,4 +1,4 @@
-"""What failing over costs a caller of `lbmesh.client`: run `python -m bench.client_failover` from the
+"""What failing over costs a caller of `lbmesh.client`: run `python -m tests.bench.client_failover` from the
 repository.
 
 Each line is a fresh transport per request, so nothing is remembered; the first balancer has the fault, the

@@ -8,12 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
-from bench.figures import Figure, figures_of
-from bench.load import Workload
-from bench.proxies import Variant
-from bench.rounds import Plan, Sample
+from tests.bench.figures import Figure, figures_of
+from tests.bench.load import Workload
+from tests.bench.proxies import Variant
+from tests.bench.rounds import Plan, Sample
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "BENCHMARKS.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "BENCHMARKS.md"
 
 _HEADER = """\
 | proxy | CPU µs/request | lowest–highest | × HAProxy | × Envoy | requests/s | p50 ms | p99 ms | core used |

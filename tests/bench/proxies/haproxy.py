@@ -2,7 +2,7 @@
 
 import shutil
 
-from bench.proxies.base import CLIENTS_MAX, UPSTREAM_IDLE_MAX, Launch, Site, at, said_by
+from tests.bench.proxies.base import CLIENTS_MAX, UPSTREAM_IDLE_MAX, Launch, Site, at, said_by
 
 _CONFIG = """\
 global

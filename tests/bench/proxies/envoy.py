@@ -7,7 +7,7 @@ import re
 import shutil
 from typing import Any
 
-from bench.proxies.base import CLIENTS_MAX, UPSTREAM_IDLE_MAX, Launch, Site, said_by
+from tests.bench.proxies.base import CLIENTS_MAX, UPSTREAM_IDLE_MAX, Launch, Site, said_by
 
 
 class Envoy:
