@@ -141,6 +141,7 @@ def _forwarder(forwarder: ForwarderState, state: NodeState) -> dict[str, Any]:
         "linked_for_s": _age(forwarder.since_s, state.now),
         "view": str(forwarder.viewed) if forwarder.viewed else None,
         "current": forwarder.viewed is not None and forwarder.viewed == state.view,
+        "silent": forwarder.silent,
         "connections": telemetry.connections if telemetry else None,
         "active_requests": telemetry.active_requests if telemetry else None,
         "accepted": telemetry.accepted if telemetry else None,

@@ -75,7 +75,7 @@ def status_lines(state: dict[str, Any]) -> Iterator[str]:
             (
                 str(one["worker"]),
                 str(one["pid"]),
-                (one["view"] or "none yet") + ("" if one["current"] else " (behind)"),
+                (one["view"] or "none yet") + _standing(one),
                 _figure(one["connections"]),
                 _figure(one["active_requests"]),
             )
@@ -113,6 +113,12 @@ def _votes(opinions: list[dict[str, Any]]) -> str:
         return "none"
     ups = sum(one["up"] for one in opinions)
     return f"{ups} up, {len(opinions) - ups} down"
+
+
+def _standing(forwarder: dict[str, Any]) -> str:
+    if forwarder["silent"]:
+        return " (silent)"
+    return "" if forwarder["current"] else " (behind)"
 
 
 def _figure(value: int | None) -> str:

@@ -9,7 +9,7 @@ own.
 from collections.abc import Iterator
 
 from lbmesh.config.settings import Settings
-from lbmesh.control.forwarders import Forwarders
+from lbmesh.control.forwarders import SILENT_S, Forwarders
 from lbmesh.control.inputs import Effects, Event, EventKind, ProbeResult
 from lbmesh.control.link import ReplicaFailure, Telemetry
 from lbmesh.control.mesh import Mesh, MeshNews
@@ -67,7 +67,11 @@ class Plane:
     def tick(self, now: float) -> Effects:
         """The deadline has come."""
         self._book.notice_pause(now)
-        return self._settle(now, self._mesh.tick(now))
+        silent = tuple(
+            _forwarder_event(one.worker, one.pid, "silent", f"said nothing for {SILENT_S:g} s")
+            for one in self._forwarders.judge(now)
+        )
+        return self._settle(now, self._mesh.tick(now), events=silent)
 
     def probe_finished(self, replica: ReplicaId, result: ProbeResult, now: float) -> Effects:
         """A probe that was ordered has ended."""
@@ -84,8 +88,11 @@ class Plane:
     def telemetry(self, telemetry: Telemetry, now: float) -> Effects:
         """A forwarder's figures of the last second."""
         self._book.notice_pause(now)
-        for replica in self._forwarders.take(telemetry):
+        was_silent = self._forwarders.is_silent(telemetry.worker)
+        for replica in self._forwarders.take(telemetry, now):
             self._book.requests_succeeded(replica)
+        if was_silent and not self._forwarders.is_silent(telemetry.worker):
+            return self._settle(now, events=(_forwarder_event(telemetry.worker, telemetry.pid, "heard again"),))
         return self._settle(now)
 
     def forwarder_linked(self, worker: int, pid: int, now: float) -> Effects:
@@ -129,7 +136,7 @@ class Plane:
         """When `tick` is due: monotonic seconds, infinite when never, in the past when there is work left."""
         if not self._started:
             return float("inf")
-        return min(self._mesh.next_deadline(), self._book.next_deadline())
+        return min(self._mesh.next_deadline(), self._book.next_deadline(), self._forwarders.next_deadline())
 
     # The fold ---------------------------------------------------------------------------------------------
 
@@ -191,8 +198,11 @@ class Plane:
             return Readiness(False, "leaving: this node drains")
         if self.view is None:
             return Readiness(False, "starting: no View yet")
-        if not any(forwarder.viewed for forwarder in self._forwarders.states()):
+        viewing = [forwarder for forwarder in self._forwarders.states() if forwarder.viewed]
+        if not viewing:
             return Readiness(False, "no forwarder serves a View yet")
+        if all(forwarder.silent for forwarder in viewing):
+            return Readiness(False, f"no forwarder has said anything for {SILENT_S:g} s: they hang")
         return Readiness(True, "ready")
 
     def state(self, now: float) -> NodeState:
@@ -242,5 +252,6 @@ def _replica_event(flip: Flip) -> Event:
     return Event(EventKind.REPLICA, str(flip.replica), change, flip.after.reason)
 
 
-def _forwarder_event(worker: int, pid: int, change: str) -> Event:
-    return Event(EventKind.FORWARDER, str(worker), change, f"process {pid}")
+def _forwarder_event(worker: int, pid: int, change: str, what: str = "") -> Event:
+    process = f"process {pid}"
+    return Event(EventKind.FORWARDER, str(worker), change, f"{process} {what}" if what else process)

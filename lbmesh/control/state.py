@@ -30,7 +30,7 @@ class ReloadOutcome:
 @dataclass(frozen=True, slots=True)
 class ForwarderState:
     """One linked forwarder. `viewed`: the View it serves from; None before its first. `telemetry`: its
-    newest.
+    newest. `silent`: it has said nothing for so long that it must be taken for frozen.
     """
 
     worker: int
@@ -38,6 +38,7 @@ class ForwarderState:
     since_s: float
     viewed: ViewVersion | None = None
     telemetry: Telemetry | None = None
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

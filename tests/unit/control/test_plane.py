@@ -200,6 +200,42 @@ def test_readiness_says_why() -> None:
     assert plane.readiness().reason == "leaving: this node drains"
 
 
+def figures(worker: int = 0, pid: int = 77) -> Telemetry:
+    return Telemetry(worker, pid, ViewVersion(1, 1), 1, 0, 1, 0, (), ())
+
+
+def ready_plane() -> Plane:
+    """A node whose forwarder serves, and has sent figures at time 1."""
+    plane = lone_plane(shop(1, None))
+    plane.start(0.0)
+    plane.forwarder_linked(0, 77, 0.0)
+    plane.forwarder_viewed(0, ViewVersion(1, 1), 0.1)
+    plane.telemetry(figures(), 1.0)
+    assert plane.next_deadline() == 4.0
+    return plane
+
+
+def test_a_frozen_forwarder_does_not_make_a_node_ready() -> None:
+    plane = ready_plane()
+    assert show(plane.tick(3.9)) == []
+    assert plane.readiness().ready
+    assert show(plane.tick(4.0)) == ["forwarder 0 silent: process 77 said nothing for 3 s"]
+    assert plane.readiness().reason == "no forwarder has said anything for 3 s: they hang"
+    plane.forwarder_linked(1, 78, 4.5)
+    plane.forwarder_viewed(1, ViewVersion(1, 1), 4.6)
+    assert plane.readiness().ready, "one that serves is enough"
+    assert show(plane.telemetry(figures(), 5.0)) == ["forwarder 0 heard again: process 77"]
+    assert not any(one.silent for one in plane.state(5.0).forwarders)
+
+
+def test_an_agent_that_stood_still_gives_its_forwarders_time_to_be_heard() -> None:
+    plane = ready_plane()
+    assert show(plane.tick(30.0)) == []
+    assert plane.readiness().ready
+    assert show(plane.tick(plane.next_deadline())) == ["forwarder 0 silent: process 77 said nothing for 3 s"]
+    assert not plane.readiness().ready
+
+
 def test_probes_of_many_replicas_are_spread_over_time() -> None:
     world = World()
     world.add("lb-a", "zone-a", shop(30, HealthCheck(interval_s=2.0)), meshed=False)
