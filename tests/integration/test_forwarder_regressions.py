@@ -14,6 +14,7 @@ import pytest
 
 from lbmesh.forward.retry import BUDGET_MINIMUM
 from lbmesh.forwarder.client import LINGER_S
+from lbmesh.forwarder.timers import PERIOD_S
 from lbmesh.model.limits import READ_BYTES
 from tests.support.forwarders import WAIT_S, ForwarderProcess, a_view, running_forwarder
 from tests.support.origins import OriginConnection, answering, running_origin, take_little
@@ -113,7 +114,7 @@ def test_a_slow_reader_gets_all_of_the_last_answer(forwarder: ForwarderProcess) 
         slow.connect((forwarder.address.host, forwarder.address.port))
         slow.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         wait_for(forwarder.log_lines, "end of the exchange")
-        time.sleep(LINGER_S + 0.5)  # the pause itself
+        time.sleep(LINGER_S + PERIOD_S + 0.5)  # the pause itself: a deadline may be met late by PERIOD_S
         client = RawClient(slow)
         assert client.response().body == body
         assert client.at_end()
