@@ -5,6 +5,7 @@ All tasks of the agent run on one thread and call `do` without awaiting, so the 
 
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from time import monotonic
 
 import structlog
@@ -22,22 +23,26 @@ log = structlog.get_logger(__name__)
 
 
 class Hub:
-    """Holds the plane. `on_probe` and `on_view` are set by the parts that carry those effects out."""
+    """Holds the plane. The parts that carry effects out set their hooks; until then nothing happens there.
+
+    `on_probe` gets each probe that is due, `on_view` each new View. `on_outbox` is told that datagrams wait in
+    `outbox`, and `before_tick` that a deadline has come but is not judged yet.
+    """
 
     def __init__(self, plane: Plane) -> None:
         self.plane = plane
         self.figures = AgentFigures()
         self.outbox: deque[tuple[Address, bytes]] = deque(maxlen=DATAGRAMS_QUEUED_MAX)
-        self.on_probe: Callable[[ProbeOrder], None] = _nobody
-        self.on_view: Callable[[View], None] = _nobody
+        self.on_probe: Callable[[ProbeOrder], None] = lambda _: None
+        self.on_view: Callable[[View], None] = lambda _: None
         self.on_outbox: Callable[[], None] = lambda: None
         self.before_tick: Callable[[], None] = lambda: None
-        self._wake = trio.Event()
+        self._alarm: trio.CancelScope | None = None
 
     def do(self, effects: Effects) -> None:
         """Carry out what an input called for."""
         for event in effects.events:
-            self.figures.events[event.kind] += 1
+            self.figures.count(event)
             _log(event)
         if effects.view is not None:
             self.on_view(effects.view)
@@ -46,27 +51,27 @@ class Hub:
         if effects.datagrams:
             self.outbox += effects.datagrams
             self.on_outbox()
-        self._wake.set()
+        if self._alarm is not None:
+            self._alarm.deadline = self._deadline()
 
     async def keep_time(self) -> None:
-        """Call the plane's `tick` when its deadline comes, for ever."""
+        """Call the plane's `tick` when its deadline comes, for ever. An input moves the alarm, and wakes nobody."""
         while True:
-            delay_s = self.plane.next_deadline() - monotonic()
-            if delay_s > 0:
-                self._wake = trio.Event()
-                with trio.move_on_after(delay_s):
-                    await self._wake.wait()
-                    continue
-            else:
-                await trio.lowlevel.checkpoint()
+            with trio.CancelScope(deadline=self._deadline()) as self._alarm:
+                await trio.sleep_forever()
+            self._alarm = None
             self.before_tick()
             self.do(self.plane.tick(monotonic()))
 
-
-def _nobody(_: object) -> None:
-    """Nobody listens yet."""
+    def _deadline(self) -> float:
+        """The plane's deadline in trio's time."""
+        deadline_s = self.plane.next_deadline()
+        return deadline_s if abs(deadline_s) == inf else trio.current_time() + deadline_s - monotonic()
 
 
 def _log(event: Event) -> None:
-    level = "warning" if event.kind is EventKind.RELOAD and event.change == "refused" else "info"
-    getattr(log, level)(event.kind.value, subject=event.subject, change=event.change, reason=event.reason)
+    """A refused reload is the sentinel's to say, which also knows of those that no agent answers."""
+    if event.kind is EventKind.RELOAD and event.is_trouble:
+        return
+    write = log.warning if event.is_trouble else log.info
+    write(event.kind.value, subject=event.subject, change=event.change, reason=event.reason)

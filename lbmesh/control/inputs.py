@@ -30,13 +30,14 @@ class EventKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something an operator may want to know later: what (`kind`, `subject`) became what (`change`), and
-    why.
+    why. `is_trouble`: it became worse, and somebody may have to act.
     """
 
     kind: EventKind
     subject: str
     change: str
     reason: str
+    is_trouble: bool = False
 
 
 @dataclass(frozen=True, slots=True)

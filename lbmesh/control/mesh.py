@@ -113,4 +113,6 @@ def _is_new(change: MemberChange) -> bool:
 
 def _member_event(change: MemberChange) -> Event:
     before = change.before or "unknown"
-    return Event(EventKind.MEMBER, change.name, f"{before} to {change.after}", change.reason)
+    is_worse = change.after in (MemberState.DOWN, MemberState.IMPAIRED)
+    is_trouble = is_worse or change.reason.startswith("name conflict")
+    return Event(EventKind.MEMBER, change.name, f"{before} to {change.after}", change.reason, is_trouble)

@@ -68,7 +68,7 @@ class Plane:
         """The deadline has come."""
         self._book.notice_pause(now)
         silent = tuple(
-            _forwarder_event(one.worker, one.pid, "silent", f"said nothing for {SILENT_S:g} s")
+            Event(EventKind.FORWARDER, str(one.worker), "silent", f"process {one.pid}", is_trouble=True)
             for one in self._forwarders.judge(now)
         )
         return self._settle(now, self._mesh.tick(now), events=silent)
@@ -123,7 +123,7 @@ class Plane:
     def reload_refused(self, errors: tuple[str, ...], now: float) -> Effects:
         """New settings were refused; the old ones stand."""
         self._reload = ReloadOutcome(ok=False, errors=errors, at_s=now)
-        event = Event(EventKind.RELOAD, "config", "refused", "; ".join(errors))
+        event = Event(EventKind.RELOAD, "config", "refused", "; ".join(errors), is_trouble=True)
         return self._settle(now, events=(event,))
 
     def leave(self, now: float) -> Effects:
@@ -249,9 +249,9 @@ def _once(reason: str) -> str:
 
 def _replica_event(flip: Flip) -> Event:
     change = f"{flip.before} to {flip.after.availability}"
-    return Event(EventKind.REPLICA, str(flip.replica), change, flip.after.reason)
+    is_trouble = flip.after.availability is Availability.DOWN
+    return Event(EventKind.REPLICA, str(flip.replica), change, flip.after.reason, is_trouble)
 
 
-def _forwarder_event(worker: int, pid: int, change: str, what: str = "") -> Event:
-    process = f"process {pid}"
-    return Event(EventKind.FORWARDER, str(worker), change, f"{process} {what}" if what else process)
+def _forwarder_event(worker: int, pid: int, change: str) -> Event:
+    return Event(EventKind.FORWARDER, str(worker), change, f"process {pid}")

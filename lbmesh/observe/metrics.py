@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from lbmesh import __version__
-from lbmesh.control.inputs import EventKind
+from lbmesh.control.inputs import Event, EventKind
 from lbmesh.control.state import NodeState, ReplicaState
 from lbmesh.model.health import Availability
 from lbmesh.model.member import MemberState
@@ -18,15 +18,22 @@ from lbmesh.observe.totals import TrafficTotals
 
 @dataclass(slots=True)
 class AgentFigures:
-    """What the agent counts about itself. `probes`: by (service, "success" or "failure"). `loop_lag_s`:
-    the longest of the last seconds.
+    """What the agent counts about itself. `probes`: by (service, "success" or "failure"). `reloads`: by
+    "taken" or "refused". `loop_lag_s`: the longest of the last seconds.
     """
 
     traffic: TrafficTotals = field(default_factory=TrafficTotals)
     probes: Counter[tuple[str, str]] = field(default_factory=Counter)
     events: Counter[EventKind] = field(default_factory=Counter)
+    reloads: Counter[str] = field(default_factory=Counter)
     loop_lag_s: float = 0.0
     datagrams_unsent: int = 0
+
+    def count(self, event: Event) -> None:
+        """Count an event of the plane."""
+        self.events[event.kind] += 1
+        if event.kind is EventKind.RELOAD:
+            self.reloads[event.change] += 1
 
 
 def render_metrics(
@@ -141,12 +148,19 @@ def _mesh(state: NodeState) -> Iterator[bytes]:
         "gauge",
         "Whether a balancer is reachable, as this node sees it.",
         [
-            (
-                {"member": one.name, "zone": one.zone, "state": one.state},
-                float(one.state in (MemberState.ALIVE, MemberState.IMPAIRED)),
-            )
+            ({"member": one.name, "zone": one.zone}, float(one.state in (MemberState.ALIVE, MemberState.IMPAIRED)))
             for one in state.members
         ],
+    )
+    yield from family(
+        "lbmesh_member_state",
+        "gauge",
+        "The state of a balancer, as this node sees it: 1 for the one it is in.",
+        (
+            ({"member": one.name, "state": each}, float(one.state is each))
+            for one in state.members
+            for each in MemberState
+        ),
     )
     rejected = [
         ({"reason": name.removeprefix("rejected_")}, count)
@@ -182,6 +196,15 @@ def _agent(state: NodeState, figures: AgentFigures) -> Iterator[bytes]:
         "Changes that were logged, by what they are about.",
         [({"kind": kind}, count) for kind, count in sorted(figures.events.items())],
     )
+    yield from family(
+        "lbmesh_reloads_total",
+        "counter",
+        "Reloads of the configuration since this agent started, by outcome.",
+        [({"outcome": outcome}, count) for outcome, count in sorted(figures.reloads.items())],
+    )
+    if state.reload:
+        ok = float(state.reload.ok)
+        yield from _single("lbmesh_reload_successful", "gauge", "Whether the last reload was taken.", ok)
     yield from _single(
         "lbmesh_gossip_unsent_total",
         "counter",

@@ -219,7 +219,7 @@ def test_a_frozen_forwarder_does_not_make_a_node_ready() -> None:
     plane = ready_plane()
     assert show(plane.tick(3.9)) == []
     assert plane.readiness().ready
-    assert show(plane.tick(4.0)) == ["forwarder 0 silent: process 77 said nothing for 3 s"]
+    assert show(plane.tick(4.0)) == ["forwarder 0 silent: process 77"]
     assert plane.readiness().reason == "no forwarder has said anything for 3 s: they hang"
     plane.forwarder_linked(1, 78, 4.5)
     plane.forwarder_viewed(1, ViewVersion(1, 1), 4.6)
@@ -232,7 +232,7 @@ def test_an_agent_that_stood_still_gives_its_forwarders_time_to_be_heard() -> No
     plane = ready_plane()
     assert show(plane.tick(30.0)) == []
     assert plane.readiness().ready
-    assert show(plane.tick(plane.next_deadline())) == ["forwarder 0 silent: process 77 said nothing for 3 s"]
+    assert show(plane.tick(plane.next_deadline())) == ["forwarder 0 silent: process 77"]
     assert not plane.readiness().ready
 
 

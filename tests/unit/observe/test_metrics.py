@@ -1,8 +1,8 @@
 """The page: what the node believes, under the documented names."""
 
-from lbmesh.control.inputs import EventKind
+from lbmesh.control.inputs import Event, EventKind
 from lbmesh.control.link import ReplicaTelemetry, RequestTelemetry, Telemetry
-from lbmesh.control.state import ForwarderState, NodeState, Readiness, ReplicaState
+from lbmesh.control.state import ForwarderState, NodeState, Readiness, ReloadOutcome, ReplicaState
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability, Opinion
 from lbmesh.model.member import Member, MemberState
@@ -24,9 +24,12 @@ STATE = NodeState(
     generation=2,
     view=ViewVersion(2, 5),
     readiness=Readiness(True, "ready"),
-    members=(Member("lb-b1", "zone-b", Address("10.1.0.1", 7946), 4, MemberState.DOWN, 5.0, "silent"),),
+    members=(
+        Member("lb-b1", "zone-b", Address("10.1.0.1", 7946), 4, MemberState.DOWN, 5.0, "silent"),
+        Member("lb-b2", "zone-b", Address("10.1.0.2", 7946), 4, MemberState.IMPAIRED, 5.0, "one is silent"),
+    ),
     forwarders=(ForwarderState(0, 77, 1.0, ViewVersion(2, 5), TELEMETRY),),
-    reload=None,
+    reload=ReloadOutcome(False, ("lbmesh.toml:3: bad",), 9.0),
     gossip={"datagrams_in": 5, "datagrams_out": 6, "bytes_in": 500, "rejected_forged": 3},
     local_shares=(("shop", 0.98),),
 )
@@ -40,7 +43,7 @@ def page() -> list[str]:
     figures = AgentFigures(loop_lag_s=0.002)
     figures.traffic.take(TELEMETRY)
     figures.probes["shop", "failure"] += 4
-    figures.events[EventKind.REPLICA] += 1
+    figures.count(Event(EventKind.RELOAD, "config", "refused", "lbmesh.toml:3: bad"))
     replica = ReplicaState(REPLICA, Replica(ADDRESS, "zone-a"), Availability.UNKNOWN, "", 1.0, OPINIONS)
     return b"".join(render_metrics(STATE, lambda: iter([replica]), figures)).decode().splitlines()
 
@@ -60,7 +63,13 @@ def test_the_page_says_what_is_documented() -> None:
         f'lbmesh_replica_up{{{replica},observer="merged"}} 0.5',
         f'lbmesh_replica_up{{{replica},observer="lb-a1"}} 1',
         f'lbmesh_replica_up{{{replica},observer="lb-b1"}} 0',
-        'lbmesh_member_up{member="lb-b1",zone="zone-b",state="down"} 0',
+        'lbmesh_member_up{member="lb-b1",zone="zone-b"} 0',
+        'lbmesh_member_up{member="lb-b2",zone="zone-b"} 1',
+        'lbmesh_member_state{member="lb-b1",state="alive"} 0',
+        'lbmesh_member_state{member="lb-b1",state="down"} 1',
+        'lbmesh_events_total{kind="reload"} 1',
+        'lbmesh_reloads_total{outcome="refused"} 1',
+        "lbmesh_reload_successful 0",
         'lbmesh_gossip_datagrams_total{direction="in"} 5',
         'lbmesh_gossip_rejected_total{reason="forged"} 3',
         'lbmesh_probes_total{service="shop",outcome="failure"} 4',
