@@ -25,6 +25,14 @@ class EventKind(StrEnum):
     RELOAD = "reload"
     VIEW = "view"
     NODE = "node"
+    NAME_CONFLICT = "name_conflict"
+    NAME_CLAIM = "name_claim"
+    SEEDS_SILENT = "seeds_silent"
+    OTHER_KEY = "other_key"
+
+
+WARNINGS = frozenset((EventKind.NAME_CONFLICT, EventKind.NAME_CLAIM, EventKind.SEEDS_SILENT, EventKind.OTHER_KEY))
+"""Kinds that always call for an operator."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,13 @@ from lbmesh.control.inputs import Event, EventKind
 from lbmesh.control.opinions import KEY_PREFIX, opinion_key, opinion_value, parse_opinion, parse_replica
 from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.members import MemberChange
+from lbmesh.gossip.notices import Notice
 from lbmesh.gossip.records import Row
 from lbmesh.gossip.turn import Output
 from lbmesh.model.address import Address
 from lbmesh.model.health import Opinion
 from lbmesh.model.member import Member, MemberState
 from lbmesh.model.service import ReplicaId
-
-LIVE = (MemberState.ALIVE, MemberState.IMPAIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +61,10 @@ class Mesh:
         """Gossip's counters by name; datagrams that changed nothing are `rejected_<reason>`."""
         return dict(self._gossip.counters) if self._gossip else {}
 
+    def notices(self, now: float) -> tuple[Event, ...]:
+        """What holds now and calls for an operator: name conflicts, silent seeds, other keys."""
+        return tuple(map(_notice_event, self._gossip.notices(now))) if self._gossip else ()
+
     def publish(self, now: float, words: Iterable[Opinion], withdrawn: Iterable[ReplicaId]) -> None:
         """Let the peers know this node's opinions; they go out with the next ticks."""
         if self._gossip is None:
@@ -79,7 +82,7 @@ class Mesh:
         return self._opinions(lambda _: True)
 
     def _opinions(self, wanted: Callable[[Row], bool]) -> Iterator[Opinion]:
-        zones = {member.name: member.zone for member in self.members() if member.state in LIVE}
+        zones = {member.name: member.zone for member in self.members() if member.state.is_live}
         for row in self._gossip.rows(KEY_PREFIX) if self._gossip else ():
             if wanted(row) and (opinion := self._opinion(row, zones)):
                 yield opinion
@@ -103,12 +106,12 @@ class Mesh:
             members_changed=bool(output.member_changes),
             heard=heard,
             unheard=tuple((owner, replica) for owner, key in sorted(changed) if (replica := parse_replica(key))),
-            events=tuple(map(_member_event, output.member_changes)),
+            events=(*map(_member_event, output.member_changes), *map(_notice_event, output.notices)),
         )
 
 
 def _is_new(change: MemberChange) -> bool:
-    return change.after in LIVE and change.before not in LIVE
+    return change.after.is_live and not (change.before and change.before.is_live)
 
 
 def _member_event(change: MemberChange) -> Event:
@@ -116,3 +119,7 @@ def _member_event(change: MemberChange) -> Event:
     is_worse = change.after in (MemberState.DOWN, MemberState.IMPAIRED)
     is_trouble = is_worse or change.reason.startswith("name conflict")
     return Event(EventKind.MEMBER, change.name, f"{before} to {change.after}", change.reason, is_trouble)
+
+
+def _notice_event(notice: Notice) -> Event:
+    return Event(EventKind(notice.kind.value), notice.subject, notice.what, notice.advice)

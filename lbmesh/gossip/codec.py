@@ -12,7 +12,7 @@ from lbmesh.gossip.limits import (
     VALUE_BYTES_MAX,
     ZONE_BYTES_MAX,
 )
-from lbmesh.gossip.messages import Digest, DigestEntry, Message, Ping, Pong, Rows, WireRow
+from lbmesh.gossip.messages import Conflict, Digest, DigestEntry, Message, Ping, Pong, Rows, WireRow
 from lbmesh.model.address import Address, is_ip_literal
 
 _FRAME = struct.Struct(">BH")
@@ -23,7 +23,8 @@ _DIGEST = struct.Struct(">BQQB")
 _ENTRY = struct.Struct(">QIIII")
 _MEMBER = struct.Struct(">BH")
 _EDGE = struct.Struct(">QB")
-_KIND_PING, _KIND_PONG, _KIND_ROWS, _KIND_DIGEST = 1, 2, 3, 4
+_PORT = struct.Struct(">H")
+_KIND_PING, _KIND_PONG, _KIND_ROWS, _KIND_DIGEST, _KIND_CONFLICT = 1, 2, 3, 4, 5
 _TOMBSTONE = 0xFFFF
 ROWS_FRAME_BYTES = _FRAME.size + _ROWS.size + 1
 """What a Rows message costs beyond its owner's name and its rows."""
@@ -47,6 +48,8 @@ def encode(message: Message) -> bytes:
         case Digest(answered, first, last, entries):
             head = _DIGEST.pack(answered, first, last, len(entries))
             return _frame(_KIND_DIGEST, head + b"".join(map(_encode_entry, entries)))
+        case Conflict(address):
+            return _frame(_KIND_CONFLICT, _PORT.pack(address.port) + _text(address.host))
         case _:
             assert_never(message)
 
@@ -138,6 +141,8 @@ def _decode_body(kind: int, body: _Reader) -> Message | None:
             return _decode_rows(body)
         case 4:
             return _decode_digest(body)
+        case 5:
+            return _decode_conflict(body)
         case _:
             return None
 
@@ -175,6 +180,14 @@ def _decode_digest(body: _Reader) -> Digest:
         owner_id, epoch, tag, floor, beat = body.unpack(_ENTRY)
         entries.append(DigestEntry(owner_id, Incarnation(epoch, tag), floor, beat))
     return Digest(bool(answered), first, last, tuple(entries))
+
+
+def _decode_conflict(body: _Reader) -> Conflict:
+    (port,) = body.unpack(_PORT)
+    host = body.text(HOST_BYTES_MAX)
+    if not port or not is_ip_literal(host):
+        raise ValueError("no address")
+    return Conflict(Address(host, port))
 
 
 def _frame(kind: int, body: bytes) -> bytes:

@@ -11,15 +11,20 @@ from lbmesh.gossip.codec import encode, encode_member
 from lbmesh.gossip.identity import Identity, Incarnation, KeyRing, Rng
 from lbmesh.gossip.inbox import Inbox
 from lbmesh.gossip.limits import KEY_BYTES_MAX, ROWS_PER_OWNER_MAX, VALUE_BYTES_MAX, GossipTiming
+from lbmesh.gossip.lookout import KeyFault, Lookout
 from lbmesh.gossip.members import Members
 from lbmesh.gossip.messages import Ping
+from lbmesh.gossip.namesakes import Namesakes
+from lbmesh.gossip.notices import Notice, Notices
 from lbmesh.gossip.outbox import Outbox
 from lbmesh.gossip.picture import Picture
 from lbmesh.gossip.probing import Prober
+from lbmesh.gossip.proofs import Proofs
 from lbmesh.gossip.records import EDGES_KEY, MEMBER_KEY, Records, Row, is_internal
 from lbmesh.gossip.seal import Opener, Rejection, Sealer, sealed_room
 from lbmesh.gossip.seeds import Seeds
-from lbmesh.gossip.sync import Sync
+from lbmesh.gossip.sessions import Sessions
+from lbmesh.gossip.sync import ReplyBudget, Sync
 from lbmesh.gossip.turn import Output, Turn
 from lbmesh.model.address import Address
 from lbmesh.model.member import Member, MemberState
@@ -50,9 +55,25 @@ class Gossip:
         self._seeds = Seeds(seeds, now, settings, rng)
         self._claims = Claims(settings)
         self._sync = Sync(self._records, sealed_room(identity.name), settings.push_rounds)
-        self._opener = Opener(key_ring)
+        self._notices = Notices(settings)
+        sessions = Sessions()
+        self._opener = Opener(key_ring, sessions)
         self._outbox = Outbox(Sealer(identity, key_ring), self._records, self._members, self._sync, settings, rng, now)
         self._picture = Picture(self._members, self._prober, self._records, settings, self._say_edges)
+        self._lookout = Lookout(self._seeds, self._members, self._notices, settings)
+        replies = ReplyBudget()
+        proofs = Proofs(sessions, self._prober, self._seeds, rng, settings)
+        namesakes = Namesakes(
+            self._records,
+            self._members,
+            self._sync,
+            self._outbox,
+            proofs,
+            replies,
+            self._notices,
+            self._claims,
+            settings,
+        )
         self._inbox = Inbox(
             identity.session,
             self._records,
@@ -60,10 +81,11 @@ class Gossip:
             self._prober,
             self._sync,
             self._seeds,
-            self._claims,
             self._picture,
             self._outbox,
-            settings,
+            proofs,
+            namesakes,
+            replies,
         )
         self._left = False
         self._stepped_s = now
@@ -87,6 +109,19 @@ class Gossip:
     def epoch(self) -> int:
         """The epoch this node speaks in: its identity's, or a higher one since it took its name back."""
         return self._records.own.incarnation.epoch
+
+    def notices(self, now: float) -> tuple[Notice, ...]:
+        """What an operator should look after now: name conflicts, silent seeds, other keys."""
+        return self._notices.standing(now)
+
+    @property
+    def key_faults(self) -> tuple[KeyFault, ...]:
+        """Datagrams this node's keys did not open, by reason, with the last one's source."""
+        return tuple(self._lookout.key_faults.values())
+
+    def unanswered_for_s(self, now: float) -> float:
+        """Seconds without any seed's answer and without any live peer; 0 when all is well, or no seed is due."""
+        return self._lookout.unanswered_for_s(now)
 
     def members(self) -> tuple[Member, ...]:
         """Everybody, this node included, by name."""
@@ -157,6 +192,7 @@ class Gossip:
         self._notice_pause(now)
         opened = self._opener.open(datagram)
         if isinstance(opened, Rejection):
+            self._lookout.refused(now, source, opened, turn)
             return self._finish(now, turn, opened)
         return self._finish(now, turn, self._inbox.accept(now, source, opened, turn))
 
@@ -170,6 +206,7 @@ class Gossip:
             self._outbox.send(turn, address, [encode(Ping(nonce))])
         if now >= self._seeds.deadline_s():
             self._outbox.dial_seeds(now, turn, self._seeds)
+            self._lookout.watch_seeds(now, turn)
         self._take_name_back(now)
         if now >= self._judge_s:
             self._judge_s = now + self._timing.judge_interval_s

@@ -1,14 +1,15 @@
 """What a datagram may change: who may speak, and what each message does."""
 
-from lbmesh.gossip.claims import Claims
 from lbmesh.gossip.codec import decode, encode
 from lbmesh.gossip.identity import Incarnation
-from lbmesh.gossip.limits import MEMBERS_MAX, GossipTiming
-from lbmesh.gossip.members import LIVE, MemberChange, Members
-from lbmesh.gossip.messages import Digest, Message, Ping, Pong, Rows
+from lbmesh.gossip.limits import MEMBERS_MAX
+from lbmesh.gossip.members import Members
+from lbmesh.gossip.messages import Conflict, Digest, Message, Ping, Pong, Rows
+from lbmesh.gossip.namesakes import Namesakes
 from lbmesh.gossip.outbox import Outbox
 from lbmesh.gossip.picture import Picture
 from lbmesh.gossip.probing import Prober
+from lbmesh.gossip.proofs import Proofs
 from lbmesh.gossip.records import EDGES_KEY, MEMBER_KEY, OwnerRecords, Records, is_internal
 from lbmesh.gossip.seal import Opened, Rejection
 from lbmesh.gossip.seeds import Seeds
@@ -29,10 +30,11 @@ class Inbox:
         prober: Prober,
         sync: Sync,
         seeds: Seeds,
-        claims: Claims,
         picture: Picture,
         outbox: Outbox,
-        timing: GossipTiming,
+        proofs: Proofs,
+        namesakes: Namesakes,
+        replies: ReplyBudget,
     ) -> None:
         self._own_session = own_session
         self._records = records
@@ -40,27 +42,33 @@ class Inbox:
         self._prober = prober
         self._sync = sync
         self._seeds = seeds
-        self._claims = claims
         self._picture = picture
         self._outbox = outbox
-        self._timing = timing
-        self._replies = ReplyBudget()
+        self._proofs = proofs
+        self._namesakes = namesakes
+        self._replies = replies
 
     def accept(self, now: float, source: Address, opened: Opened, turn: Turn) -> Rejection | None:
         """Let the datagram do what it may; or say why it may do nothing."""
-        if opened.session == self._own_session:
+        if opened.session.key[1] == self._own_session:
             self._seeds.is_this_node(now, source)
             return Rejection.SELF
         messages = decode(opened.payload)
         if messages is None:
             return Rejection.MALFORMED
+        was_proven = opened.session.proven_s is not None
+        if not self._proofs.hold(now, opened, messages):
+            self._ask_for_proof(now, source, opened, messages, turn)
+            return Rejection.UNPROVEN
         if opened.sender == self._records.own.name:
-            return self._accept_namesake(now, source, opened.incarnation, turn)
+            self._namesakes.meet(now, source, opened, messages, turn)
+            return Rejection.STALE_IDENTITY
         owner = self._owner(opened.sender, opened.incarnation)
         if owner is None:
             return Rejection.FULL
         if opened.incarnation < owner.incarnation:
-            return self._refuse_stale(now, source, owner, turn)
+            self._namesakes.refuse_stale(now, source, opened, messages, turn)
+            return Rejection.STALE_IDENTITY
         if opened.incarnation > owner.incarnation:
             self._restart(now, owner, opened.incarnation, turn)
         member = self._members.entries.get(opened.sender)
@@ -70,44 +78,36 @@ class Inbox:
         self._prober.poke(now, opened.sender)
         for message in messages:
             self._handle(now, source, opened.sender, message, turn)
+        if member is None and not was_proven:
+            self._outbox.send(turn, source, self._outbox.introduction())
         return None
 
-    def _accept_namesake(self, now: float, source: Address, incarnation: Incarnation, turn: Turn) -> Rejection:
-        own = self._records.own
-        if incarnation > own.incarnation:
-            self._claims.note(now, incarnation, None)
-        elif self._replies.spend(now, own.name):
-            self._outbox.send(turn, source, [encode(self._sync.notice(own))])
-        self._report_conflict(now, own.name, f"a node at {source} has this node's name", turn)
-        return Rejection.STALE_IDENTITY
-
-    def _refuse_stale(self, now: float, source: Address, owner: OwnerRecords, turn: Turn) -> Rejection:
-        if self._replies.spend(now, owner.name):
-            self._outbox.send(turn, source, [encode(self._sync.notice(owner))])
-        member = self._members.entries.get(owner.name)
-        if member is not None and now - member.heard_s <= self._timing.silent_watched_s:
-            self._report_conflict(now, owner.name, f"two nodes have this name, at {member.address} and {source}", turn)
-        return Rejection.STALE_IDENTITY
-
-    def _report_conflict(self, now: float, name: str, what: str, turn: Turn) -> None:
-        if self._claims.should_report(now, name):
-            state = self._members.entries[name].state
-            turn.changes.append(MemberChange(name, state, state, f"name conflict: {what}; rename one of them"))
+    def _ask_for_proof(
+        self, now: float, source: Address, opened: Opened, messages: tuple[Message, ...], turn: Turn
+    ) -> None:
+        """Answer its pings, for it may want a proof as well, and ping it. What is known of it goes along."""
+        frames = [encode(Pong(message.nonce)) for message in messages if isinstance(message, Ping)]
+        ping = self._proofs.ask(now, opened.session)
+        if ping is not None:
+            frames += [encode(ping), encode(self._sync.inquiry(opened.sender))]
+        self._outbox.send(turn, source, frames)
 
     def _handle(self, now: float, source: Address, sender: str, message: Message, turn: Turn) -> None:
         match message:
             case Ping(nonce):
                 frames = [encode(Pong(nonce))]
                 if sender not in self._members.entries and self._replies.spend(now, sender):
-                    frames.append(encode(self._sync.request(sender)))
+                    frames.append(encode(self._sync.inquiry(sender)))
                 self._outbox.send(turn, source, frames)
             case Pong(nonce):
-                self._seeds.answered(nonce, sender)
+                self._seeds.answered(now, nonce, sender)
                 self._prober.pong(now, sender, nonce)
             case Rows():
                 self._take_rows(now, message, turn)
             case Digest():
                 self._answer_digest(now, source, sender, message, turn)
+            case Conflict():
+                self._namesakes.hear_of(now, sender, message, turn)
 
     def _take_rows(self, now: float, batch: Rows, turn: Turn) -> None:
         if batch.owner == self._records.own.name:
@@ -132,7 +132,7 @@ class Inbox:
         if change is None:
             return
         turn.changes.append(change)
-        if change.before not in LIVE and change.after in LIVE:
+        if change.after.is_live and not (change.before and change.before.is_live):
             self._outbox.hasten_digest(now)
 
     def _answer_digest(self, now: float, source: Address, sender: str, digest: Digest, turn: Turn) -> None:
@@ -144,8 +144,7 @@ class Inbox:
             if name not in self._prober.edges:  # Of those we ping we know better, and sooner, than by hearsay.
                 self._members.heard(now, name)
         if answer.claim is not None:
-            self._claims.note(now, answer.claim.incarnation, answer.claim.beat)
-            self._report_conflict(now, self._records.own.name, "the mesh knows a later start of this name", turn)
+            self._namesakes.claimed(now, answer.claim, turn)
         self._outbox.send(turn, source, answer.frames)
 
     def _owner(self, name: str, incarnation: Incarnation) -> OwnerRecords | None:

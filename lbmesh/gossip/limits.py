@@ -25,7 +25,13 @@ SPANS_MAX = 64
 """Ranges of sequences known beyond an owner's first gap; more are forgotten, and repaired once more."""
 
 SESSIONS_MAX = 2048
-"""Replay windows kept, the least recently used given up first."""
+"""Replay windows kept of sessions that proved to live, the least recently used given up first."""
+
+SESSIONS_UNPROVEN_MAX = 512
+"""The same of sessions that did not, which recordings can fill."""
+
+NOTICES_MAX = 256
+"""Notices remembered, so as not to repeat them."""
 
 REPLAY_WINDOW = 1024
 SEEDS_MAX = 64
@@ -66,6 +72,7 @@ class GossipTiming:
     silent_watched_s: float = 2.0
     silent_unwatched_s: float = 15.0
     takeover_s: float = 10.0
-    conflict_report_s: float = 60.0
-    notice_interval_s: float = 1.0
+    proof_interval_s: float = 0.2
+    seeds_silent_s: float = 5.0
+    notice_repeat_s: float = 60.0
     observers: int = 10

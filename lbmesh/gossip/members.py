@@ -10,12 +10,10 @@ from lbmesh.gossip.verdict import Finding, Subject
 from lbmesh.model.address import Address
 from lbmesh.model.member import Member, MemberState
 
-LIVE = (MemberState.ALIVE, MemberState.IMPAIRED)
-
 
 @dataclass(frozen=True, slots=True)
 class MemberChange:
-    """A member's state changed, or (`before` is `after`) something about it is worth an event.
+    """A member's state changed, or (`before` is `after`) it restarted.
     `before` is None for a member that was unknown.
     """
 
@@ -70,11 +68,11 @@ class Members:
 
     def live(self) -> dict[str, str]:
         """{name: zone} of this node and of the members that may be reachable."""
-        return {entry.name: entry.zone for entry in self.entries.values() if entry.state in LIVE or entry is self.own}
+        return {entry.name: entry.zone for entry in self.entries.values() if entry.state.is_live or entry is self.own}
 
     def live_peers(self) -> list[Entry]:
         """Members that may be reachable, without this node."""
-        return [entry for entry in self.entries.values() if entry.state in LIVE and entry is not self.own]
+        return [entry for entry in self.entries.values() if entry.state.is_live and entry is not self.own]
 
     def heard(self, now: float, name: str) -> None:
         """The member gave a sign of life."""
@@ -106,7 +104,7 @@ class Members:
         if entry.state is MemberState.LEFT:
             entry.heard_s = now
             return entry.move(now, MemberState.ALIVE, f"came back in epoch {epoch}")
-        if restarted and entry.state in LIVE:
+        if restarted and entry.state.is_live:
             return MemberChange(name, entry.state, entry.state, f"restarted in epoch {epoch}")
         return None
 

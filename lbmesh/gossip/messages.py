@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from lbmesh.gossip.identity import Incarnation
+from lbmesh.model.address import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,5 +67,12 @@ class Digest:
     entries: tuple[DigestEntry, ...]
 
 
-Message = Ping | Pong | Rows | Digest
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Tells a member that another node, at `address`, speaks in its name."""
+
+    address: Address
+
+
+Message = Ping | Pong | Rows | Digest | Conflict
 ID_MAX = 2**64 - 1

@@ -76,13 +76,16 @@ class Outbox:
             self._push(now, turn)
 
     def dial_seeds(self, now: float, turn: Turn, seeds: Seeds) -> None:
+        """Ping the seeds that are due, and introduce this node."""
         live = self._members.live_peers()
         addresses = {entry.address for entry in live} | {self._members.own.address}
         for address, nonce in seeds.due(now, {entry.name for entry in live}, addresses):
-            own = self._records.own
-            introduction = [encode(batch) for batch in self._sync.delta(own, 0)][:1]
-            digests = [encode(digest) for digest in self._sync.digests()[:1]]
-            self.send(turn, address, [encode(Ping(nonce)), *introduction, *digests])
+            self.send(turn, address, [encode(Ping(nonce)), *self.introduction()])
+
+    def introduction(self) -> list[bytes]:
+        """Who this node is, and what it knows: enough for the two to learn all of each other."""
+        rows = [encode(batch) for batch in self._sync.delta(self._records.own, 0)][:1]
+        return rows + [encode(digest) for digest in self._sync.digests()[:1]]
 
     def _send_digests(self, now: float, turn: Turn) -> None:
         self._digest_s = now + self._timing.digest_interval_s * (0.9 + 0.2 * self._rng.random())

@@ -111,6 +111,12 @@ class Prober:
         if sent_s == edge.last_ping_s:
             edge.timeout_at_s = None
 
+    def awaits(self, now: float, name: str, nonce: int) -> bool:
+        """Is this the nonce of a ping to this member that may still be answered?"""
+        edge = self.edges.get(name)
+        sent = edge.pings if edge else ()
+        return any(known == nonce and now - sent_s <= self._timing.late_pong_s for known, sent_s in sent)
+
     def _flip(self, edge: Edge, *, broken: bool) -> None:
         self.flips += edge.broken is not broken
         edge.broken = broken

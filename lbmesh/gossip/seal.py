@@ -5,8 +5,7 @@ never repeat a nonce under the same key. docs/WIRE.md has the layout.
 """
 
 import struct
-from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from cryptography.exceptions import InvalidTag
@@ -15,12 +14,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from lbmesh.gossip.identity import KEY_BYTES, Identity, Incarnation, KeyRing, incarnation_of
-from lbmesh.gossip.limits import DATAGRAM_BYTES_MAX, NAME_BYTES_MAX, REPLAY_WINDOW, SESSIONS_MAX
+from lbmesh.gossip.limits import DATAGRAM_BYTES_MAX, NAME_BYTES_MAX
+from lbmesh.gossip.sessions import Session, Sessions
 
 WIRE_VERSION = 1
 _HEADER = struct.Struct(">B4s16sIQB")
 _TAG_BYTES = 16
-_WINDOW_MASK = (1 << REPLAY_WINDOW) - 1
 
 
 class Rejection(StrEnum):
@@ -34,6 +33,7 @@ class Rejection(StrEnum):
     REPLAYED = "replayed"
     MALFORMED = "malformed"
     SELF = "self"
+    UNPROVEN = "unproven"
     STALE_IDENTITY = "stale_identity"
     FULL = "full"
     LEFT = "left"
@@ -41,10 +41,10 @@ class Rejection(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An authentic, fresh datagram: who sent it, and its payload in clear."""
+    """An authentic datagram, not seen before: who sent it, and its payload in clear."""
 
     sender: str
-    session: bytes
+    session: Session
     incarnation: Incarnation
     payload: bytes
 
@@ -74,39 +74,12 @@ class Sealer:
         return clear + self._cipher.encrypt(_nonce(self._counter), payload, clear)
 
 
-@dataclass(slots=True)
-class ReplayWindow:
-    """Which of the last 1024 counters were seen; anything older counts as seen (RFC 4303, 3.4.3)."""
-
-    highest: int = 0
-    bits: int = 0
-
-    def seen(self, counter: int) -> bool:
-        """True when the counter must not be accepted again."""
-        offset = self.highest - counter
-        return counter == 0 or offset >= REPLAY_WINDOW or (offset >= 0 and bool(self.bits >> offset & 1))
-
-    def mark(self, counter: int) -> None:
-        """Remember an unseen counter."""
-        if counter > self.highest:
-            self.bits = ((self.bits << min(counter - self.highest, REPLAY_WINDOW)) | 1) & _WINDOW_MASK
-            self.highest = counter
-        else:
-            self.bits |= 1 << (self.highest - counter)
-
-
-@dataclass(slots=True)
-class _Session:
-    ciphers: dict[bytes, AESGCM] = field(default_factory=dict)
-    window: ReplayWindow = field(default_factory=ReplayWindow)
-
-
 class Opener:
     """Opens what arrives. Nothing is remembered of a datagram until it has proved authentic."""
 
-    def __init__(self, key_ring: KeyRing) -> None:
+    def __init__(self, key_ring: KeyRing, sessions: Sessions) -> None:
         self._key_ring = key_ring
-        self._sessions: OrderedDict[tuple[bytes, bytes], _Session] = OrderedDict()
+        self._sessions = sessions
 
     def open(self, datagram: bytes) -> Opened | Rejection:
         """The datagram's content, or why it is refused. Never raises."""
@@ -123,49 +96,33 @@ class Opener:
         if not 1 <= name_length <= NAME_BYTES_MAX or len(datagram) < clear_bytes + _TAG_BYTES:
             return Rejection.TRUNCATED
         name = datagram[_HEADER.size : clear_bytes]
-        known = self._sessions.get((name, session_id))
-        session = known or _Session()
+        session = self._sessions.find((name, session_id)) or Session((name, session_id))
         if session.window.seen(counter):
             return Rejection.REPLAYED
-        payload = self._decrypt(session, key_id, name, session_id, counter, datagram, clear_bytes)
+        payload = self._decrypt(session, key_id, counter, datagram, clear_bytes)
         if isinstance(payload, Rejection):
             return payload
         session.window.mark(counter)
-        self._remember((name, session_id), session)
+        self._sessions.remember(session)
         try:
             sender = name.decode()
         except UnicodeDecodeError:
             return Rejection.MALFORMED
-        return Opened(sender, session_id, incarnation_of(epoch, session_id), payload)
+        return Opened(sender, session, incarnation_of(epoch, session_id), payload)
 
-    def _decrypt(
-        self,
-        session: _Session,
-        key_id: bytes,
-        name: bytes,
-        session_id: bytes,
-        counter: int,
-        datagram: bytes,
-        clear: int,
-    ) -> bytes | Rejection:
+    def _decrypt(self, session: Session, key_id: bytes, counter: int, datagram: bytes, clear: int) -> bytes | Rejection:
         cipher = session.ciphers.get(key_id)
         if cipher is None:
             key = self._key_ring.find(key_id)
             if key is None:
                 return Rejection.UNKNOWN_KEY
-            cipher = _cipher(key, name, session_id)
+            cipher = _cipher(key, *session.key)
         try:
             payload = cipher.decrypt(_nonce(counter), datagram[clear:], datagram[:clear])
         except InvalidTag:
             return Rejection.FORGED
         session.ciphers[key_id] = cipher
         return payload
-
-    def _remember(self, key: tuple[bytes, bytes], session: _Session) -> None:
-        self._sessions[key] = session
-        self._sessions.move_to_end(key)
-        if len(self._sessions) > SESSIONS_MAX:
-            self._sessions.popitem(last=False)
 
     def __len__(self) -> int:
         return len(self._sessions)

@@ -12,6 +12,7 @@ from lbmesh.model.address import Address
 class _Seed:
     due_s: float
     nonce: int | None = None
+    own: bool = False
     member: str | None = None
 
 
@@ -22,6 +23,7 @@ class Seeds:
         self._timing = timing
         self._rng = rng
         self._seeds: dict[Address, _Seed] = {}
+        self._answered_s = now
         self.replace(addresses, now)
 
     def replace(self, addresses: Collection[Address], now: float) -> None:
@@ -41,16 +43,34 @@ class Seeds:
                 seed.nonce = self._rng.getrandbits(64)
                 yield address, seed.nonce
 
-    def answered(self, nonce: int, member: str) -> None:
+    def awaits(self, nonce: int) -> bool:
+        """Is this what a seed was last asked to give back?"""
+        return any(seed.nonce == nonce for seed in self._seeds.values())
+
+    def answered(self, now: float, nonce: int, member: str) -> None:
         """A member gave a nonce back: if it was a seed's, that is who lives there."""
         for seed in self._seeds.values():
             if seed.nonce == nonce:
                 seed.nonce, seed.member = None, member
+                self._answered_s = now
+
+    def silent_for_s(self, now: float, *, alone: bool) -> float:
+        """Seconds since a seed last answered, or a member was live; 0 without seeds other than this node.
+        `alone`: no member is live now.
+        """
+        if not alone or all(seed.own for seed in self._seeds.values()):
+            self._answered_s = now
+        return now - self._answered_s
+
+    def addresses(self) -> list[Address]:
+        """The seeds but for this node."""
+        return [address for address, seed in self._seeds.items() if not seed.own]
 
     def is_this_node(self, now: float, address: Address) -> None:
         """The seed's address is our own: look again in a minute only."""
         seed = self._seeds.get(address)
         if seed is not None:
+            seed.own = True
             seed.due_s = now + self._timing.own_seed_interval_s
 
     def deadline_s(self) -> float:

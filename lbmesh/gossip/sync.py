@@ -138,13 +138,12 @@ class Sync:
         owner = self._records.owners[self._records.ids[identifier]]
         return DigestEntry(identifier, owner.incarnation, owner.floor, owner.beat)
 
-    def request(self, name: str) -> Digest:
-        """Asks for all of one owner's rows."""
-        return Digest(True, 0, 0, (DigestEntry(member_id(name), Incarnation(0, 0), 0, 0),))
-
-    def notice(self, owner: OwnerRecords) -> Digest:
-        """Tells a sender that a newer incarnation of its name is known."""
-        return Digest(True, 0, 0, (self._entry(member_id(owner.name)),))
+    def inquiry(self, name: str) -> Digest:
+        """Tells what is known of one owner, and so asks for the rest, or says that a later start of it is known."""
+        identifier = member_id(name)
+        known = name in self._records.owners
+        entry = self._entry(identifier) if known else DigestEntry(identifier, Incarnation(0, 0), 0, 0)
+        return Digest(True, 0, 0, (entry,))
 
     def answer(self, digest: Digest) -> DigestAnswer:
         """Compare a peer's digest with what is known here: send what it lacks, ask for what we lack."""

@@ -3,16 +3,20 @@
 from dataclasses import dataclass, field
 
 from lbmesh.gossip.members import MemberChange
+from lbmesh.gossip.notices import Notice
 from lbmesh.model.address import Address
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What one step calls for. `rows_changed`: (owner, key). `rejected`: why a datagram changed nothing."""
+    """What one step calls for. `rows_changed`: (owner, key). `notices`: warnings for an operator.
+    `rejected`: why a datagram changed nothing.
+    """
 
     datagrams: tuple[tuple[Address, bytes], ...] = ()
     member_changes: tuple[MemberChange, ...] = ()
     rows_changed: tuple[tuple[str, str], ...] = ()
+    notices: tuple[Notice, ...] = ()
     rejected: str | None = None
 
 
@@ -23,7 +27,8 @@ class Turn:
     datagrams: list[tuple[Address, bytes]] = field(default_factory=list)
     changes: list[MemberChange] = field(default_factory=list)
     rows: list[tuple[str, str]] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
 
     def output(self, rejected: str | None = None) -> Output:
         """The finished output."""
-        return Output(tuple(self.datagrams), tuple(self.changes), tuple(self.rows), rejected)
+        return Output(tuple(self.datagrams), tuple(self.changes), tuple(self.rows), tuple(self.notices), rejected)

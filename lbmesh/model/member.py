@@ -16,6 +16,11 @@ class MemberState(StrEnum):
     DOWN = "down"
     LEFT = "left"
 
+    @property
+    def is_live(self) -> bool:
+        """True for a member that takes part: it may be reachable, and what it says counts."""
+        return self in (MemberState.ALIVE, MemberState.IMPAIRED)
+
 
 @dataclass(frozen=True, slots=True)
 class Member:

@@ -13,6 +13,7 @@ from functools import partial
 from lbmesh.gossip.core import Gossip, Output
 from lbmesh.gossip.identity import Identity, KeyRing
 from lbmesh.gossip.members import MemberChange
+from lbmesh.gossip.notices import Notice
 from lbmesh.model.address import Address
 from lbmesh.model.member import MemberState
 
@@ -47,9 +48,14 @@ class World:
         self.seed = seed
         self.now = 0.0
         self.loss = 0.0
+        self.records = False
+        """Keep what is sent in `sent`, as somebody on the path could."""
+
         self.delay_s = delay_s
         self.jitter_s = jitter_s
         self.changes: list[tuple[float, str, MemberChange]] = []
+        self.notices: list[tuple[float, str, Notice]] = []
+        self.sent: list[tuple[Node, Address, bytes]] = []
         self.is_cut: Callable[[Node, Node], bool] = lambda _source, _target: False
         self._rng = random.Random(seed)
         self._heap: list[tuple[float, int, Event]] = []
@@ -166,6 +172,8 @@ class World:
 
     def _carry_out(self, node: Node, output: Output) -> None:
         self.changes += [(self.now, node.name, change) for change in output.member_changes]
+        self.notices += [(self.now, node.name, notice) for notice in output.notices]
+        self.sent += [(node, address, datagram) for address, datagram in output.datagrams if self.records]
         for address, datagram in output.datagrams:
             self._send(node, address, datagram)
 

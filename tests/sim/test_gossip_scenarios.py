@@ -2,6 +2,7 @@
 
 import pytest
 
+from lbmesh.gossip.notices import NoticeKind
 from lbmesh.model.member import MemberState
 from tests.sim.gossip_world import Node, World
 
@@ -201,7 +202,37 @@ def test_a_lost_boot_counter_gets_its_name_back(seed: int) -> None:
     world.start("b1")
     world.run(1.0)
     settled(world, within_s=15.0)
-    assert any("name conflict" in change.reason for _, _, change in world.changes)
+    assert [notice.kind for _, name, notice in world.notices if name == "b1"] == [NoticeKind.NAME_CLAIM]
+    assert not [notice for _, _, notice in world.notices if notice.kind is NoticeKind.NAME_CONFLICT]
+
+
+@SEEDS
+def test_recordings_change_nothing_at_a_node_that_restarted(seed: int) -> None:
+    world = World(seed, {"a": 1, "b": 1})
+    world.records = True
+    world.start_all()
+    world.run(3.0)
+    recorded = [(sender.address, datagram) for sender, address, datagram in world.sent if sender.name == "a1"]
+    assert len(recorded) > 20
+    world.crash("a1", "b1")
+    world.start("b1")
+    world.run(1.0)
+    gossip = world.nodes["b1"].gossip
+    assert gossip is not None
+    before = gossip.members()
+    for source, datagram in recorded * 2:
+        output = gossip.receive(world.now, source, datagram)
+        assert output.rejected in ("unproven", "replayed")
+        world.run(0.01)
+    assert gossip.members() == before
+    assert [member.name for member in before] == ["b1"]
+    world.start("a1")
+    world.run_until(world.all_alive, within_s=3.0)
+    for source, datagram in recorded:
+        assert gossip.receive(world.now, source, datagram).rejected
+    settled(world, within_s=0.1)
+    kinds = {notice.kind for _, _, notice in world.notices}
+    assert kinds <= {NoticeKind.SEEDS_SILENT}, f"seed {seed}"
 
 
 @SEEDS

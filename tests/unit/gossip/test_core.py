@@ -5,12 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbmesh.gossip.codec import encode, encode_member
+from lbmesh.gossip.codec import decode, encode, encode_member
 from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.identity import Identity, Incarnation, KeyRing
 from lbmesh.gossip.limits import ROWS_PER_OWNER_MAX, VALUE_BYTES_MAX
-from lbmesh.gossip.messages import Ping, Rows, WireRow
-from lbmesh.gossip.seal import Sealer
+from lbmesh.gossip.messages import Conflict, Digest, DigestEntry, Message, Ping, Pong, Rows, WireRow
+from lbmesh.gossip.notices import NoticeKind
+from lbmesh.gossip.seal import Opened, Opener, Sealer
+from lbmesh.gossip.sessions import Sessions
+from lbmesh.gossip.turn import Output
 from lbmesh.model.address import Address
 from lbmesh.model.member import MemberState
 
@@ -38,10 +41,30 @@ def introduction(who: Identity, *, left: bool = False, rows: tuple[WireRow, ...]
     return encode(Rows(who.name, who.incarnation, 0, 0, 0, (own, *rows)))
 
 
+def said(output: Output) -> list[tuple[Address, Message]]:
+    """What a step sends, opened."""
+    opener = Opener(RING, Sessions())
+    messages: list[tuple[Address, Message]] = []
+    for address, datagram in output.datagrams:
+        opened = opener.open(datagram)
+        assert isinstance(opened, Opened)
+        messages += [(address, message) for message in decode(opened.payload) or ()]
+    return messages
+
+
+def prove(gossip: Gossip, sealer: Sealer, epoch: int, *, now: float = NOW, source: Address = THERE) -> Output:
+    """Give back the nonce that the node asks of a session it does not know."""
+    output = gossip.receive(now, source, sealer.seal(epoch, b""))
+    assert output.rejected == "unproven"
+    (nonce,) = (message.nonce for _, message in said(output) if isinstance(message, Ping))
+    return gossip.receive(now, source, sealer.seal(epoch, encode(Pong(nonce))))
+
+
 def met(epoch: int = 1) -> tuple[Gossip, Sealer]:
     """A node that has met "there", and the latter's sealer."""
     gossip, there = node(), identity("there", epoch)
     sealer = Sealer(there, RING)
+    prove(gossip, sealer, epoch)
     gossip.receive(NOW, THERE, sealer.seal(epoch, introduction(there)))
     assert [member.name for member in gossip.members()] == ["here", "there"]
     return gossip, sealer
@@ -90,7 +113,9 @@ def test_a_member_that_speaks_gibberish_changes_nothing(payload: bytes) -> None:
 def test_a_replayed_datagram_and_one_of_an_older_epoch_change_nothing() -> None:
     gossip, _ = met(epoch=5)
     old = identity("there", 4, b"old session 0000")
-    row = Sealer(old, RING).seal(4, introduction(old, rows=(WireRow("row", 2, b"old"),)))
+    sealer = Sealer(old, RING)
+    prove(gossip, sealer, 4)
+    row = sealer.seal(4, introduction(old, rows=(WireRow("row", 2, b"old"),)))
     before = believes(gossip)
     assert gossip.receive(NOW, THERE, row).rejected == "stale_identity"
     assert gossip.receive(NOW, THERE, row).rejected == "replayed"
@@ -115,7 +140,9 @@ def test_a_ping_is_answered_to_where_it_came_from() -> None:
 
 def test_strangers_that_say_goodbye_are_not_remembered() -> None:
     gossip, there = node(), identity("there")
-    gossip.receive(NOW, THERE, Sealer(there, RING).seal(1, introduction(there, left=True)))
+    sealer = Sealer(there, RING)
+    prove(gossip, sealer, 1)
+    gossip.receive(NOW, THERE, sealer.seal(1, introduction(there, left=True)))
     assert [member.name for member in gossip.members()] == ["here"]
 
 
@@ -125,14 +152,98 @@ def test_its_own_datagrams_are_no_peer() -> None:
     assert gossip.receive(NOW, THERE, datagram).rejected == "self"
 
 
-def test_a_second_node_of_the_same_name_is_reported_and_refused() -> None:
+def test_a_session_that_has_proved_nothing_may_only_ping() -> None:
+    gossip, there = node(), identity("there")
+    before = believes(gossip)
+    sealer = Sealer(there, RING)
+    digest = Digest(False, 0, 2**64 - 1, (DigestEntry(7, Incarnation(1, 1), 9, 9),))
+    everything = introduction(there) + encode(digest) + encode(Ping(7)) + encode(Pong(8))
+    output = gossip.receive(NOW, THERE, sealer.seal(1, everything))
+    assert output.rejected == "unproven"
+    assert believes(gossip) == before
+    assert not output.rows_changed
+    assert not output.member_changes
+    pong, ping, inquiry = (message for _, message in said(output))
+    assert (pong, type(inquiry)) == (Pong(7), Digest)
+    moment_later = gossip.receive(NOW + 0.01, THERE, sealer.seal(1, everything))
+    assert [message for _, message in said(moment_later)] == [Pong(7)], "it is asked at most five times a second"
+    assert isinstance(ping, Ping)
+    proof = gossip.receive(NOW + 0.02, THERE, sealer.seal(1, encode(Pong(ping.nonce)) + introduction(there)))
+    assert [change.name for change in proof.member_changes] == ["there"]
+
+
+def test_a_second_node_of_the_same_name_is_told_of_to_all_once_a_minute() -> None:
     gossip, _ = met(epoch=5)
     twin = identity("there", 4, b"twin of there 00")
-    output = gossip.receive(NOW + 1, HERE, Sealer(twin, RING).seal(4, introduction(twin)))
+    sealer = Sealer(twin, RING)
+    output = prove(gossip, sealer, 4, source=HERE)
     assert output.rejected == "stale_identity"
-    assert ["name conflict" in change.reason for change in output.member_changes] == [True]
-    again = gossip.receive(NOW + 1, HERE, Sealer(twin, RING).seal(4, introduction(twin)))
-    assert not again.member_changes
+    assert not output.member_changes
+    (notice,) = output.notices
+    assert (notice.kind, notice.subject) == (NoticeKind.NAME_CONFLICT, "there")
+    assert (THERE, Conflict(HERE)) in said(output), "the one that holds the name is told, too"
+    again = gossip.receive(NOW + 1, HERE, sealer.seal(4, introduction(twin)))
+    assert again.rejected == "stale_identity"
+    assert not again.notices
+    assert gossip.notices(NOW + 1) == (notice,)
+    assert gossip.notices(NOW + 1000) == ()
+
+
+def test_the_holder_of_a_name_that_hears_of_another_says_so_once_a_minute() -> None:
+    gossip, peer = met()
+    conflict = encode(Conflict(Address("10.9.9.9", 7946)))
+    (notice,) = gossip.receive(NOW, THERE, peer.seal(1, conflict)).notices
+    assert (notice.kind, notice.subject) == (NoticeKind.NAME_CONFLICT, "here")
+    assert "10.9.9.9:7946" in notice.what
+    assert not gossip.receive(NOW + 59, THERE, peer.seal(1, conflict)).notices
+    assert gossip.receive(NOW + 61, THERE, peer.seal(1, conflict)).notices
+
+
+def test_a_recording_of_an_earlier_start_is_no_second_node() -> None:
+    gossip, before = met(epoch=4)
+    recorded = before.seal(4, introduction(identity("there", 4)))
+    now = identity("there", 5, b"second start 000")
+    sealer = Sealer(now, RING)
+    prove(gossip, sealer, 5, now=NOW + 10)
+    gossip.receive(NOW + 10, THERE, sealer.seal(5, introduction(now)))
+    assert gossip.members()[1].epoch == 5
+    assert gossip.receive(NOW + 10, THERE, recorded).rejected == "stale_identity"
+    assert gossip.notices(NOW + 10) == ()
+
+
+def test_silent_seeds_are_reported_until_one_answers() -> None:
+    gossip = node(seeds=(THERE,))
+    notices = [notice for step in range(700) for notice in gossip.tick(NOW + step / 10).notices]
+    assert [notice.kind for notice in notices] == [NoticeKind.SEEDS_SILENT] * 2, "twice in 70 s"
+    assert notices[0].what.startswith("no seed of 10.0.1.1:7946 has answered for ")
+    assert gossip.unanswered_for_s(NOW + 70) == 70
+    sealer = Sealer(identity("there"), RING)
+    prove(gossip, sealer, 1, now=NOW + 70)
+    gossip.receive(NOW + 70, THERE, sealer.seal(1, introduction(identity("there"))))
+    assert gossip.unanswered_for_s(NOW + 70) == 0
+    gossip.tick(NOW + 72)
+    assert gossip.notices(NOW + 72) == ()
+
+
+def test_a_node_that_is_its_only_seed_misses_nobody() -> None:
+    gossip = node(seeds=(THERE,))
+    ((_, datagram),) = gossip.tick(NOW).datagrams
+    assert gossip.receive(NOW, THERE, datagram).rejected == "self"
+    assert [notice for second in range(90) for notice in gossip.tick(NOW + second).notices] == []
+
+
+def test_another_key_is_reported_once_a_minute_with_its_last_source() -> None:
+    gossip = node()
+    other = Sealer(identity("there"), KeyRing((b"o" * 32,)))
+    said_at = []
+    for second in range(100):
+        output = gossip.receive(NOW + second, Address("10.0.1.1", 1000 + second), other.seal(1, b""))
+        assert output.rejected == "unknown_key"
+        said_at += [second for _ in output.notices]
+    assert said_at == [0, 60]
+    (fault,) = gossip.key_faults
+    assert (fault.reason, fault.count, fault.source) == ("unknown_key", 100, Address("10.0.1.1", 1099))
+    assert "10.0.1.1:1099" in gossip.notices(NOW + 100)[0].what
 
 
 def test_leaving_tells_every_live_member_and_then_is_silent() -> None:
