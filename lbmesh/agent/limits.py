@@ -3,8 +3,9 @@
 INHERIT_WAIT_S = 0.5
 """A new agent waits this long at most for its forwarders to say what they serve from."""
 
-TICK_S = 0.05
-"""How often the agent stamps its tick slot; the sentinel kills an agent whose stamp is seconds old."""
+TICK_S = 0.2
+"""How often the agent stamps its tick slot; the sentinel kills an agent whose stamp is seconds old, and each stamp
+costs a round of the loop, some 0.1 ms."""
 
 LAG_WINDOW_S = 10.0
 """The loop's lag is the longest within this time."""
@@ -19,6 +20,7 @@ The first of several changes is never held back."""
 PROBES_IN_FLIGHT_MAX = 64
 """Probes under way at once; what is due beyond that waits its turn."""
 
+PROBE_HEAD_BYTES_MAX = 64 * 1024
 PROBE_BODY_BYTES_MAX = 64 * 1024
 """Read of a probe's response, so that a replica is not reset in the middle of a small answer; then closed."""
 

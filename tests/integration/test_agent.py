@@ -89,13 +89,33 @@ def test_a_probe_tells_refusal_from_silence_from_nonsense(tmp_path: Path) -> Non
         connection.read_head()
         connection.send(b"SSH-2.0-whatever\r\n\r\n")
 
-    with silent_address() as silent, running_origin(nonsense) as odd:
-        replicas = [refused_address(), silent, odd.address]
+    def close_at_once(connection: OriginConnection) -> None:
+        connection.read_head()
+
+    def close_unread(connection: OriginConnection) -> None:
+        connection.read_exactly(1)
+
+    def cut(connection: OriginConnection) -> None:
+        connection.read_head()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab")
+
+    with (
+        silent_address() as silent,
+        running_origin(nonsense) as odd,
+        running_origin(close_at_once) as closing,
+        running_origin(close_unread) as resetting,
+        running_origin(cut) as cutting,
+    ):
+        origins = [odd, closing, resetting, cutting]
+        replicas = [refused_address(), silent, *(origin.address for origin in origins)]
         with running_agent(tmp_path, config(replicas)) as agent:
-            view = agent.link().view_with("down", "down", "down")
-    reasons = [one.reason for one in view.services[0].replicas]
-    assert reasons[:2] == ["connection refused", "no answer within 0.15s"]
-    assert reasons[2].startswith("not HTTP, or cut short: ")
+            view = agent.link().view_with(*["down"] * 6)
+    assert [one.reason for one in view.services[0].replicas] == [
+        "connection refused",
+        "no answer within 0.15s",
+        "not HTTP: illegal status line",
+        *["connection closed before a whole answer"] * 3,
+    ]
 
 
 def while_set(alive: threading.Event) -> Behaviour:
