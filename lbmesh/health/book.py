@@ -21,6 +21,12 @@ from lbmesh.model.service import HealthCheck, ReplicaId, Service
 REVISITS_PER_STEP = 64
 """With 100 members one revisit hashes 100 times at worst, some 0.1 ms; a step of the agent has 10 ms."""
 
+REFRESH_AFTER = 0.75
+"""A word that stands is said again after this part of the interval, once there is newer evidence for it."""
+
+REFRESHES_PER_STEP = 64
+"""Some 20 µs each."""
+
 PAUSE_S = 1.0
 """A deadline missed by more than this means that this node stood still (stopped, or its machine was
 paused).
@@ -73,6 +79,7 @@ class HealthBook:
         self._revisits: dict[ReplicaId, None] = {}
         self._timers: list[tuple[float, ReplicaId]] = []
         self._withdrawn: list[ReplicaId] = []
+        self._unsaid: dict[ReplicaId, None] = {}
         self._promised_s = inf
 
     def configure(self, services: Iterable[Service], now: float) -> None:
@@ -203,12 +210,12 @@ class HealthBook:
             flip for name in dict.fromkeys(one.replica.service for one in touched) for flip in self._flip(name, now)
         ]
         probes = [order for record in touched if (order := self._probe(record, now))]
-        words = [word for record in touched if (word := self._word(record, now))]
+        words = self._words(touched, now)
         while self._timers and not self._due(*self._timers[0]):
             heappop(self._timers)
         withdrawn, self._withdrawn = tuple(self._withdrawn), []
         self._promised_s = max(now, self.next_deadline())
-        return Ready(tuple(probes), tuple(words), withdrawn, tuple(flips))
+        return Ready(tuple(probes), words, withdrawn, tuple(flips))
 
     def _due(self, timer_s: float, replica: ReplicaId) -> Record | None:
         """The record this timer belongs to; None for a timer that has been replaced since."""
@@ -249,22 +256,30 @@ class HealthBook:
                 heappush(self._timers, (timer_s, record.replica))
         return order
 
-    def _word(self, record: Record, now: float) -> Opinion | None:
-        """This node's opinion if its peers should hear it now: when it changed, and once an interval."""
-        verdict, published = record.verdict, record.published
-        if verdict.availability is Availability.UNKNOWN or not verdict.first_hand:
-            if published:
+    def _words(self, touched: Iterable[Record], now: float) -> tuple[Opinion, ...]:
+        """What peers should hear now: at once what has changed. What stands is said again once an interval, and
+        then all of it together: a few datagrams, each sent on by every peer, instead of some for each replica.
+        """
+        said: dict[ReplicaId, Opinion] = {}
+        is_time = False
+        for record in touched:
+            word, published = record.own_word(self._node, self._zone), record.published
+            if word is None and published:
                 record.published = None
                 self._withdrawn.append(record.replica)
-            return None
-        up = verdict.availability is Availability.UP
-        if published and published.up is up:
-            is_old = published.at_s + record.check.interval_s / 2 <= now
-            if not (is_old and verdict.at_s > published.at_s):
-                return None
-        word = Opinion(self._node, self._zone, record.replica, up, verdict.at_s, verdict.reason)
-        record.published = replace(word, at_s=now)
-        return word
+            elif word and (not published or published.up is not word.up):
+                said[record.replica] = word
+            elif word and published and word.at_s > published.at_s:
+                self._unsaid[record.replica] = None
+                is_time |= published.at_s + REFRESH_AFTER * record.check.interval_s <= now
+        for replica in list(self._unsaid)[:REFRESHES_PER_STEP] if is_time else ():
+            del self._unsaid[replica]
+            known = self._records.get(replica)
+            if known and known.published and (word := known.own_word(self._node, self._zone)):
+                said[replica] = word
+        for replica, word in said.items():
+            self._records[replica].published = replace(word, at_s=now)
+        return tuple(said.values())
 
     def next_deadline(self) -> float:
         """When `ready` has something to do without further input; infinite when never."""
@@ -288,8 +303,5 @@ class HealthBook:
         if record is None:
             return ()
         words = tuple(record.opinions[name] for name in sorted(record.opinions))
-        verdict = record.verdict
-        if verdict.availability is Availability.UNKNOWN or not verdict.first_hand:
-            return words
-        up = verdict.availability is Availability.UP
-        return (Opinion(self._node, self._zone, replica, up, verdict.at_s, verdict.reason), *words)
+        own = record.own_word(self._node, self._zone)
+        return (own, *words) if own else words

@@ -102,6 +102,13 @@ class Record:
         """Requests succeed again."""
         self.suspicion = Suspicion()
 
+    def own_word(self, node: str, zone: str) -> Opinion | None:
+        """This node's opinion; None while it has seen nothing itself, for what it inherited is not its own to say."""
+        verdict = self.verdict
+        if verdict.availability is Availability.UNKNOWN or not verdict.first_hand:
+            return None
+        return Opinion(node, zone, self.replica, verdict.availability is Availability.UP, verdict.at_s, verdict.reason)
+
     @property
     def needs_own_word(self) -> bool:
         """True when this node must look for itself though others are assigned to: nobody says anything,
