@@ -22,7 +22,7 @@ REVISITS_PER_STEP = 64
 """With 100 members one revisit hashes 100 times at worst, some 0.1 ms; a step of the agent has 10 ms."""
 
 REFRESH_AFTER = 0.75
-"""A word that stands is said again after this part of the interval, once there is newer evidence for it."""
+"""Words that stand are said again this part of the interval after the last time, where there is newer evidence."""
 
 REFRESHES_PER_STEP = 64
 """Some 20 µs each."""
@@ -80,6 +80,7 @@ class HealthBook:
         self._timers: list[tuple[float, ReplicaId]] = []
         self._withdrawn: list[ReplicaId] = []
         self._unsaid: dict[ReplicaId, None] = {}
+        self._refreshed_s = -inf
         self._promised_s = inf
 
     def configure(self, services: Iterable[Service], now: float) -> None:
@@ -271,12 +272,14 @@ class HealthBook:
                 said[record.replica] = word
             elif word and published and word.at_s > published.at_s:
                 self._unsaid[record.replica] = None
-                is_time |= published.at_s + REFRESH_AFTER * record.check.interval_s <= now
+                is_time |= self._refreshed_s + REFRESH_AFTER * record.check.interval_s <= now
         for replica in list(self._unsaid)[:REFRESHES_PER_STEP] if is_time else ():
             del self._unsaid[replica]
             known = self._records.get(replica)
             if known and known.published and (word := known.own_word(self._node, self._zone)):
                 said[replica] = word
+        if is_time and not self._unsaid:
+            self._refreshed_s = now
         for replica, word in said.items():
             self._records[replica].published = replace(word, at_s=now)
         return tuple(said.values())
