@@ -31,10 +31,6 @@ class EventKind(StrEnum):
     OTHER_KEY = "other_key"
 
 
-WARNINGS = frozenset((EventKind.NAME_CONFLICT, EventKind.NAME_CLAIM, EventKind.SEEDS_SILENT, EventKind.OTHER_KEY))
-"""Kinds that always call for an operator."""
-
-
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something an operator may want to know later: what (`kind`, `subject`) became what (`change`), and

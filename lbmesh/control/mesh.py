@@ -116,10 +116,9 @@ def _is_new(change: MemberChange) -> bool:
 
 def _member_event(change: MemberChange) -> Event:
     before = change.before or "unknown"
-    is_worse = change.after in (MemberState.DOWN, MemberState.IMPAIRED)
-    is_trouble = is_worse or change.reason.startswith("name conflict")
+    is_trouble = change.after in (MemberState.DOWN, MemberState.IMPAIRED)
     return Event(EventKind.MEMBER, change.name, f"{before} to {change.after}", change.reason, is_trouble)
 
 
 def _notice_event(notice: Notice) -> Event:
-    return Event(EventKind(notice.kind.value), notice.subject, notice.what, notice.advice)
+    return Event(EventKind(notice.kind.value), notice.subject, notice.what, notice.advice, is_trouble=True)

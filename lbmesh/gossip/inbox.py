@@ -5,7 +5,7 @@ from lbmesh.gossip.identity import Incarnation
 from lbmesh.gossip.limits import MEMBERS_MAX
 from lbmesh.gossip.members import Members
 from lbmesh.gossip.messages import Conflict, Digest, Message, Ping, Pong, Rows
-from lbmesh.gossip.namesakes import Namesakes
+from lbmesh.gossip.namesakes import Namesakes, pongs
 from lbmesh.gossip.outbox import Outbox
 from lbmesh.gossip.picture import Picture
 from lbmesh.gossip.probing import Prober
@@ -86,7 +86,9 @@ class Inbox:
         self, now: float, source: Address, opened: Opened, messages: tuple[Message, ...], turn: Turn
     ) -> None:
         """Answer its pings, for it may want a proof as well, and ping it. What is known of it goes along."""
-        frames = [encode(Pong(message.nonce)) for message in messages if isinstance(message, Ping)]
+        owner = self._records.owners.get(opened.sender)
+        outranked = owner is not None and opened.incarnation < owner.incarnation
+        frames = [encode(pong) for pong in pongs(messages, outranked=outranked)]
         ping = self._proofs.ask(now, opened.session)
         if ping is not None:
             frames += [encode(ping), encode(self._sync.inquiry(opened.sender))]

@@ -39,7 +39,8 @@ class Lookout:
 
     def unanswered_for_s(self, now: float) -> float:
         """Seconds since a seed answered or a peer was live; 0 when there is no other seed to answer."""
-        return self._seeds.silent_for_s(now, alone=not self._members.live_peers())
+        others = self._seeds.others(self._members.own.address)
+        return self._seeds.silent_for_s(now, alone=bool(others) and not self._members.live_peers())
 
     def watch_seeds(self, now: float, turn: Turn) -> None:
         """Say it when no seed answers."""
@@ -48,7 +49,7 @@ class Lookout:
             self._notices.end(NoticeKind.SEEDS_SILENT)
         if silent_s < self._timing.seeds_silent_s:
             return
-        addresses = self._seeds.addresses()
+        addresses = self._seeds.others(self._members.own.address)
         named = ", ".join(map(str, addresses[:_NAMED_SEEDS_MAX]))
         more = f" and {len(addresses) - _NAMED_SEEDS_MAX} more" if len(addresses) > _NAMED_SEEDS_MAX else ""
         notice = Notice(

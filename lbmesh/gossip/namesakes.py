@@ -87,12 +87,11 @@ class Namesakes:
             turn.notices.append(notice)
 
     def _enlighten(self, now: float, source: Address, name: str, messages: tuple[Message, ...], turn: Turn) -> None:
-        """Tell a refused sender of the incarnation that outranks it. It believes nobody who proved nothing, so
-        its pings are answered; but not those that come alone, for they measure an edge, and it has none to us.
+        """Tell a refused sender of the incarnation that outranks it. It believes nobody who proved nothing, so it
+        gets its proof along.
         """
         if self._replies.spend(now, name):
-            pings = [message for message in messages if isinstance(message, Ping) and len(messages) > 1]
-            frames = [encode(Pong(ping.nonce)) for ping in pings]
+            frames = [encode(pong) for pong in pongs(messages, outranked=True)]
             self._outbox.send(turn, source, [*frames, encode(self._sync.inquiry(name))])
 
     def _report(self, now: float, name: str, what: str, turn: Turn) -> bool:
@@ -101,3 +100,10 @@ class Namesakes:
         if said:
             turn.notices.append(notice)
         return said
+
+
+def pongs(messages: tuple[Message, ...], *, outranked: bool) -> list[Pong]:
+    """The answers to pings. One that comes alone measures an edge: an outranked sender has none to us."""
+    if outranked and len(messages) == 1:
+        return []
+    return [Pong(message.nonce) for message in messages if isinstance(message, Ping)]

@@ -54,17 +54,15 @@ class Seeds:
                 seed.nonce, seed.member = None, member
                 self._answered_s = now
 
+    def others(self, own_address: Address) -> list[Address]:
+        """The seeds but for this node."""
+        return [address for address, seed in self._seeds.items() if not seed.own and address != own_address]
+
     def silent_for_s(self, now: float, *, alone: bool) -> float:
-        """Seconds since a seed last answered, or a member was live; 0 without seeds other than this node.
-        `alone`: no member is live now.
-        """
-        if not alone or all(seed.own for seed in self._seeds.values()):
+        """Seconds since a seed answered, or a member was live. `alone`: none is now."""
+        if not alone:
             self._answered_s = now
         return now - self._answered_s
-
-    def addresses(self) -> list[Address]:
-        """The seeds but for this node."""
-        return [address for address, seed in self._seeds.items() if not seed.own]
 
     def is_this_node(self, now: float, address: Address) -> None:
         """The seed's address is our own: look again in a minute only."""

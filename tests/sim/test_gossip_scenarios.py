@@ -207,6 +207,28 @@ def test_a_lost_boot_counter_gets_its_name_back(seed: int) -> None:
 
 
 @SEEDS
+@pytest.mark.parametrize("boots", [0, 5], ids=["loses", "wins"])
+def test_both_nodes_of_one_name_hear_of_it_and_the_others_keep_to_the_higher(seed: int, boots: int) -> None:
+    world = World(seed, FIVE)
+    for node in world.nodes.values():
+        node.boots = 2
+    world.start("a1", "a2", "b1", "b2")
+    world.run(3.0)
+    twin = world.nodes["c1"]
+    twin.name, twin.boots = "b1", boots
+    world.start("c1")
+    world.run(30.0)
+    told = [(notice.kind, notice.subject) for _, _, notice in world.notices]
+    assert set(told) <= {(NoticeKind.NAME_CONFLICT, "b1"), (NoticeKind.NAME_CLAIM, "b1")}, f"seed {seed}"
+    for gossip in (world.nodes["b1"].gossip, twin.gossip):
+        assert gossip is not None
+        assert NoticeKind.NAME_CONFLICT in {notice.kind for notice in gossip.notices(world.now)}, f"seed {seed}"
+    others = ["a1", "a2", "b2"]
+    assert len([name for _, name, _ in world.notices if name in others]) <= len(others), f"seed {seed}: repeated"
+    assert world.all_see(["a1", "a2", "b1", "b2"], ALIVE, observers=others), f"seed {seed}\n{world.picture()}"
+
+
+@SEEDS
 def test_recordings_change_nothing_at_a_node_that_restarted(seed: int) -> None:
     world = World(seed, {"a": 1, "b": 1})
     world.records = True

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lbmesh.control.inputs import ProbeResult
+from lbmesh.control.inputs import EventKind, ProbeResult
 from lbmesh.model.health import Availability
 from lbmesh.model.member import MemberState
 from lbmesh.model.service import HealthCheck, ReplicaId
@@ -112,3 +112,15 @@ def test_leaving_says_goodbye() -> None:
     world.run(1.0)
     members = {member.name: member.state for member in world.planes["lb-a0"].state(world.now).members}
     assert members["lb-c0"] is MemberState.LEFT
+
+
+def test_a_node_whose_seed_is_silent_says_so_as_trouble() -> None:
+    world = World()
+    world.add("lb-a0", "zone-a", shop())
+    world.cut.add("lb-a0")
+    world.add("lb-b0", "zone-b", shop())
+    world.run(20.0)
+    (event,) = (event for event in world.events["lb-b0"] if event.kind is EventKind.SEEDS_SILENT)
+    assert event.is_trouble
+    assert "no seed of 10.1.0.1:7946 has answered" in event.change
+    assert EventKind.SEEDS_SILENT not in {event.kind for event in world.events["lb-a0"]}, "it is its only seed"

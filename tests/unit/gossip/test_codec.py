@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from lbmesh.gossip.codec import decode, decode_edges, decode_member, encode, encode_edges, encode_member
 from lbmesh.gossip.identity import Incarnation
-from lbmesh.gossip.messages import Digest, DigestEntry, Message, Ping, Pong, Rows, WireRow
+from lbmesh.gossip.messages import Conflict, Digest, DigestEntry, Message, Ping, Pong, Rows, WireRow
 from lbmesh.model.address import Address
 
 u32, u64 = st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
@@ -17,7 +17,12 @@ pushes = st.builds(Rows, names, incarnations, st.just(0), st.just(0), u32, row_l
 deltas = st.builds(Rows, names, incarnations, st.just(0), st.just(1000), u32, row_lists)
 entries = st.lists(st.builds(DigestEntry, u64, incarnations, u32, u32), max_size=40).map(tuple)
 messages: st.SearchStrategy[Message] = st.one_of(
-    st.builds(Ping, u64), st.builds(Pong, u64), pushes, deltas, st.builds(Digest, st.booleans(), u64, u64, entries)
+    st.builds(Ping, u64),
+    st.builds(Pong, u64),
+    pushes,
+    deltas,
+    st.builds(Digest, st.booleans(), u64, u64, entries),
+    st.builds(Conflict, st.builds(Address, st.ip_addresses().map(str), st.integers(1, 65535))),
 )
 
 

@@ -226,7 +226,7 @@ def test_silent_seeds_are_reported_until_one_answers() -> None:
 
 
 def test_a_node_that_is_its_only_seed_misses_nobody() -> None:
-    gossip = node(seeds=(THERE,))
+    gossip = node(seeds=(THERE, HERE))
     ((_, datagram),) = gossip.tick(NOW).datagrams
     assert gossip.receive(NOW, THERE, datagram).rejected == "self"
     assert [notice for second in range(90) for notice in gossip.tick(NOW + second).notices] == []
