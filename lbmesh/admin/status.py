@@ -8,6 +8,11 @@ import httpx
 
 TIMEOUT_S = 5.0
 
+_REFUSALS = frozenset(
+    f"rejected_{reason}" for reason in ("unknown_key", "forged", "malformed", "stale_identity", "full")
+)
+"""Refused datagrams that may explain why a node is alone; others, such as its own come back, are in order."""
+
 
 def run_status(admin_address: str, as_json: bool, token: str | None) -> int:
     """Print what the node at `admin_address` ("host:port") believes. The exit code: 1 when it cannot be asked."""
@@ -52,6 +57,7 @@ def status_lines(state: dict[str, Any]) -> Iterator[str]:
         ("zone", "state", "for", "reason"),
         ((one["name"], one["zone"], one["state"], ago(one["for_s"]), one["reason"]) for one in state["members"]),
     )
+    yield from _mesh_lines(state)
     yield from _section(
         "replica",
         ("zone", "availability", "for", "opinions", "reason"),
@@ -84,6 +90,20 @@ def status_lines(state: dict[str, Any]) -> Iterator[str]:
     )
     yield ""
     yield from _reload_lines(state["reload"])
+
+
+def _mesh_lines(state: dict[str, Any]) -> Iterator[str]:
+    """Why this node may be alone in its mesh, and what else is amiss there; nothing when all is well."""
+    live = [one for one in state["members"] if one["state"] in ("alive", "impaired")]
+    is_alone = bool(state["members"]) and len(live) <= 1
+    facts = ["this node only"] if is_alone else []
+    facts += [f"{one['what']}: {one['advice']}" for one in state["notices"]]
+    if is_alone:
+        refused = (item for item in state["gossip"].items() if item[0] in _REFUSALS)
+        facts += [f"{count} datagrams refused ({name.removeprefix('rejected_')})" for name, count in refused]
+    if facts:
+        yield ""
+    yield from (f"mesh: {fact}" for fact in facts)
 
 
 def _reload_lines(reload: dict[str, Any] | None) -> Iterator[str]:

@@ -219,6 +219,7 @@ class Plane:
             forwarders=self._forwarders.states(),
             reload=self._reload,
             gossip=self._mesh.counters(),
+            notices=self._mesh.notices(now),
             local_shares=tuple((service.name, service.local_share) for service in view.services) if view else (),
         )
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lbmesh.control.inputs import Event
 from lbmesh.control.link import Telemetry
 from lbmesh.model.health import Availability, Opinion
 from lbmesh.model.member import Member
@@ -61,7 +62,8 @@ class NodeState:
     """A node's picture without its replicas, which are too many for one answer; see `Plane.replica_states`.
 
     Times are this node's monotonic seconds; `now` is the time of the picture. `gossip`: its counters by
-    name, empty for a node alone. `local_shares`: by service.
+    name, empty for a node alone. `local_shares`: by service. `notices`: what is amiss in the mesh and shows in
+    no member's state.
     """
 
     now: float
@@ -75,3 +77,4 @@ class NodeState:
     reload: ReloadOutcome | None
     gossip: Mapping[str, int]
     local_shares: tuple[tuple[str, float], ...]
+    notices: tuple[Event, ...] = ()

@@ -15,7 +15,7 @@ from lbmesh.health.plan import Random, first_probe_s, next_probe_s, probers
 from lbmesh.health.record import Record
 from lbmesh.health.verdict import Verdict
 from lbmesh.model.health import Availability, Opinion
-from lbmesh.model.member import Member, MemberState
+from lbmesh.model.member import Member
 from lbmesh.model.service import HealthCheck, ReplicaId, Service
 
 REVISITS_PER_STEP = 64
@@ -111,8 +111,7 @@ class HealthBook:
 
     def set_members(self, members: Iterable[Member]) -> None:
         """Only members that are alive (impaired ones are) have a say, and a part in the plan."""
-        live = (MemberState.ALIVE, MemberState.IMPAIRED)
-        zones = {member.name: member.zone for member in members if member.state in live}
+        zones = {member.name: member.zone for member in members if member.state.is_live}
         zones[self._node] = self._zone
         if zones == self._zones:
             return

@@ -147,10 +147,7 @@ def _mesh(state: NodeState) -> Iterator[bytes]:
         "lbmesh_member_up",
         "gauge",
         "Whether a balancer is reachable, as this node sees it.",
-        [
-            ({"member": one.name, "zone": one.zone}, float(one.state in (MemberState.ALIVE, MemberState.IMPAIRED)))
-            for one in state.members
-        ],
+        [({"member": one.name, "zone": one.zone}, float(one.state.is_live)) for one in state.members],
     )
     yield from family(
         "lbmesh_member_state",

@@ -11,8 +11,11 @@ from lbmesh.admin.api import AdminRequest, AdminSource, answer
 from lbmesh.admin.status import ago, status_lines
 from lbmesh.control.inputs import ProbeResult
 from lbmesh.control.plane import Plane
+from lbmesh.gossip.core import Gossip
+from lbmesh.gossip.identity import Identity, KeyRing
+from lbmesh.model.address import Address
 from lbmesh.model.view import ViewVersion
-from tests.support.planes import replica_id, settings, shop
+from tests.support.planes import World, replica_id, settings, shop
 
 TOKEN = "0123456789abcdef"
 
@@ -28,15 +31,16 @@ def a_plane() -> Plane:
     return plane
 
 
-def source(plane: Plane, token: str | None = None) -> AdminSource:
+def source(plane: Plane, token: str | None = None, now: float = 3.0) -> AdminSource:
     def metrics() -> Iterator[bytes]:
         yield b"some 1\n"
 
-    return AdminSource(lambda: plane.state(3.0), plane.replica_states, metrics, "text/x", token)
+    return AdminSource(lambda: plane.state(now), plane.replica_states, metrics, "text/x", token)
 
 
-def state_of(plane: Plane) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(b"".join(answer(AdminRequest("GET", "/v1/state"), source(plane)).body))
+def state_of(plane: Plane, now: float = 3.0) -> dict[str, Any]:
+    page = answer(AdminRequest("GET", "/v1/state"), source(plane, now=now)).body
+    found: dict[str, Any] = json.loads(b"".join(page))
     return found
 
 
@@ -110,3 +114,29 @@ def test_the_table_shows_what_the_state_says() -> None:
 )
 def test_durations_as_people_say_them(seconds: float | None, said: str) -> None:
     assert ago(seconds) == said
+
+
+def test_the_table_says_why_a_node_is_alone() -> None:
+    world = World()
+    world.cut = {"lb-a", "lb-b"}
+    world.add("lb-a", "zone-a", shop(1))
+    plane = world.add("lb-b", "zone-b", shop(1))
+    world.run(20.0)
+    stranger = Gossip(
+        identity=Identity("lb-c", "zone-c", Address("10.1.0.3", 7946), epoch=1, session=bytes(16)),
+        key_ring=KeyRing([bytes(32)]),
+        seeds=(Address("10.1.0.2", 7946),),
+        rng=random.Random(1),
+        now=world.now,
+    )
+    for _, datagram in stranger.tick(world.now).datagrams:
+        plane.datagram(Address("10.1.0.3", 7946), datagram, world.now)
+    alone, silent, key, refused = [line for line in status_lines(state_of(plane, world.now)) if line[:6] == "mesh: "]
+    assert alone == "mesh: this node only"
+    assert silent.startswith("mesh: no seed of 10.1.0.1:7946 has answered for ")
+    assert key.startswith("mesh: datagrams under another key from 10.1.0.3:7946, 1 so far: ")
+    assert refused == "mesh: 1 datagrams refused (unknown_key)"
+
+
+def test_nothing_is_said_of_a_node_that_wants_no_mesh() -> None:
+    assert not any(line.startswith("mesh: ") for line in status_lines(state_of(a_plane())))

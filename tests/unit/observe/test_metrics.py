@@ -9,12 +9,18 @@ from lbmesh.model.member import Member, MemberState
 from lbmesh.model.service import Replica, ReplicaId
 from lbmesh.model.view import ViewVersion
 from lbmesh.observe.metrics import AgentFigures, render_metrics
+from tests.support.exposition import read_page
 
 ADDRESS = Address("10.0.0.1", 80)
 REPLICA = ReplicaId("shop", ADDRESS)
+AWKWARD, AWKWARD_LABEL = 'a "b"\\c\n, d="e', r'service="a \"b\"\\c\n, d=\"e"'
 TELEMETRY = Telemetry(
     0, 77, ViewVersion(2, 5), connections=3, active_requests=1, accepted=9, access_log_dropped=0,
-    requests=(RequestTelemetry("shop", "GET", 503, "no_replica", 2, 0.25, ((40, 2),)),),
+    requests=(
+        RequestTelemetry("shop", "GET", 503, "no_replica", 2, 0.25, ((40, 2),)),
+        RequestTelemetry("shop", "GET", 200, "", 3, 1e-05, ((0, 1), (60, 2))),
+        RequestTelemetry(AWKWARD, "GET", 200, "", 1, 90.0, ((90, 1),)),
+    ),
     replicas=(ReplicaTelemetry(REPLICA, 7, 2, 1, 1, 0.125),),
 )  # fmt: skip
 STATE = NodeState(
@@ -81,11 +87,8 @@ def test_the_page_says_what_is_documented() -> None:
         assert line in lines
 
 
-def test_each_family_is_announced_once_before_its_samples() -> None:
-    announced: list[str] = []
-    for line in page():
-        if line.startswith("# TYPE "):
-            announced.append(line.split(" ")[2])
-        elif not line.startswith("#"):
-            assert line.startswith(announced[-1])
-    assert len(announced) == len(set(announced))
+def test_the_page_with_traffic_obeys_the_text_format() -> None:
+    families = read_page("\n".join(page()) + "\n")
+    durations = families["http_server_request_duration_seconds"]
+    assert {name.rpartition("_")[2] for name, _ in durations.samples} == {"bucket", "sum", "count"}
+    assert {labels[0] for _, labels in durations.samples} == {'service="shop"', AWKWARD_LABEL}
