@@ -20,10 +20,11 @@ def end_with_sentinel(control_fd: int) -> None:
     """Have the kernel kill this process when its parent, the sentinel, dies; exit when that has happened.
 
     The control channel knows who made it, so the parent's identity needs no argument that could be stale.
-    Also takes over the signals: an interrupt typed at the terminal reaches the whole group, but the sentinel
-    alone decides what it means. (It starts children with these signals blocked: none slips in before.)
+    Also takes over the signals: an interrupt typed at the terminal, or what timeout(1) sends, reaches the whole
+    group, but the sentinel alone decides what it means. It starts children with these signals blocked: none
+    slips in before, and those that came meanwhile are gone once they are ignored.
     """
-    for ignored in (signal.SIGINT, signal.SIGHUP):
+    for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

@@ -15,6 +15,8 @@ class ExitCode(IntEnum):
     CANNOT_START = 1
     USAGE = 2
     CHILD_CANNOT_START = 3
+    NOT_DRAINED = 4
+    """Told to leave, and a forwarder died or was killed before it had drained: it cut its requests off."""
 
 
 def child_name(slot: int) -> str:

@@ -29,11 +29,17 @@ RESTART_DELAY_S = 0.1
 
 RESTART_DELAY_MAX_S = 5.0
 
+LAST_FORWARDER_DELAY_S = 0.2
+"""The longest wait for a forwarder while none is alive: clients wait in the listen queue meanwhile."""
+
 STABLE_S = 10.0
 """A child that was ready for this long and dies begins a new row of restarts."""
 
 START_FAILURES_MAX = 5
 """While the node was never ready: after this many deaths in a row of one child, the node gives up."""
+
+SAME_SIGNAL_S = 0.25
+"""The same signal again this soon is the first: timeout(1) sends one to the process and one to its group."""
 
 LEAVE_S = 1.0
 """The agent's time to say goodbye to the mesh."""

@@ -19,7 +19,6 @@ from lbmesh.control.processes import (
     Leave,
     Left,
     Ready,
-    Reload,
     Reloaded,
     tick_slot,
 )
@@ -42,15 +41,15 @@ from lbmesh.sentinel.decisions import (
 from lbmesh.sentinel.limits import (
     DRAIN_MARGIN_S,
     EXIT_S,
-    FIRST_TICK_S,
-    HUNG_S,
+    LAST_FORWARDER_DELAY_S,
     LEAVE_S,
+    SAME_SIGNAL_S,
     STABLE_S,
     STALL_GRACE_S,
     STALL_S,
     START_FAILURES_MAX,
-    UNREAPED_S,
 )
+from lbmesh.sentinel.reloads import Reloads
 
 
 class Phase(Enum):
@@ -78,8 +77,8 @@ class Supervisor:
         self._generation = 0
         self._exit_code: int = ExitCode.DRAINED
         self._was_ready = False
-        self._reloading = False
-        self._reload_again = False
+        self._told_to_end = (0, now_s)
+        self._reloads = Reloads()
         self.phase = Phase.RUNNING
 
     def take(self) -> list[Decision]:
@@ -89,10 +88,7 @@ class Supervisor:
 
     def watchdog_may_be_fed(self, now_s: float) -> bool:
         """False when a killed child does not go away: only a restart of the whole service can help."""
-        return not any(
-            child.pid is not None and child.killed_s is not None and now_s - child.killed_s > UNREAPED_S
-            for child in self._children()
-        )
+        return not any(child.is_stuck(now_s) for child in self._children())
 
     # Events from the children
 
@@ -101,10 +97,8 @@ class Supervisor:
         child = self._child(slot)
         child.pid, child.starting, child.started_s = pid, False, now_s
         self._log("info", "child started", child, pid=pid, generation=self._generation)
-        if self._agent.pid is None:
-            return
         for forwarder in self._forwarders if child is self._agent else (child,):
-            if forwarder.pid is not None:
+            if forwarder.pid is not None and self._agent.pid is not None:
                 self._decide(MakeLink(forwarder.slot, self._generation))
 
     def start_failed(self, slot: int, problem: str, now_s: float) -> None:
@@ -122,14 +116,16 @@ class Supervisor:
                 child.ready_s = now_s
                 self._log("info", "child ready", child, after_s=round(now_s - child.started_s, 3))
                 self._notify_ready()
+                if child is self._agent and self.phase is Phase.RUNNING:
+                    self._decide(*self._reloads.begin(agent_ready=True))
             case Reloaded(ok, errors):
-                self._reloaded(ok, errors, now_s)
+                self._decide(*self._reloads.answered(ok, errors, node_ready=self._was_ready))
             case Left():
                 # One that comes too late changes nothing: the agent stays, to answer until the drain is over.
                 if self.phase is Phase.LEAVING:
                     self._drain(now_s)
             case Drained():
-                child.exit_by_s = now_s + EXIT_S
+                child.owes_drain, child.exit_by_s = False, now_s + EXIT_S
             case _:
                 self._log("warning", "unexpected control message", child, message=repr(message))
 
@@ -143,12 +139,13 @@ class Supervisor:
         """The child was reaped. `return_code`: its exit status, or minus the signal that killed it."""
         child = self._child(slot)
         expected = self.phase is not Phase.RUNNING
-        level = "info" if expected else "error"
-        self._log(level, "child ended", child, ended=how_it_ended(return_code), pid=child.pid or 0)
+        self._log(
+            "info" if expected else "error", "child ended", child, ended=how_it_ended(return_code), pid=child.pid or 0
+        )
         was_ready_s = None if child.ready_s is None else now_s - child.ready_s
         child.pid = child.ready_s = child.exit_by_s = child.killed_s = None
-        if child is self._agent and self._reloading:
-            self._reloaded(False, ("the agent died while it reloaded",), now_s)
+        if child is self._agent:
+            self._decide(*self._reloads.agent_died(node_ready=self._was_ready))
         if expected:
             self._go_on(now_s)
             return
@@ -160,34 +157,26 @@ class Supervisor:
 
     def reload(self, now_s: float) -> None:
         """The operator asks for the configuration to be read again."""
-        if self.phase is not Phase.RUNNING:
-            return
-        if self._reloading:
-            self._reload_again = True
-        elif self._agent.pid is None:
-            self._decide(
-                Log(
-                    "warning",
-                    "no agent to reload: send SIGHUP again when it is back",
-                    {"agent": "restarting"},
-                )
-            )
-        else:
-            self._reloading = True
-            self._decide(Send(AGENT_SLOT, Reload()))
-            if self._was_ready:
-                self._decide(Notify(("RELOADING=1", f"MONOTONIC_USEC={int(now_s * 1e6)}")))
+        if self.phase is Phase.RUNNING:
+            agent_ready = self._agent.ready_s is not None
+            self._decide(*self._reloads.ask(now_s, agent_ready=agent_ready, node_ready=self._was_ready))
 
     def terminate(self, signal_number: int, now_s: float) -> None:
         """The operator ends the node: the first time with a drain, the second time at once."""
         name = signal.Signals(signal_number).name
         if self.phase is not Phase.RUNNING:
+            first, told_s = self._told_to_end
+            if signal_number == first and now_s - told_s < SAME_SIGNAL_S:
+                return
             self._decide(Log("warning", "ending at once", {"signal": name}))
             self._end_all(128 + signal_number, now_s)
             return
         self._decide(Log("info", "leaving", {"signal": name, "drain_timeout_s": self._drain_timeout_s}))
         self._decide(Notify(("STOPPING=1", "STATUS=leaving the mesh")))
         self.phase, self._phase_until_s = Phase.LEAVING, now_s + LEAVE_S
+        self._told_to_end = (signal_number, now_s)
+        for forwarder in self._forwarders:
+            forwarder.owes_drain = forwarder.pid is not None
         if self._agent.pid is not None:
             self._decide(Send(AGENT_SLOT, Leave()))
         self._go_on(now_s)
@@ -203,7 +192,7 @@ class Supervisor:
                 continue
             if child.exit_by_s is not None and now_s >= child.exit_by_s:
                 self._kill(child, "did not exit", now_s)
-            elif self._is_hung(child, ages_s.get(child.slot), now_s):
+            elif now_s >= self._judge_after_s and child.is_hung(ages_s.get(child.slot), now_s):
                 self._kill(child, "hangs", now_s)
         if self.phase is Phase.RUNNING:
             self._start_one(now_s)
@@ -236,12 +225,10 @@ class Supervisor:
             self._end_all(ExitCode.CHILD_CANNOT_START, now_s)
             return
         child.due_s = now_s + restart_delay_s(child.failures)
+        if all(forwarder.pid is None for forwarder in self._forwarders):
+            for forwarder in self._forwarders:
+                forwarder.due_s = min(forwarder.due_s, now_s + LAST_FORWARDER_DELAY_S)
         self._notify_status()
-
-    def _is_hung(self, child: Child, age_s: float | None, now_s: float) -> bool:
-        if now_s < self._judge_after_s:
-            return False
-        return now_s - child.started_s > FIRST_TICK_S if age_s is None else age_s > HUNG_S
 
     def _kill(self, child: Child, reason: str, now_s: float) -> None:
         child.killed_s = now_s
@@ -259,6 +246,8 @@ class Supervisor:
                 if now_s >= self._phase_until_s and forwarder.pid is not None and forwarder.killed_s is None:
                     self._kill(forwarder, "did not drain in time", now_s)
             if all(forwarder.is_gone(now_s) for forwarder in self._forwarders):
+                if any(forwarder.owes_drain for forwarder in self._forwarders):
+                    self._exit_code = ExitCode.NOT_DRAINED
                 self.phase = Phase.STOPPING
                 self._agent.exit_by_s = now_s + EXIT_S
                 self._decide(CloseChannel(AGENT_SLOT))
@@ -285,18 +274,6 @@ class Supervisor:
 
     # Saying so
 
-    def _reloaded(self, ok: bool, errors: tuple[str, ...], now_s: float) -> None:
-        if ok:
-            self._decide(Log("info", "reloaded", {}))
-        else:
-            self._decide(Log("error", "reload refused, the old configuration stands", {"errors": list(errors)}))
-        self._reloading = False
-        if self._was_ready:
-            self._decide(Notify(("READY=1",)))
-        if self._reload_again:
-            self._reload_again = False
-            self.reload(now_s)
-
     def _notify_ready(self) -> None:
         if not self._was_ready and all(child.ready_s is not None for child in self._children()):
             self._was_ready = True
@@ -312,8 +289,8 @@ class Supervisor:
     def _log(self, level: str, event: str, child: Child, **fields: LogField) -> None:
         self._decide(Log(level, event, {"child": child_name(child.slot), **fields}))
 
-    def _decide(self, decision: Decision) -> None:
-        self._decisions.append(decision)
+    def _decide(self, *decisions: Decision) -> None:
+        self._decisions += decisions
 
     def _children(self) -> Iterator[Child]:
         yield self._agent

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -14,7 +15,7 @@ import pytest
 from lbmesh.model.address import Address
 from tests.support.callers_http import SteadyCaller
 from tests.support.nodes import Node, running_mesh
-from tests.support.origins import Origin, answering, running_origin
+from tests.support.origins import Origin, OriginConnection, answering, running_origin
 from tests.support.raw_client import RawClient
 from tests.support.wait import wait_for
 
@@ -131,6 +132,33 @@ def test_leaving_finishes_what_is_under_way(tmp_path: Path) -> None:
         client.close()
         assert node.log_lines("child ended")
         assert not [line for line in node.log_lines("child ended") if "killed" in line["ended"]]
+
+
+def test_a_signal_to_the_whole_group_finishes_what_is_under_way(tmp_path: Path) -> None:
+    """As timeout(1), shells and foremen send it: to the node's first process, then to all of its group."""
+    asked, may_answer = threading.Event(), threading.Event()
+
+    def slow(connection: OriginConnection) -> None:
+        while head := connection.read_head():
+            if b"GET /slow" in head:
+                asked.set()
+                assert may_answer.wait(20.0)
+            connection.answer()
+
+    with running_origin(slow) as origin, running_mesh(tmp_path, [(origin.address, "zone-a")], size=1) as (node,):
+        client = RawClient(_connect(node.address))
+        client.socket.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert asked.wait(20.0)
+        assert node.process is not None
+        node.process.send_signal(signal.SIGTERM)
+        node.signal_all(signal.SIGTERM)
+        wait_for(lambda: node.log_lines("leaving"), "the start of leaving")
+        may_answer.set()
+        assert client.response().status == 200
+        assert client.at_end()
+        client.close()
+        assert node.process.wait(30) == 0
+        assert {line["ended"] for line in node.log_lines("child ended")} == {"exited with status 0"}
 
 
 def _follows(node: Node, killed: int, generation: int) -> bool:

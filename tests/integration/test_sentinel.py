@@ -79,10 +79,10 @@ def test_a_term_signal_leaves_then_drains_then_ends_the_agent(node: FakeNode) ->
     assert group_members(node.process.pid) == []
 
 
-def test_a_forwarder_that_does_not_drain_is_killed_and_the_node_still_ends_well(tmp_path: Path) -> None:
+def test_a_forwarder_that_does_not_drain_is_killed_and_the_exit_code_says_so(tmp_path: Path) -> None:
     with fake_node(tmp_path, drain_timeout_s=0.2, environment={"FAKE_DEAF": "drain"}) as node:
         node.wait_for_log("node ready")
-        assert node.end() == ExitCode.DRAINED
+        assert node.end() == ExitCode.NOT_DRAINED
         assert [line["reason"] for line in node.log("killing child")] == ["did not drain in time"]
         assert node.journal("agent", "channel closed")
 
@@ -96,8 +96,9 @@ def test_a_second_signal_ends_the_node_at_once(tmp_path: Path) -> None:
         assert group_members(node.process.pid) == []
 
 
-def test_an_interrupt_typed_at_the_terminal_drains_as_well(node: FakeNode) -> None:
-    os.killpg(node.process.pid, signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_group_drains_as_well(node: FakeNode, number: signal.Signals) -> None:
+    os.killpg(node.process.pid, number)
     assert node.process.wait(30) == ExitCode.DRAINED
     assert len(node.journal("forwarder", "drain")) == 2
 

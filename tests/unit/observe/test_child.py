@@ -27,7 +27,7 @@ time.sleep(600)
 SENTINEL = """
 import os, signal, socket, subprocess, sys
 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
 command = [sys.executable, "-c", sys.argv[1], str(theirs.fileno())]
 child = subprocess.Popen(command, pass_fds=[theirs.fileno()])
 print(child.pid, flush=True)

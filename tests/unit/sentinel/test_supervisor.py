@@ -35,8 +35,10 @@ from lbmesh.sentinel.limits import (
     EXIT_S,
     FIRST_TICK_S,
     HUNG_S,
+    LAST_FORWARDER_DELAY_S,
     LEAVE_S,
     RESTART_DELAY_MAX_S,
+    SAME_SIGNAL_S,
     STABLE_S,
     STALL_GRACE_S,
     STALL_S,
@@ -97,8 +99,8 @@ class Node:
         self.supervisor.exited(slot, return_code, self.now_s)
         self.settle()
 
-    def terminate(self) -> None:
-        self.supervisor.terminate(signal.SIGTERM, self.now_s)
+    def terminate(self, number: signal.Signals = signal.SIGTERM) -> None:
+        self.supervisor.terminate(number, self.now_s)
         self.settle()
 
     def fetch(self) -> list[Decision]:
@@ -188,6 +190,19 @@ def test_a_second_death_in_a_row_waits_and_one_after_a_stable_time_does_not() ->
     assert node.fetch() == [Start(1, 1), MakeLink(1, 1)]
 
 
+def test_while_no_forwarder_is_alive_none_waits_long() -> None:
+    node = ready_node()
+    for _ in range(10):
+        for slot in (1, 2):
+            node.die(slot)
+        assert node.alive.keys() == {AGENT_SLOT}
+        node.run(LAST_FORWARDER_DELAY_S + 2 * STEP_S)
+        assert node.alive.keys() == {0, 1, 2}
+    node.die(1)
+    node.run(1.0)
+    assert node.alive.keys() == {0, 2}, "one that is not the last waits as long as any child"
+
+
 def test_a_child_that_cannot_start_ends_a_node_that_never_was_ready() -> None:
     node = Node(workers=1)
     node.tick()
@@ -204,7 +219,7 @@ def test_giving_up_says_which_child_how_it_ended_and_what_to_look_at() -> None:
     node = Node(workers=1, can_start=False)
     node.run(60.0)
     (line,) = [line for line in node.decided if isinstance(line, Log) and "giving up" in line.event]
-    assert line.fields["child"] == "agent"
+    assert line.fields["child"] == "forwarder-0"
     assert line.fields["ended"] == "could not be started: no memory"
     assert "reinstall" in str(line.fields["hint"])
     assert node.decided[-1] == End(ExitCode.CHILD_CANNOT_START)
@@ -282,6 +297,50 @@ def test_an_agent_that_dies_while_it_reloads_ends_the_reload() -> None:
     node.settle()
     node.die(AGENT_SLOT)
     assert Notify(("READY=1",)) in node.decided
+    node.tick()
+    node.fetch()
+    node.say(AGENT_SLOT, Ready())
+    assert node.fetch() == []
+
+
+def test_a_reload_asked_for_while_there_is_no_agent_waits_for_the_next_to_be_ready() -> None:
+    node = ready_node()
+    node.die(AGENT_SLOT)
+    for _ in range(2):
+        node.supervisor.reload(node.now_s)
+    node.tick()
+    assert node.fetch() == [Start(0, 2), MakeLink(1, 2), MakeLink(2, 2)]
+    node.die(AGENT_SLOT)
+    node.run(1.0)
+    node.fetch()
+    node.say(AGENT_SLOT, Ready())
+    assert node.fetch() == [Send(0, Reload())]
+    assert Notify(("READY=1",)) not in node.decided
+    node.say(AGENT_SLOT, Reloaded(ok=True))
+    assert node.decided[-1] == Notify(("READY=1",))
+    assert node.fetch() == []
+
+
+def test_a_reload_wanted_when_the_agent_dies_in_another_is_not_forgotten() -> None:
+    node = ready_node()
+    for _ in range(2):
+        node.supervisor.reload(node.now_s)
+    node.die(AGENT_SLOT)
+    node.tick()
+    node.fetch()
+    node.say(AGENT_SLOT, Ready())
+    assert node.fetch() == [Send(0, Reload())]
+
+
+def test_a_reload_asked_for_before_the_node_is_ready_is_not_told_to_the_service_manager() -> None:
+    node = Node()
+    node.tick()
+    node.supervisor.reload(node.now_s)
+    node.settle()
+    assert not any("RELOADING=1" in one.assignments for one in node.decided if isinstance(one, Notify))
+    node.fetch()
+    node.say(AGENT_SLOT, Ready())
+    assert node.fetch() == [Send(0, Reload())]
 
 
 def test_a_drain_goes_agent_listeners_forwarders_agent() -> None:
@@ -321,6 +380,7 @@ def test_stragglers_are_killed_then_the_agent_is_ended() -> None:
     node = ready_node()
     node.terminate()
     node.say(0, Left())
+    node.say(1, Drained())
     node.die(1, 0)
     node.fetch()
     node.run(3.5)
@@ -332,7 +392,27 @@ def test_stragglers_are_killed_then_the_agent_is_ended() -> None:
     node.run(EXIT_S + STEP_S)
     assert node.fetch() == [Kill(0)]
     node.die(0)
-    assert node.fetch() == [End(ExitCode.DRAINED)]
+    assert node.fetch() == [End(ExitCode.NOT_DRAINED)]
+
+
+def test_a_forwarder_that_dies_before_it_has_drained_is_told_by_the_exit_code() -> None:
+    node = ready_node()
+    node.terminate()
+    node.die(1)
+    node.say(0, Left())
+    node.say(2, Drained())
+    node.die(2, 0)
+    node.die(0, 0)
+    assert node.fetch()[-1] == End(ExitCode.NOT_DRAINED)
+
+
+def test_a_forwarder_that_was_dead_when_the_node_was_told_to_leave_owes_nothing() -> None:
+    node = ready_node(workers=1)
+    node.die(1)
+    node.terminate()
+    node.say(0, Left())
+    node.die(0, 0)
+    assert node.fetch()[-1] == End(ExitCode.DRAINED)
 
 
 def test_nothing_is_restarted_while_draining() -> None:
@@ -348,6 +428,7 @@ def test_a_second_signal_ends_all_at_once() -> None:
     node = ready_node()
     node.terminate()
     node.fetch()
+    node.run(SAME_SIGNAL_S)
     node.terminate()
     assert node.fetch() == [Kill(0), Kill(1), Kill(2)]
     for slot in (0, 1, 2):
@@ -355,9 +436,24 @@ def test_a_second_signal_ends_all_at_once() -> None:
     assert node.fetch() == [End(128 + signal.SIGTERM)]
 
 
-def test_even_an_unkillable_child_does_not_keep_the_node_from_ending() -> None:
+def test_one_signal_that_comes_twice_is_one() -> None:
     node = ready_node()
     node.terminate()
+    node.run(SAME_SIGNAL_S / 2)
+    node.terminate()
+    assert node.fetch() == [Send(0, Leave())]
+
+
+def test_another_signal_is_a_second_one_however_soon() -> None:
+    node = ready_node()
+    node.terminate()
+    node.terminate(signal.SIGINT)
+    assert node.fetch()[-3:] == [Kill(0), Kill(1), Kill(2)]
+
+
+def test_even_an_unkillable_child_does_not_keep_the_node_from_ending() -> None:
+    node = ready_node()
+    node.terminate(signal.SIGINT)
     node.terminate()
     node.run(EXIT_S + STEP_S)
     assert node.fetch()[-1] == End(128 + signal.SIGTERM)
