@@ -2,7 +2,7 @@
 too.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from lbmesh.control.inputs import Event, EventKind
@@ -79,13 +79,23 @@ class Mesh:
 
     def opinions(self) -> Iterator[Opinion]:
         """All opinions of live peers."""
-        return self._opinions(lambda _: True)
+        return self._opinions(self._gossip.rows(KEY_PREFIX) if self._gossip else ())
 
-    def _opinions(self, wanted: Callable[[Row], bool]) -> Iterator[Opinion]:
+    def _opinions(self, rows: Iterable[Row]) -> Iterator[Opinion]:
         zones = {member.name: member.zone for member in self.members() if member.state.is_live}
-        for row in self._gossip.rows(KEY_PREFIX) if self._gossip else ():
-            if wanted(row) and (opinion := self._opinion(row, zones)):
-                yield opinion
+        return (opinion for row in rows if (opinion := self._opinion(row, zones)))
+
+    def _rows(self, joined: Collection[str], changed: Iterable[tuple[str, str]]) -> Iterator[Row]:
+        """All rows of who has joined, and those that changed. A look at all rows for each change would cost
+        milliseconds a datagram with thousands of them.
+        """
+        if self._gossip is None:
+            return
+        if joined:
+            yield from (row for row in self._gossip.rows(KEY_PREFIX) if row.owner in joined)
+        for owner, key in changed:
+            if owner not in joined and (row := self._gossip.row(owner, key)):
+                yield row
 
     def _opinion(self, row: Row, zones: dict[str, str]) -> Opinion | None:
         replica = parse_replica(row.key)
@@ -99,7 +109,7 @@ class Mesh:
         joined = {change.name for change in output.member_changes if _is_new(change)}
         heard: tuple[Opinion, ...] = ()
         if changed or joined:
-            heard = tuple(self._opinions(lambda row: row.owner in joined or (row.owner, row.key) in changed))
+            heard = tuple(self._opinions(self._rows(joined, sorted(changed))))
             changed -= {(word.observer, opinion_key(word.replica) or "") for word in heard}
         return MeshNews(
             datagrams=output.datagrams,

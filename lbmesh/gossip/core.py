@@ -131,6 +131,10 @@ class Gossip:
         """Rows whose key begins with the prefix, of this node and of members neither down nor left."""
         return self._records.live_rows(iter(self._members.live()), key_prefix)
 
+    def row(self, owner: str, key: str) -> Row | None:
+        """One row of this node or of a member neither down nor left; None when there is none."""
+        return self._records.row(owner, key) if owner in self._members.live() else None
+
     def publish(self, now: float, key: str, value: bytes) -> None:
         """Write an own row. Raises ValueError when it is out of bounds or its key begins with "_"."""
         if is_internal(key) or not 1 <= len(key.encode()) <= KEY_BYTES_MAX:

@@ -194,6 +194,14 @@ class Records:
     def _own_tombstones(self) -> int:
         return sum(1 for stored in self.own.rows.values() if stored.value is None)
 
+    def row(self, owner: str, key: str) -> Row | None:
+        """One living row; None when absent, withdrawn or internal."""
+        known = self.owners.get(owner)
+        stored = known.rows.get(key) if known else None
+        if stored is None or stored.value is None or is_internal(key):
+            return None
+        return Row(owner, key, stored.value, stored.received_s)
+
     def live_rows(self, owners: Iterator[str], key_prefix: str) -> Iterator[Row]:
         """Living rows of these owners whose key begins with the prefix, internal ones left out."""
         for name in owners:
