@@ -21,6 +21,8 @@ from lbmesh.config.table import Report, Table, in_order
 CONFIG_CHARS_MAX = 8 * 1024 * 1024
 """About 100,000 replicas; more is refused before it is parsed."""
 
+_TABLE_TWICE = re.compile(r"Cannot (?:declare|redefine namespace) \((?P<keys>.*?),?\)(?: twice)?\Z")
+_TABLE_CLOSED = re.compile(r"Cannot mutate immutable namespace \((?P<keys>.*?),?\)\Z")
 _TOML_LINE = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)\Z")
 
 
@@ -70,4 +72,20 @@ def _syntax_error(message: str, text: str, file: str) -> ConfigError:
     if place is None:
         return ConfigError(file, 0, "", "", f"not valid TOML: {message}")
     line = int(place["line"]) if place["line"] else text.rstrip().count("\n") + 1
-    return ConfigError(file, line, "", "", f"not valid TOML: {message[: place.start()]}; correct this line")
+    return ConfigError(file, line, "", "", f"not valid TOML: {_in_words(message[: place.start()])}")
+
+
+def _in_words(message: str) -> str:
+    """What tomllib says, without the words of its insides, and what to do."""
+    if twice := _TABLE_TWICE.match(message):
+        return f"[{_dotted(twice['keys'])}] is already written further up; put these keys there"
+    if closed := _TABLE_CLOSED.match(message):
+        return f'"{_dotted(closed["keys"])}" is already written whole further up; put this there'
+    if message == "Cannot overwrite a value":
+        return "this name is already written further up; remove one of the two"
+    return f"{message}; correct this line"
+
+
+def _dotted(keys: str) -> str:
+    """The tuple of keys in a message, as a table's header has it: "'a', 'b'" is "a.b"."""
+    return ".".join(key.strip(" '\"") for key in keys.split(","))

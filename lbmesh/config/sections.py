@@ -1,6 +1,7 @@
 """The tables that say what this node is: [node], [gossip], [forwarder], [[listener]], [admin], [log]."""
 
 import ipaddress
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -139,7 +140,9 @@ def _from_file(table: Table, key: str, path: Path | None, read_file: ReadFile, p
     try:
         return parse(read_file(path))
     except FileNotFoundError:
-        table.error(f"there is no file {path}; make it, or write another path", key)
+        name = shlex.quote(str(path))
+        make = f"openssl rand -hex 32 > {name}; chmod 600 {name}"
+        table.error(f"there is no file {path}; make it ({make}), or write another path", key)
     except OSError as failed:
         table.error(f"cannot read {path}: {failed.strerror or type(failed).__name__}", key)
     except ValueError as wrong:

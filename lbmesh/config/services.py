@@ -101,7 +101,7 @@ def _read_health(service: Table) -> HealthCheck | None:
     if service.values.get("health") is False:
         service.known.add("health")
         return None
-    table = service.table("health")
+    table = service.table("health", instead="false")
     if table is None:
         return default
     # An interval that is wrong, and noted, bounds no timeout: that would be a second error for one mistake.

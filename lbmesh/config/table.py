@@ -88,15 +88,15 @@ class Table:
                 self.error(str(wrong), key, index, found=value)
         return tuple(good)
 
-    def table(self, key: str) -> "Table | None":
-        """The table under a key; None when there is none."""
+    def table(self, key: str, instead: str = "") -> "Table | None":
+        """The table under a key; None when there is none. `instead`: what else may be written there."""
         self.known.add(key)
         value = self.values.get(key)
         if isinstance(value, dict):
             return Table(value, (*self.keys, key), _join(self.path, key), self.report)
         if value is not None:
             example = f"{key} = {{ … }}" if self.path else f"[{key}]"
-            self.error(f"write a table: {example}", key, found=value)
+            self.error(f"write a table: {example}" + (f", or {instead}" if instead else ""), key, found=value)
         return None
 
     def tables(self, key: str, label: str | None = None) -> "list[Table]":

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from time import gmtime, strftime
+from time import gmtime, monotonic, strftime
 
 import structlog
 import trio
@@ -15,6 +15,9 @@ import trio
 FLUSH_S = 0.1
 LINES_MAX = 100_000
 """Lines held while the writer is stuck; about 30 MB. More are dropped and counted."""
+
+REMIND_S = 60.0
+"""While the log cannot be written, this is said at once and then so often."""
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +32,7 @@ class AccessLog:
         self._lines: list[bytes] = []
         self._descriptor = -1
         self._cut_off = False
+        self._trouble = _Trouble(destination)
 
     def write(self, line: bytes) -> None:
         """Take one line with its newline."""
@@ -38,15 +42,21 @@ class AccessLog:
             self.dropped += 1
 
     async def run(self) -> None:
-        """Write what has come up every FLUSH_S, for ever; write the rest when cancelled."""
+        """Write what has come up every FLUSH_S, for ever; write the rest when cancelled.
+
+        The file is opened at once, so that a wrong path is said before the first request.
+        """
         try:
+            if self.enabled:
+                await trio.to_thread.run_sync(self._write_out, [])
             while True:
                 await trio.sleep(FLUSH_S)
                 if self._lines:
                     taken, self._lines = self._lines, []
                     await trio.to_thread.run_sync(self._write_out, taken)
         finally:
-            self._write_out(self._lines)
+            if self.enabled:
+                self._write_out(self._lines)
             if self._path is not None and self._descriptor >= 0:
                 os.close(self._descriptor)
 
@@ -64,7 +74,10 @@ class AccessLog:
         except OSError as error:
             self.dropped += data.count(b"\n", written)
             self._cut_off = self._cut_off or (written > 0 and data[written - 1 : written] != b"\n")
-            log.error("the access log cannot be written", destination=str(self._path or "stdout"), error=str(error))
+            self._trouble.met(error, self.dropped, monotonic())
+        else:
+            if data:
+                self._trouble.over(self.dropped)
 
     def _open(self) -> int:
         if self._path is None:
@@ -86,6 +99,41 @@ class AccessLog:
             return True
         here = os.fstat(self._descriptor)
         return (there.st_ino, there.st_dev) != (here.st_ino, here.st_dev)
+
+
+class _Trouble:
+    """What the process's own log says of an access log that cannot be written: the change, then a reminder.
+
+    `dropped`: how many lines were, since the process started.
+    """
+
+    def __init__(self, destination: str) -> None:
+        self._destination = destination
+        self._said_s: float | None = None
+        self._dropped_before = 0
+
+    def met(self, error: OSError, dropped: int, now_s: float) -> None:
+        """Writing failed."""
+        if self._said_s is not None and now_s - self._said_s < REMIND_S:
+            return
+        self._said_s = now_s
+        log.error(
+            "the access log cannot be written",
+            destination=self._destination,
+            problem=error.strerror or str(error),
+            dropped=dropped - self._dropped_before,
+            hint='make it writable, or write another path, "stdout" or "off" in log.access and restart',
+        )
+
+    def over(self, dropped: int) -> None:
+        """Writing went well."""
+        if self._said_s is not None or dropped > self._dropped_before:
+            log.warning(
+                "the access log is written again",
+                destination=self._destination,
+                dropped=dropped - self._dropped_before,
+            )
+        self._said_s, self._dropped_before = None, dropped
 
 
 class TimeText:

@@ -94,10 +94,12 @@ def origin() -> Iterator[int]:
     server.daemon_threads = True
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     serving.start()
-    yield server.server_address[1]
-    server.shutdown()
-    serving.join()
-    server.server_close()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        serving.join()
+        server.server_close()
 
 
 @pytest.fixture

@@ -80,6 +80,16 @@ def test_a_secret_that_is_no_text_is_told_like_any_other(tmp_path: Path) -> None
     assert ["line 1 of the key file is not" in line for line in check_file(file)] == [True]
 
 
+def test_check_says_when_the_access_log_s_directory_is_missing_which_a_node_can_run_without(tmp_path: Path) -> None:
+    file = write(tmp_path, BASE + f'[log]\naccess = "{tmp_path}/logs/access.log"\n')
+    line = BASE.count("\n") + 2
+    (error,) = check_file(file)
+    assert error.startswith(f'{file}:{line}: log.access: found "{tmp_path}/logs/access.log"; there is no directory ')
+    assert isinstance(load_settings(file), Settings)
+    (tmp_path / "logs").mkdir()
+    assert check_file(file) == ()
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert check_file(tmp_path / "none.toml") == (f"{tmp_path}/none.toml: cannot be read: No such file or directory",)
     assert check_file(tmp_path) == (f"{tmp_path}: cannot be read: Is a directory",)

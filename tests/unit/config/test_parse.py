@@ -213,7 +213,12 @@ def test_settings_do_not_print_their_secrets() -> None:
             "3: not valid TOML: Expected ']' at the end of a table declaration; correct this line",
         ),
         ("a = 1\nb = [1\n\n", "2: not valid TOML: Unclosed array; correct this line"),
-        ("a = 1\na = 2\n", "2: not valid TOML: Cannot overwrite a value; correct this line"),
+        ("a = 1\na = 2\n", "2: not valid TOML: this name is already written further up; remove one of the two"),
+        ("[a.b]\n[a.b]\n", "2: not valid TOML: [a.b] is already written further up; put these keys there"),
+        ("[node]\n[node]\n", "2: not valid TOML: [node] is already written further up; put these keys there"),
+        ("a.b = 1\n[a]\n", "2: not valid TOML: [a] is already written further up; put these keys there"),
+        ("[a.b]\n[a]\nb.c = 1\n", "3: not valid TOML: [a.b] is already written further up; put these keys there"),
+        ("a = {}\na.b = 1\n", '2: not valid TOML: "a" is already written whole further up; put this there'),
     ],
 )
 def test_errors_of_syntax_have_their_line(text: str, error: str) -> None:

@@ -29,7 +29,7 @@ RULES = [
     ('timeouts = { connect = "1s" }', "timeouts = 3",
      '11: service "shop": timeouts: found 3; write a table: timeouts = { … }'),
     ('health = { interval = "2s" }', "health = true",
-     '12: service "shop": health: found true; write a table: health = { … }'),
+     '12: service "shop": health: found true; write a table: health = { … }, or false'),
     ('  { address = "10.0.1.20:8080", zone = "zone-a" },', "  7,",
      '14: service "shop": replicas[#1]: found 7; write a table: { … }'),
     ('hosts = ["shop.example.com"]', 'hosts = "shop"',
@@ -145,7 +145,8 @@ RULES = [
     (', zone = "zone-b"', "", '15: service "shop": replicas[#2].zone: missing; write zone = "zone-a"'),
     # Secrets' files.
     ('"/gossip.key"', '"/none"',
-     "5: gossip.key_file: there is no file /none; make it, or write another path"),
+     ("5: gossip.key_file: there is no file /none; make it (openssl rand -hex 32 > /none; chmod 600 /none), "
+      "or write another path")),
     ('key_file = "/gossip.key"\n', "",
      '3: gossip.key_file: missing; write key_file = "/etc/lbmesh/gossip.key"'),
     ('"/gossip.key"', '""', '5: gossip.key_file: found ""; write a path such as "/etc/lbmesh/gossip.key"'),

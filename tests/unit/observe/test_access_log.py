@@ -3,9 +3,10 @@
 import json
 import resource
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -42,8 +43,8 @@ def test_the_time() -> None:
     ]
 
 
-def while_running(log: AccessLog, steps: Callable[[], Iterator[Callable[[], bool]]]) -> None:
-    """Run the writer; each condition that `steps` yields must come true before it goes on."""
+def while_running(log: AccessLog, steps: Callable[[], Iterator[Callable[[], bool]]]) -> list[MutableMapping[str, Any]]:
+    """Run the writer; each condition that `steps` yields must come true before it goes on. What it logged."""
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:
@@ -52,8 +53,9 @@ def while_running(log: AccessLog, steps: Callable[[], Iterator[Callable[[], bool
                 await trio.to_thread.run_sync(wait_for, condition, "line in the log")
             nursery.cancel_scope.cancel()
 
-    with capture_logs():
+    with capture_logs() as logged:
         trio.run(main)
+    return logged
 
 
 def text_of(path: Path) -> str:
@@ -114,8 +116,30 @@ def test_a_directory_that_is_missing_and_comes_back(tmp_path: Path) -> None:
         log.write(b"3\n")
         yield lambda: text_of(path) == "3\n"
 
-    while_running(log, steps)
+    logged = while_running(log, steps)
     assert log.dropped == 2
+    assert [line["event"] for line in logged] == ["the access log cannot be written", "the access log is written again"]
+    assert logged[0]["destination"] == str(path)
+    assert logged[0]["problem"] == "No such file or directory"
+    assert logged[1]["dropped"] == 2
+
+
+def test_a_wrong_path_is_said_before_the_first_request(tmp_path: Path) -> None:
+    (line,) = while_running(AccessLog(str(tmp_path / "missing" / "log")), lambda: iter([]))
+    assert (line["log_level"], line["dropped"]) == ("error", 0)
+
+
+def test_a_reminder_says_how_much_is_lost_by_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 1.0, access_log.REMIND_S])
+    monkeypatch.setattr(access_log, "monotonic", lambda: next(clock))
+    log = AccessLog("/dev/full")
+
+    def steps() -> Iterator[Callable[[], bool]]:
+        for turn in range(1, 4):
+            log.write(b"x\n")
+            yield lambda turn=turn: log.dropped == turn  # type: ignore[misc]
+
+    assert [line["dropped"] for line in while_running(log, steps)] == [1, 3]
 
 
 @pytest.mark.parametrize("destination", ["/dev/full", "/"])
