@@ -5,7 +5,7 @@ INHERIT_WAIT_S = 0.5
 
 TICK_S = 0.2
 """How often the agent stamps its tick slot; the sentinel kills an agent whose stamp is seconds old, and each stamp
-costs a round of the loop, some 0.1 ms."""
+costs a round of the loop, some 0.2 ms."""
 
 LAG_WINDOW_S = 10.0
 """The loop's lag is the longest within this time."""

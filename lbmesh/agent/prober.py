@@ -1,7 +1,7 @@
 """The prober: carries out probe orders with h11, each on a connection of its own, as a client's request may need too.
 
-Redirects are not followed: the replica itself is asked. Not httpx: a new client connection costs it three times as
-much, and probes are most of what an idle agent does.
+Redirects are not followed: the replica itself is asked. Not with httpx, with which a probe takes 1.4 ms of the
+processor's time instead of 0.7: with short intervals, probes are most of what an idle agent does.
 """
 
 import errno

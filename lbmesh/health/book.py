@@ -25,7 +25,7 @@ REFRESH_AFTER = 0.75
 """Words that stand are said again this part of the interval after the last time, where there is newer evidence."""
 
 REFRESHES_PER_STEP = 64
-"""Some 20 µs each."""
+"""Some 6 µs each."""
 
 PAUSE_S = 1.0
 """A deadline missed by more than this means that this node stood still (stopped, or its machine was
