@@ -10,77 +10,95 @@ from pathlib import Path
 
 from lbmesh import __version__
 from lbmesh.control.processes import AgentOptions, ForwarderOptions
+from lbmesh.model.address import Address, parse_address
 
-_DEFAULT_ADMIN = "127.0.0.1:9900"
+_DEFAULT_ADMIN = Address("127.0.0.1", 9900)
 
 _RUN_EPILOG = """\
-signals: SIGHUP reads the configuration again; SIGTERM or SIGINT drains and leaves the mesh, a second one
-ends the node at once.
+signals: SIGTERM or SIGINT drains and leaves the mesh, a second one ends the node at once. SIGHUP means
+reload, and nothing else: the node outlives the terminal that it was started from.
 exit codes: 0 left after a drain; 1 cannot start (configuration, ports, state directory), as the lines
-above it say; 3 a child process cannot start; 130 or 143 ended at once by a second signal.
+above it say; 3 a child process cannot start; 4 told to leave, but a forwarder died before it had
+drained, and its requests with it; 130 or 143 ended at once by a second signal.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; the exit code. Usage errors end with 2, as argparse has it."""
     arguments = sys.argv[1:] if argv is None else list(argv)
-    if arguments[:1] == ["dev"]:
-        from lbmesh.dev import main as dev
+    match arguments:
+        case ["dev", *rest]:
+            from lbmesh.dev import main as dev
 
-        return dev(arguments[1:])
-    parsed = build_parser().parse_args(arguments)
+            return dev(rest)
+        case ["internal-agent", *_]:
+            from lbmesh.app import run_agent
+
+            return run_agent(agent_options(child_parser().parse_args(arguments)))
+        case ["internal-forwarder", *_]:
+            from lbmesh.app import run_forwarder
+
+            return run_forwarder(forwarder_options(child_parser().parse_args(arguments)))
+        case _:
+            return _operate(arguments)
+
+
+def _operate(arguments: Sequence[str]) -> int:
+    """The verbs that people type."""
+    parser = _operator_parser()
+    parsed = parser.parse_args(arguments)
     match parsed.verb:
+        case None:
+            parser.print_help(sys.stderr)
+            return 2
         case "run":
             return _run(parsed)
         case "check":
             return _check(parsed)
         case "status":
             return _status(parsed)
-        case "internal-agent":
-            from lbmesh.app import run_agent
-
-            return run_agent(agent_options(parsed))
-        case "internal-forwarder":
-            from lbmesh.app import run_forwarder
-
-            return run_forwarder(forwarder_options(parsed))
         case _:
             raise AssertionError(parsed.verb)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Every verb with its arguments."""
+def _operator_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lbmesh", description="A self-healing, multi-zone HTTP load balancer.")
     parser.add_argument("--version", action="version", version=f"lbmesh {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    _add_operator_verbs(verbs)
-    _add_child_verbs(verbs)
-    return parser
-
-
-def _add_operator_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
     run = verbs.add_parser(
         "run",
         help="run one node in the foreground",
         epilog=_RUN_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    run.add_argument("-c", "--config", metavar="FILE", type=Path, required=True)
+    run.add_argument("-c", "--config", metavar="FILE", type=Path, required=True, help="this node's configuration")
     check = verbs.add_parser("check", help="find every error in a configuration file; exit 1 if there is one")
-    check.add_argument("-c", "--config", metavar="FILE", type=Path, required=True)
+    check.add_argument("-c", "--config", metavar="FILE", type=Path, required=True, help="the file to read")
     check.add_argument("--json", action="store_true", help="print a JSON object")
     status = verbs.add_parser("status", help="show the mesh as one node sees it")
     which = status.add_mutually_exclusive_group()
     which.add_argument("-c", "--config", metavar="FILE", type=Path, help="ask the node of this configuration")
-    which.add_argument("--admin", metavar="ADDRESS", help=f"ask the node here (default: {_DEFAULT_ADMIN})")
+    which.add_argument(
+        "--admin", metavar="ADDRESS", type=_address, help=f"ask the node here (default: {_DEFAULT_ADMIN})"
+    )
     status.add_argument("--token-file", metavar="FILE", type=Path, help="the admin token, with --admin")
     status.add_argument("--json", action="store_true", help="print a JSON object")
     # Listed for `lbmesh --help`; main hands its arguments on before they get here.
     verbs.add_parser("dev", help="run a whole three-zone mesh on loopback addresses, and drill it")
+    return parser
 
 
-def _add_child_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _address(text: str) -> Address:
+    try:
+        return parse_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def child_parser() -> argparse.ArgumentParser:
     """What the sentinel starts its children with (see sentinel.commands). No help: nobody types it."""
+    parser = argparse.ArgumentParser(prog="lbmesh")
+    verbs = parser.add_subparsers(dest="verb", required=True)
     agent = verbs.add_parser("internal-agent")
     agent.add_argument("-c", "--config", type=Path, required=True)
     forwarder = verbs.add_parser("internal-forwarder")
@@ -96,6 +114,7 @@ def _add_child_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]
     forwarder.add_argument("--worker", type=int, required=True)
     forwarder.add_argument("--access-log", default="stdout")
     forwarder.add_argument("--listen-fd", type=int, action="append", default=[])
+    return parser
 
 
 def _run(parsed: argparse.Namespace) -> int:
@@ -128,7 +147,7 @@ def _status(parsed: argparse.Namespace) -> int:
             return _fail(*map(str, settings))
         if settings.admin is None:
             return _fail(f"{parsed.config}: this node has no [admin], so it cannot be asked; add one")
-        address, token = str(settings.admin.bind), settings.admin.token
+        address, token = settings.admin.bind, settings.admin.token
     if parsed.token_file is not None:
         try:
             token = read_secret(parsed.token_file).strip()
@@ -136,7 +155,16 @@ def _status(parsed: argparse.Namespace) -> int:
             return _fail(f"{parsed.token_file}: cannot be read: {error.strerror}")
     from lbmesh.admin.status import run_status
 
-    return run_status(address, parsed.json, token)
+    was_told = parsed.admin is not None or parsed.config is not None
+    return run_status(address, parsed.json, token, None if was_told else _whom_else_to_ask)
+
+
+def _whom_else_to_ask() -> str:
+    from lbmesh.dev.admins import admin_addresses
+
+    advice = "Say whom to ask with --admin ADDRESS, or with -c FILE, the node's configuration"
+    found = admin_addresses()
+    return f"{advice}; `lbmesh dev` has nodes at {', '.join(found)}" if found else advice
 
 
 def agent_options(parsed: argparse.Namespace) -> AgentOptions:

@@ -1,10 +1,12 @@
 """`lbmesh status`: the mesh as one node sees it, asked over its admin address."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import httpx
+
+from lbmesh.model.address import Address
 
 TIMEOUT_S = 5.0
 
@@ -14,18 +16,22 @@ _REFUSALS = frozenset(
 """Refused datagrams that may explain why a node is alone; others, such as its own come back, are in order."""
 
 
-def run_status(admin_address: str, as_json: bool, token: str | None) -> int:
-    """Print what the node at `admin_address` ("host:port") believes. The exit code: 1 when it cannot be asked."""
+def run_status(
+    admin_address: Address, as_json: bool, token: str | None, else_where: Callable[[], str] | None = None
+) -> int:
+    """Print what the node at `admin_address` believes. The exit code: 1 when it cannot be asked.
+
+    `else_where` says whom to ask instead, should nobody answer there; without it, how to find out why.
+    """
     url = f"http://{admin_address}/v1/state"
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
         response = httpx.get(url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
-    except httpx.InvalidURL as error:
-        return _fail(f'"{admin_address}" is not an address ({error}): write host:port, such as 127.0.0.1:9900')
     except httpx.TimeoutException:
         return _fail(f"no answer from {admin_address} within {TIMEOUT_S:g} s: the node hangs, or a firewall is between")
     except httpx.HTTPError as error:
-        return _fail(f"cannot ask {admin_address} ({error}): is lbmesh running there, and is this its [admin] bind?")
+        advice = else_where() if else_where else "Is lbmesh running there, and is this its [admin] bind?"
+        return _fail(f"cannot ask {admin_address}: {_why(error)}. {advice}")
     match response.status_code:
         case 200:
             return _print(response, admin_address, as_json=as_json)
@@ -35,7 +41,17 @@ def run_status(admin_address: str, as_json: bool, token: str | None) -> int:
             return _fail(f"{admin_address} answered with status {status}: is it the admin address of an lbmesh node?")
 
 
-def _print(response: httpx.Response, admin_address: str, *, as_json: bool) -> int:
+def _why(error: BaseException) -> str:
+    """The system's own words, without the number and the layers around them."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+        cause = cause.__cause__ or cause.__context__
+    return str(error)
+
+
+def _print(response: httpx.Response, admin_address: Address, *, as_json: bool) -> int:
     if as_json:
         print(response.text, end="")
         return 0

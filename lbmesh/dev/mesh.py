@@ -17,7 +17,7 @@ from lbmesh.dev.configuration import KEY_FILE, balancer_config
 from lbmesh.dev.failure import CannotRunError
 from lbmesh.dev.launcher import PROGRAM
 from lbmesh.dev.processes import ProcessGroup, adopting_orphans
-from lbmesh.dev.verbs import Order, Reply, Verb
+from lbmesh.dev.verbs import EVERYTHING, Order, Reply, Verb
 from lbmesh.dev.world import Balancer, Replica, Subject, World
 
 REAP_PERIOD_S = 0.1
@@ -72,11 +72,14 @@ class DevMesh:
         match order.verb:
             case Verb.NAMES:
                 return Reply(True, tuple(self._names()))
+            case Verb.HEAL if order.name == EVERYTHING:
+                hurt = [one for one in self.world.subjects if self._conditions[one.name] is not Condition.RUNS]
+                return Reply(True, tuple([await self._tell(order.verb, one) for one in hurt]) or ("everything runs",))
             case Verb.KILL | Verb.CUT | Verb.HEAL:
                 subjects = self.world.meant_by(order.name)
                 if not subjects:
                     return Reply(False, (self.world.explain_unknown(order.name),))
-                return Reply(True, tuple([f"{one.name}: {await self._do(order.verb, one)}" for one in subjects]))
+                return Reply(True, tuple([await self._tell(order.verb, one) for one in subjects]))
             case _:
                 assert_never(order.verb)
 
@@ -95,6 +98,9 @@ class DevMesh:
             group.signal(signal.SIGKILL)
         for name, group in self._groups.items():
             await _wait_gone(name, group)
+
+    async def _tell(self, verb: Verb, subject: Subject) -> str:
+        return f"{subject.name}: {await self._do(verb, subject)}"
 
     async def _do(self, verb: Verb, subject: Subject) -> str:
         name = subject.name

@@ -1,5 +1,6 @@
 """`lbmesh dev` without a verb: the mesh, clients that call it, and live lines, until Ctrl-C."""
 
+import os
 import sys
 
 import trio
@@ -7,6 +8,7 @@ import trio
 from lbmesh.dev.ledger import Ledger
 from lbmesh.dev.live import show_live
 from lbmesh.dev.picture import Picture
+from lbmesh.dev.place import running_meshes
 from lbmesh.dev.session import SIGNALLED, Session, open_session, run_session
 from lbmesh.dev.terminal import BOLD, DIM, Terminal
 from lbmesh.dev.traffic import Traffic
@@ -78,6 +80,7 @@ def _what_to_open(session: Session, terminal: Terminal) -> list[str]:
         "  lbmesh dev kill app-a1        a replica dies;        lbmesh dev heal app-a1",
         "  lbmesh dev cut zone-b         a zone freezes;        lbmesh dev heal zone-b",
         "  lbmesh dev names              all that can be killed, cut and healed",
+        *_which_mesh(),
         f"  lbmesh status --admin {first.admin}",
         f"  curl {first.url}whoami",
         f'  curl {first.url}orders -H \'Idempotency-Key: mine-1\' -d \'{{"item": "pretzel", "count": 2}}\'',
@@ -85,3 +88,10 @@ def _what_to_open(session: Session, terminal: Terminal) -> list[str]:
         f"Configurations and logs are in {session.place} while it runs. Ctrl-C ends it.",
         "",
     ]
+
+
+def _which_mesh() -> list[str]:
+    """Another mesh may have been there first; then an order must say which it is for."""
+    if len(running_meshes()) == 1:
+        return []
+    return [f"  … each with --mesh {os.getpid()}: another `lbmesh dev` runs as well"]

@@ -8,6 +8,10 @@ LINE_BYTES_MAX = 16_384
 """An order or its reply, as one line of JSON: the longest, a list of all names, is under 2 KiB."""
 
 
+EVERYTHING = ""
+"""In place of a name."""
+
+
 class Verb(StrEnum):
     """An order to a running mesh."""
 
@@ -19,10 +23,10 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Do this to a zone, a balancer or a replica."""
+    """Do this to a zone, a balancer or a replica; heal EVERYTHING."""
 
     verb: Verb
-    name: str = ""
+    name: str = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)

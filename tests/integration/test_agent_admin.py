@@ -117,21 +117,21 @@ def test_a_token_guards_what_the_node_believes(guarded: AgentProcess) -> None:
 
 def test_status_prints_the_picture(agent: AgentProcess, capsys: pytest.CaptureFixture[str]) -> None:
     agent.link().view_with("down")
-    assert run_status(str(agent.admin), False, None) == 0
+    assert run_status(agent.admin, False, None) == 0
     printed = capsys.readouterr().out
     assert "lb-a1 in zone-a" in printed
     assert "not ready: no forwarder serves a View yet" in printed
     assert f"shop/{REPLICA}" in printed
     assert "connection refused" in printed
-    assert run_status(str(agent.admin), True, None) == 0
+    assert run_status(agent.admin, True, None) == 0
     assert capsys.readouterr().out.startswith('{"node": {"name": "lb-a1"')
 
 
 def test_status_says_what_to_do_when_it_cannot_ask(guarded: AgentProcess, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_status(str(guarded.admin), False, None) == 1
+    assert run_status(guarded.admin, False, None) == 1
     assert "--token-file" in capsys.readouterr().err
-    assert run_status(str(guarded.admin), False, TOKEN) == 0
-    assert run_status(str(refused_address()), False, None) == 1
+    assert run_status(guarded.admin, False, TOKEN) == 0
+    assert run_status(refused_address(), False, None) == 1
     assert "is lbmesh running there" in capsys.readouterr().err
 
 

@@ -47,6 +47,11 @@ def test_drills_from_another_terminal_and_an_interrupt() -> None:
         assert (unknown.returncode, unknown.stdout) == (1, "")
         assert 'did you mean "zone-b"?' in unknown.stderr
 
+        running.order("kill", "app-b2")
+        running.order("cut", "app-c1")
+        assert running.order("heal").stdout == "app-b2: started again\napp-c1: runs again\n"
+        assert running.order("heal").stdout == "everything runs\n"
+
         running.order("cut", "zone-a")
         assert running.end(signal.SIGINT) == 0
         assert (running.processes(), running.files()) == ([], [])

@@ -1,8 +1,11 @@
 """The verbs: what they parse, print and return, and what `lbmesh run` must not load."""
 
 import json
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,20 @@ from hypothesis import strategies as st
 
 from lbmesh import cli
 from lbmesh.control.processes import AgentOptions, ForwarderOptions
+from lbmesh.dev.configuration import KEY_FILE, balancer_config
+from lbmesh.dev.place import own_place
+from lbmesh.dev.world import make_world
+from lbmesh.model.address import Address
 from lbmesh.sentinel.commands import agent_command, forwarder_command
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """A port that is bound and does not listen, so that nobody else takes it."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
 
 _NUMBERS = st.integers(0, 1000)
 _LEVELS = st.sampled_from(["debug", "info", "warning", "error"])
@@ -30,7 +46,7 @@ _PATHS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size
 )
 def test_the_agent_gets_the_options_it_was_started_with(options: AgentOptions) -> None:
     command = agent_command(options)
-    assert cli.agent_options(cli.build_parser().parse_args(command[command.index("lbmesh") + 1 :])) == options
+    assert cli.agent_options(cli.child_parser().parse_args(command[command.index("lbmesh") + 1 :])) == options
 
 
 @given(
@@ -44,7 +60,7 @@ def test_the_agent_gets_the_options_it_was_started_with(options: AgentOptions) -
 )
 def test_a_forwarder_gets_the_options_it_was_started_with(options: ForwarderOptions) -> None:
     command = forwarder_command(options)
-    assert cli.forwarder_options(cli.build_parser().parse_args(command[command.index("lbmesh") + 1 :])) == options
+    assert cli.forwarder_options(cli.child_parser().parse_args(command[command.index("lbmesh") + 1 :])) == options
 
 
 def test_check_says_every_error_and_returns_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,12 +95,52 @@ def test_a_token_file_that_others_may_read_is_refused(tmp_path: Path, capsys: py
     assert "chmod 0600" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [[], ["fly"], ["run"], ["status", "-c", "x", "--admin", "y"]])
+@pytest.mark.parametrize("arguments", [["fly"], ["run"], ["status", "-c", "x", "--admin", "127.0.0.1:9900"]])
 def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exited:
         cli.main(arguments)
     assert exited.value.code == 2
-    assert "usage: lbmesh" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "usage: lbmesh" in said
+    assert "internal" not in said
+
+
+def test_without_a_verb_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    said = capsys.readouterr().err
+    assert all(verb in said for verb in ("run", "check", "status", "dev"))
+    assert "internal" not in said
+
+
+def test_an_admin_address_is_judged_as_the_configuration_s_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        cli.main(["status", "--admin", "::1:9900"])
+    assert exited.value.code == 2
+    assert 'an IPv6 address needs brackets: write "[::1]:9900"' in capsys.readouterr().err
+
+
+def test_a_node_that_does_not_answer_is_told_without_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    with closed_port() as port:
+        assert cli.main(["status", "--admin", f"127.0.0.1:{port}"]) == 1
+    said = capsys.readouterr().err
+    assert f"cannot ask 127.0.0.1:{port}: connection refused. Is lbmesh running there" in said
+
+
+def test_status_that_was_not_told_whom_to_ask_names_the_nodes_of_a_dev_mesh(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    world = make_world(lambda _host, wanted, _transport: wanted)
+    with closed_port() as port:
+        monkeypatch.setattr(cli, "_DEFAULT_ADMIN", Address("127.0.0.1", port))
+        assert cli.main(["status"]) == 1
+        assert "with --admin ADDRESS, or with -c FILE" in capsys.readouterr().err
+        with own_place() as place:
+            (place / KEY_FILE).touch(mode=0o600)
+            (place / KEY_FILE).write_text("ab" * 32)
+            (place / "lb-a1.toml").write_text(balancer_config(world.balancers[0], world, place))
+            assert cli.main(["status"]) == 1
+    assert "`lbmesh dev` has nodes at 127.0.1.1:9900" in capsys.readouterr().err
 
 
 def test_the_sentinel_stays_light(tmp_path: Path) -> None:

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from lbmesh.dev.admins import admin_addresses
+from lbmesh.dev.configuration import KEY_FILE, balancer_config
 from lbmesh.dev.control_client import send_order
 from lbmesh.dev.failure import CannotRunError
 from lbmesh.dev.place import meshes_directory, own_place, running_meshes
 from lbmesh.dev.verbs import Verb
+from lbmesh.dev.world import make_world
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +79,19 @@ def test_an_order_with_two_meshes_asks_which(base: Path) -> None:
 
     assert "say which with --mesh PID" in send_order(Verb.NAMES, "", None).lines[0]
     assert "no `lbmesh dev` has the process id 1" in send_order(Verb.NAMES, "", 1).lines[0]
+
+
+def test_the_admin_addresses_of_all_meshes_are_known(base: Path) -> None:
+    assert admin_addresses() == []
+    world = make_world(lambda _host, wanted, _transport: wanted)
+    with own_place() as place:
+        (place / KEY_FILE).touch(mode=0o600)
+        (place / KEY_FILE).write_text("ab" * 32)
+        for balancer in world.balancers:
+            (place / f"{balancer.name}.toml").write_text(balancer_config(balancer, world, place))
+        assert admin_addresses() == [str(balancer.admin) for balancer in world.balancers]
+    base.mkdir(mode=0o755)
+    assert admin_addresses() == []
 
 
 def test_a_mesh_that_does_not_listen_yet_is_told() -> None:
