@@ -20,7 +20,6 @@ The first of several changes is never held back."""
 PROBES_IN_FLIGHT_MAX = 64
 """Probes under way at once; what is due beyond that waits its turn."""
 
-PROBE_HEAD_BYTES_MAX = 64 * 1024
 PROBE_BODY_BYTES_MAX = 64 * 1024
 """Read of a probe's response, so that a replica is not reset in the middle of a small answer; then closed."""
 
