@@ -132,7 +132,7 @@ def test_status_says_what_to_do_when_it_cannot_ask(guarded: AgentProcess, capsys
     assert "--token-file" in capsys.readouterr().err
     assert run_status(guarded.admin, False, TOKEN) == 0
     assert run_status(refused_address(), False, None) == 1
-    assert "is lbmesh running there" in capsys.readouterr().err
+    assert "Is lbmesh running there" in capsys.readouterr().err
 
 
 def test_metrics_add_up_what_forwarders_say_and_outlive_them(agent: AgentProcess) -> None:
