@@ -157,10 +157,11 @@ def _shorthand(tables: Iterable[Table], routed: set[str]) -> list[_Lead]:
     """The routes that services themselves ask for; a service that nothing leads to is an error."""
     leads = []
     for table in tables:
-        name = table.values.get("name")
+        written = table.values.get("name")
+        name = written if isinstance(written, str) else ""
         if "hosts" in table.values or "paths" in table.values:
             hosts, paths = _read_hosts_and_paths(table)
-            target = WeightedService(name if isinstance(name, str) else "")
+            target = WeightedService(name)
             leads.append(_Lead(Route(hosts, paths, (target,)), table, f'service "{target.name}"'))
         elif name not in routed:
             table.error('no route leads here; write hosts = ["*"], or name it in a [[route]]')

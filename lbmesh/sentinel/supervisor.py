@@ -258,8 +258,7 @@ class Supervisor:
 
     def _drain(self, now_s: float) -> None:
         self.phase, self._phase_until_s = Phase.DRAINING, now_s + self._drain_timeout_s + DRAIN_MARGIN_S
-        self._decide(Notify((f"STATUS=draining for at most {self._drain_timeout_s:g} s",)))
-        self._decide(CloseListeners())
+        self._decide(Notify((f"STATUS=draining for at most {self._drain_timeout_s:g} s",)), CloseListeners())
         for forwarder in self._forwarders:
             if forwarder.pid is not None:
                 self._decide(Send(forwarder.slot, Drain(self._drain_timeout_s)))
@@ -277,8 +276,7 @@ class Supervisor:
     def _notify_ready(self) -> None:
         if not self._was_ready and all(child.ready_s is not None for child in self._children()):
             self._was_ready = True
-            self._decide(Log("info", "node ready", {"generation": self._generation}))
-            self._decide(Notify(("READY=1",)))
+            self._decide(Log("info", "node ready", {"generation": self._generation}), Notify(("READY=1",)))
         self._notify_status()
 
     def _notify_status(self) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import fields, replace
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
@@ -91,6 +91,7 @@ toml_tables = st.tuples(
 
 
 @given(st.lists(toml_tables, max_size=6).map("".join))
+@example("[[service]]\nname = []\n")
 def test_any_values_under_known_keys_are_settings_or_errors(text: str) -> None:
     holds(text)
 
