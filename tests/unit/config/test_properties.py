@@ -108,8 +108,8 @@ def test_cutting_a_line_out_never_raises(written: Settings, data: st.DataObject)
     holds("".join(lines))
 
 
-HOT = {"services", "routes", "limits", "log.level"}
-FIXED = {"node", "listeners", "workers", "gossip", "admin", "log.access"}
+HOT = {"services", "routes", "limits"}
+FIXED = {"node", "listeners", "workers", "gossip", "admin", "log.access", "log.level"}
 
 
 def parts(given: Settings) -> dict[str, object]:
