@@ -320,7 +320,7 @@ def test_a_timeout_does_not_strand_the_request_behind_it(forwarder: ForwarderPro
         connection.answer(b"quick")
 
     with running_origin(behave) as origin, forwarder.connect() as connection:
-        forwarder.send_view(a_view([origin.address], timeouts=Timeouts(response_s=0.3), retries=0))
+        forwarder.send_view(a_view([origin.address], timeouts=Timeouts(response_s=1.0), retries=0))
         connection.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET /quick HTTP/1.1\r\nHost: a\r\n\r\n")
         client = RawClient(connection)
         assert client.response().status == 504
