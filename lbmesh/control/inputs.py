@@ -55,6 +55,3 @@ class Effects:
     probes: tuple[ProbeOrder, ...] = ()
     view: View | None = None
     events: tuple[Event, ...] = ()
-
-
-NO_EFFECTS = Effects()

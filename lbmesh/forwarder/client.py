@@ -293,7 +293,6 @@ class ClientConnection:
         """Answer a head that is not forwarded, log it, close."""
         engine = self.engine
         request_id = engine.new_request_id()
-        engine.counters.refused += 1
         engine.unrouted.of(OTHER_METHOD, refusal.status, refusal.reason).record(0.0)
         if engine.access_log.enabled:
             engine.access_log.write(

@@ -26,7 +26,6 @@ class Counters:
     accepted: int = 0
     connections: int = 0
     active: int = 0
-    refused: int = 0
 
 
 class Engine:
@@ -46,7 +45,6 @@ class Engine:
         "serving",
         "time_text",
         "unrouted",
-        "via",
         "wheel",
     )
 
