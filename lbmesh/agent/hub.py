@@ -14,7 +14,7 @@ import trio
 from lbmesh.agent.limits import DATAGRAMS_QUEUED_MAX
 from lbmesh.control.inputs import Effects, Event, EventKind
 from lbmesh.control.plane import Plane
-from lbmesh.health.book import ProbeOrder
+from lbmesh.health.outcome import ProbeOrder
 from lbmesh.model.address import Address
 from lbmesh.model.view import View
 from lbmesh.observe.metrics import AgentFigures

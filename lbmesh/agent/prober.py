@@ -19,7 +19,7 @@ from lbmesh import __version__
 from lbmesh.agent.hub import Hub
 from lbmesh.agent.limits import PROBE_BODY_BYTES_MAX, PROBES_IN_FLIGHT_MAX
 from lbmesh.control.inputs import ProbeResult
-from lbmesh.health.book import ProbeOrder
+from lbmesh.health.outcome import ProbeOrder
 
 _CUT_SHORT = "connection closed before a whole answer"
 """By FIN or RST: which of them it is depends on what the replica had read, and means the same."""

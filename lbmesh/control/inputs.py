@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lbmesh.health.book import ProbeOrder
+from lbmesh.health.outcome import ProbeOrder
 from lbmesh.model.address import Address
 from lbmesh.model.view import View
 

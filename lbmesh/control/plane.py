@@ -16,7 +16,8 @@ from lbmesh.control.mesh import Mesh, MeshNews
 from lbmesh.control.state import NodeState, Readiness, ReloadOutcome, ReplicaState
 from lbmesh.control.views import NOT_CHECKED, ViewMaker
 from lbmesh.gossip.core import Gossip
-from lbmesh.health.book import Flip, HealthBook
+from lbmesh.health.book import HealthBook
+from lbmesh.health.outcome import Flip
 from lbmesh.health.plan import Random
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability

@@ -6,62 +6,27 @@ at a time.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from heapq import heappop, heappush
 from math import inf
 
-from lbmesh.health.merge import Merged, is_short, limit_removal
+from lbmesh.health.merge import Merged
+from lbmesh.health.outcome import Flip, ProbeOrder, Ready
 from lbmesh.health.plan import Random, first_probe_s, next_probe_s, probers
 from lbmesh.health.record import Record
+from lbmesh.health.removal import is_short, limit_removal
+from lbmesh.health.timers import Timers
 from lbmesh.health.verdict import Verdict
+from lbmesh.health.voice import Voice
 from lbmesh.model.health import Availability, Opinion
 from lbmesh.model.member import Member
-from lbmesh.model.service import HealthCheck, ReplicaId, Service
+from lbmesh.model.service import ReplicaId, Service
 
 REVISITS_PER_STEP = 64
 """With 100 members one revisit hashes 100 times at worst, some 0.1 ms; a step of the agent has 10 ms."""
-
-REFRESH_AFTER = 0.75
-"""Words that stand are said again this part of the interval after the last time, where there is newer evidence."""
-
-REFRESHES_PER_STEP = 64
-"""Some 6 µs each."""
 
 PAUSE_S = 1.0
 """A deadline missed by more than this means that this node stood still (stopped, or its machine was
 paused).
 """
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeOrder:
-    """Probe this replica now, and answer with `probe_finished`, whatever happens."""
-
-    replica: ReplicaId
-    check: HealthCheck
-
-
-@dataclass(frozen=True, slots=True)
-class Flip:
-    """A replica's availability has changed."""
-
-    replica: ReplicaId
-    before: Availability
-    after: Merged
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """What follows from the inputs since the last time.
-
-    `words`: this node's opinions that its peers should have now; `withdrawn`: replicas it has none about
-    any more.
-    """
-
-    probes: tuple[ProbeOrder, ...]
-    words: tuple[Opinion, ...]
-    withdrawn: tuple[ReplicaId, ...]
-    flips: tuple[Flip, ...]
 
 
 class HealthBook:
@@ -77,10 +42,8 @@ class HealthBook:
         self._zones: dict[str, str] = {node: zone}
         self._touched: dict[ReplicaId, None] = {}
         self._revisits: dict[ReplicaId, None] = {}
-        self._timers: list[tuple[float, ReplicaId]] = []
-        self._withdrawn: list[ReplicaId] = []
-        self._unsaid: dict[ReplicaId, None] = {}
-        self._refreshed_s = -inf
+        self._timers = Timers()
+        self._voice = Voice(node, zone)
         self._promised_s = inf
 
     def configure(self, services: Iterable[Service], now: float) -> None:
@@ -95,7 +58,9 @@ class HealthBook:
                 for index, one in enumerate(service.replicas)
             )
         self._short &= self._services.keys()
-        self._withdrawn += [record.replica for record in old.values() if record.published]
+        for record in old.values():
+            self._timers.set(record.replica, inf)
+            self._voice.forget(record)
         self._revisits = dict.fromkeys(self._records)
 
     def _record(self, known: Record | None, service: Service, index: int, now: float) -> Record:
@@ -192,11 +157,7 @@ class HealthBook:
 
     def ready(self, now: float) -> Ready:
         """Settle what was touched or came due, and collect what is to be done."""
-        while self._timers and self._timers[0][0] <= now:
-            record = self._due(*heappop(self._timers))
-            if record:
-                record.timer_s = inf
-                self._touched[record.replica] = None
+        self._touched |= dict.fromkeys(self._timers.take_due(now))
         for replica in list(self._revisits)[:REVISITS_PER_STEP]:
             del self._revisits[replica]
             record = self._records[replica]
@@ -210,17 +171,9 @@ class HealthBook:
             flip for name in dict.fromkeys(one.replica.service for one in touched) for flip in self._flip(name, now)
         ]
         probes = [order for record in touched if (order := self._probe(record, now))]
-        words = self._words(touched, now)
-        while self._timers and not self._due(*self._timers[0]):
-            heappop(self._timers)
-        withdrawn, self._withdrawn = tuple(self._withdrawn), []
+        words, withdrawn = self._voice.words(touched, self._records, now)
         self._promised_s = max(now, self.next_deadline())
         return Ready(tuple(probes), words, withdrawn, tuple(flips))
-
-    def _due(self, timer_s: float, replica: ReplicaId) -> Record | None:
-        """The record this timer belongs to; None for a timer that has been replaced since."""
-        record = self._records.get(replica)
-        return record if record is not None and record.timer_s == timer_s else None
 
     def _flip(self, service: str, now: float) -> list[Flip]:
         """Limit removal in one service, and note what changed."""
@@ -249,45 +202,14 @@ class HealthBook:
             record.in_flight, record.started_s, record.asked_s = True, now, inf
             order = ProbeOrder(record.replica, record.check)
         probe_s = inf if record.in_flight else min(record.planned_s, record.asked_s)
-        timer_s = min(probe_s, record.next_expiry_s)
-        if timer_s != record.timer_s:
-            record.timer_s = timer_s
-            if timer_s < inf:
-                heappush(self._timers, (timer_s, record.replica))
+        self._timers.set(record.replica, min(probe_s, record.next_expiry_s))
         return order
-
-    def _words(self, touched: Iterable[Record], now: float) -> tuple[Opinion, ...]:
-        """What peers should hear now: at once what has changed. What stands is said again once an interval, and
-        then all of it together: a few datagrams, each sent on by every peer, instead of some for each replica.
-        """
-        said: dict[ReplicaId, Opinion] = {}
-        is_time = False
-        for record in touched:
-            word, published = record.own_word(self._node, self._zone), record.published
-            if word is None and published:
-                record.published = None
-                self._withdrawn.append(record.replica)
-            elif word and (not published or published.up is not word.up):
-                said[record.replica] = word
-            elif word and published and word.at_s > published.at_s:
-                self._unsaid[record.replica] = None
-                is_time |= self._refreshed_s + REFRESH_AFTER * record.check.interval_s <= now
-        for replica in list(self._unsaid)[:REFRESHES_PER_STEP] if is_time else ():
-            del self._unsaid[replica]
-            known = self._records.get(replica)
-            if known and known.published and (word := known.own_word(self._node, self._zone)):
-                said[replica] = word
-        if is_time and not self._unsaid:
-            self._refreshed_s = now
-        for replica, word in said.items():
-            self._records[replica].published = replace(word, at_s=now)
-        return tuple(said.values())
 
     def next_deadline(self) -> float:
         """When `ready` has something to do without further input; infinite when never."""
         if self._revisits or self._touched:
             return -inf
-        return self._timers[0][0] if self._timers else inf
+        return self._timers.next_s()
 
     def merged(self, replica: ReplicaId) -> Merged | None:
         """A replica's availability and its reason; None when it is not checked."""

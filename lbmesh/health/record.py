@@ -20,7 +20,7 @@ class Record:
     `opinions`: peers' words by observer. `merged`: by the rules of merging; `final`: with removal limited
     as well. `asked_s`: when a probe outside the plan is due, `planned_s` one of the plan.
     `interrupted`: the probe in flight was, so that its failure proves nothing. `published`:
-    this node's word as its peers have it. `timer_s`: the deadline of it that stands in the book's heap.
+    this node's word as its peers have it.
     """
 
     replica: ReplicaId
@@ -39,7 +39,6 @@ class Record:
     planned_s: float = inf
     asked_s: float = inf
     published: Opinion | None = None
-    timer_s: float = inf
 
     @property
     def expiry_s(self) -> float:

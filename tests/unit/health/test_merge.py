@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbmesh.health.merge import Basis, Merged, limit_removal, merge
+from lbmesh.health.merge import Basis, Merged, merge
+from lbmesh.health.removal import limit_removal
 from lbmesh.health.verdict import Verdict
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability, Opinion
