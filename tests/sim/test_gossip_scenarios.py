@@ -4,7 +4,8 @@ import pytest
 
 from lbmesh.gossip.notices import NoticeKind
 from lbmesh.model.member import MemberState
-from tests.sim.gossip_world import Node, World
+from tests.sim.network import End
+from tests.sim.world import World
 
 ALIVE, IMPAIRED, DOWN, LEFT = MemberState.ALIVE, MemberState.IMPAIRED, MemberState.DOWN, MemberState.LEFT
 THREE = {"a": 1, "b": 1, "c": 1}
@@ -90,7 +91,7 @@ def test_two_members_judge_each_other_alone(seed: int) -> None:
 def test_a_node_that_reaches_one_of_nine_condemns_no_healthy_member(seed: int) -> None:
     world = started(seed, NINE)
 
-    def cut(source: Node, target: Node) -> bool:
+    def cut(source: End, target: End) -> bool:
         ends = {source.name, target.name}
         return "c1" in ends and "a1" not in ends
 

@@ -1,0 +1,154 @@
+"""What runs on a node: the gossip core alone, or a whole control plane around it. Both are the real ones."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Protocol
+
+from lbmesh.config.settings import NodeSettings, Settings
+from lbmesh.control.inputs import Effects, ProbeResult
+from lbmesh.control.plane import Plane
+from lbmesh.gossip.core import Gossip, Output
+from lbmesh.gossip.identity import Identity, KeyRing
+from lbmesh.gossip.members import MemberChange
+from lbmesh.gossip.notices import Notice
+from lbmesh.health.book import ProbeOrder
+from lbmesh.model.address import Address
+from lbmesh.model.service import ReplicaId, Route, Service, WeightedService
+from lbmesh.model.view import View
+
+RING = KeyRing((b"k" * 32,))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one input to a node brought. `rejected`: why a datagram changed nothing."""
+
+    datagrams: tuple[tuple[Address, bytes], ...] = ()
+    changes: tuple[MemberChange, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    probes: tuple[ProbeOrder, ...] = ()
+    view: View | None = None
+    rejected: str | None = None
+
+
+class Core(Protocol):
+    """A node's brain. Times are the node's own seconds."""
+
+    @property
+    def gossip(self) -> Gossip: ...
+    def start(self, now: float) -> Step: ...
+    def receive(self, now: float, source: Address, datagram: bytes) -> Step: ...
+    def tick(self, now: float) -> Step: ...
+    def leave(self, now: float) -> Step: ...
+    def probe_finished(self, now: float, replica: ReplicaId, result: ProbeResult) -> Step: ...
+    def next_deadline(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """Everything a core needs to start. `inherited`: the View its forwarders serve from, if an agent ran before."""
+
+    identity: Identity
+    seeds: tuple[Address, ...]
+    rng: Random
+    now: float
+    generation: int = 1
+    inherited: View | None = None
+
+
+MakeCore = Callable[[Birth], Core]
+
+
+class GossipOnly:
+    """The gossip core without the rest: what the detector is measured with."""
+
+    def __init__(self, birth: Birth) -> None:
+        self.gossip = Gossip(identity=birth.identity, key_ring=RING, seeds=birth.seeds, rng=birth.rng, now=birth.now)
+
+    def start(self, now: float) -> Step:  # noqa: ARG002
+        return Step()
+
+    def receive(self, now: float, source: Address, datagram: bytes) -> Step:
+        return _step(self.gossip.receive(now, source, datagram))
+
+    def tick(self, now: float) -> Step:
+        return _step(self.gossip.tick(now))
+
+    def leave(self, now: float) -> Step:
+        return _step(self.gossip.leave(now))
+
+    def probe_finished(self, now: float, replica: ReplicaId, result: ProbeResult) -> Step:
+        raise NotImplementedError("gossip alone probes no replica")
+
+    def next_deadline(self) -> float:
+        return self.gossip.next_deadline()
+
+
+def _step(output: Output) -> Step:
+    return Step(output.datagrams, output.member_changes, output.notices, rejected=output.rejected)
+
+
+class TappedGossip(Gossip):
+    """The real gossip, whose outputs are noted before the plane takes them."""
+
+    changes: list[MemberChange]
+    notices_said: list[Notice]
+    rejected: str | None = None
+
+    def receive(self, now: float, source: Address, datagram: bytes) -> Output:
+        return self._noted(super().receive(now, source, datagram))
+
+    def tick(self, now: float) -> Output:
+        return self._noted(super().tick(now))
+
+    def leave(self, now: float) -> Output:
+        return self._noted(super().leave(now))
+
+    def _noted(self, output: Output) -> Output:
+        self.changes += output.member_changes
+        self.notices_said += output.notices
+        self.rejected = output.rejected
+        return output
+
+
+class WholePlane:
+    """A whole control plane: gossip, health, Views."""
+
+    def __init__(self, birth: Birth, service: Service) -> None:
+        identity = birth.identity
+        self.gossip = TappedGossip(identity=identity, key_ring=RING, seeds=birth.seeds, rng=birth.rng, now=birth.now)
+        self.gossip.changes, self.gossip.notices_said = [], []
+        route = Route(("*",), ("/",), (WeightedService(service.name),))
+        node = NodeSettings(identity.name, identity.zone, Path("/nowhere"))
+        settings = Settings(node, (), (service,), (route,), workers=1)
+        self.plane = Plane(settings, generation=birth.generation, gossip=self.gossip, rng=birth.rng, now=birth.now)
+        if birth.inherited is not None:
+            self.plane.inherit(birth.inherited, birth.now)
+
+    def start(self, now: float) -> Step:
+        return self._step(self.plane.start(now))
+
+    def receive(self, now: float, source: Address, datagram: bytes) -> Step:
+        return self._step(self.plane.datagram(source, datagram, now))
+
+    def tick(self, now: float) -> Step:
+        return self._step(self.plane.tick(now))
+
+    def leave(self, now: float) -> Step:
+        return self._step(self.plane.leave(now))
+
+    def probe_finished(self, now: float, replica: ReplicaId, result: ProbeResult) -> Step:
+        return self._step(self.plane.probe_finished(replica, result, now))
+
+    def next_deadline(self) -> float:
+        return self.plane.next_deadline()
+
+    def _step(self, effects: Effects) -> Step:
+        gossip = self.gossip
+        changes, notices, rejected = tuple(gossip.changes), tuple(gossip.notices_said), gossip.rejected
+        gossip.changes.clear()
+        gossip.notices_said.clear()
+        gossip.rejected = None
+        return Step(effects.datagrams, changes, notices, effects.probes, effects.view, rejected)
