@@ -13,7 +13,7 @@ from lbmesh.gossip.core import Gossip, Output
 from lbmesh.gossip.identity import Identity, KeyRing
 from lbmesh.gossip.members import MemberChange
 from lbmesh.gossip.notices import Notice
-from lbmesh.health.book import ProbeOrder
+from lbmesh.health.outcome import ProbeOrder
 from lbmesh.model.address import Address
 from lbmesh.model.service import ReplicaId, Route, Service, WeightedService
 from lbmesh.model.view import View

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from lbmesh.control.inputs import ProbeResult
 from lbmesh.gossip.core import Gossip
-from lbmesh.health.book import ProbeOrder
+from lbmesh.health.outcome import ProbeOrder
 from lbmesh.model.address import Address
 from lbmesh.model.member import MemberState
 from lbmesh.model.view import View

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from lbmesh.control.inputs import ProbeResult
-from lbmesh.health.book import ProbeOrder
+from lbmesh.health.outcome import ProbeOrder
 from lbmesh.model.address import Address
 from lbmesh.model.service import HealthCheck, Replica, ReplicaId, Service
 

@@ -12,7 +12,7 @@ from lbmesh.control.inputs import ProbeResult
 from lbmesh.gossip.identity import Identity
 from lbmesh.gossip.members import MemberChange
 from lbmesh.gossip.notices import Notice
-from lbmesh.health.book import ProbeOrder
+from lbmesh.health.outcome import ProbeOrder
 from lbmesh.model.address import Address
 from lbmesh.model.member import MemberState
 from lbmesh.model.service import HealthCheck
