@@ -1,5 +1,6 @@
 """Gossip's socket and the plane: what arrives goes in, what the plane says goes out."""
 
+import errno
 import socket
 from time import monotonic
 
@@ -8,6 +9,9 @@ import trio
 from lbmesh.agent.hub import Hub
 from lbmesh.agent.limits import DATAGRAM_BYTES_MAX, DATAGRAMS_PER_BATCH
 from lbmesh.model.address import Address
+
+_OTHER_END = (errno.ECONNREFUSED, errno.EHOSTUNREACH)
+"""What the network says of the receiver; any other error is this node's own trouble."""
 
 
 class GossipTasks:
@@ -46,5 +50,7 @@ class GossipTasks:
             address, datagram = outbox.popleft()
             try:
                 self._socket.sendto(datagram, (address.host, address.port))
-            except OSError:
+            except OSError as error:
                 self._hub.figures.datagrams_unsent += 1
+                if error.errno not in _OTHER_END:
+                    self._hub.plane.send_failed(address, monotonic())

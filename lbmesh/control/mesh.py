@@ -13,6 +13,7 @@ from lbmesh.gossip.notices import Notice
 from lbmesh.gossip.records import Row
 from lbmesh.gossip.turn import Output
 from lbmesh.model.address import Address
+from lbmesh.model.explanation import Explanation
 from lbmesh.model.health import Opinion
 from lbmesh.model.member import Member, MemberState
 from lbmesh.model.service import ReplicaId
@@ -40,6 +41,15 @@ class Mesh:
     def receive(self, now: float, source: Address, datagram: bytes) -> MeshNews:
         """Take one datagram."""
         return self._news(self._gossip.receive(now, source, datagram)) if self._gossip else MeshNews()
+
+    def send_failed(self, now: float, address: Address) -> None:
+        """The system refused to send a datagram."""
+        if self._gossip:
+            self._gossip.send_failed(now, address)
+
+    def explain(self, now: float, name: str) -> Explanation | None:
+        """Why a member is held for what it is; None for a name that is unknown, and for a node alone."""
+        return self._gossip.explain(now, name) if self._gossip else None
 
     def tick(self, now: float) -> MeshNews:
         """Do what is due."""

@@ -20,6 +20,7 @@ from lbmesh.health.book import HealthBook
 from lbmesh.health.outcome import Flip
 from lbmesh.health.plan import Random
 from lbmesh.model.address import Address
+from lbmesh.model.explanation import Explanation
 from lbmesh.model.health import Availability
 from lbmesh.model.service import Replica, ReplicaId
 from lbmesh.model.view import View, ViewVersion
@@ -64,6 +65,10 @@ class Plane:
         """A datagram came in on the gossip socket."""
         self._book.notice_pause(now)
         return self._settle(now, self._mesh.receive(now, source, datagram))
+
+    def send_failed(self, address: Address, now: float) -> None:
+        """The system refused to send a datagram: this node's own fault, which gossip takes into account."""
+        self._mesh.send_failed(now, address)
 
     def tick(self, now: float) -> Effects:
         """The deadline has come."""
@@ -223,6 +228,10 @@ class Plane:
             notices=self._mesh.notices(now),
             local_shares=tuple((service.name, service.local_share) for service in view.services) if view else (),
         )
+
+    def explain_member(self, now: float, name: str) -> Explanation | None:
+        """Why a member is held for what it is; None for a name that is unknown."""
+        return self._mesh.explain(now, name)
 
     def replica_states(self) -> Iterator[ReplicaState]:
         """Every replica, service by service. The plane may take inputs while this is half consumed."""

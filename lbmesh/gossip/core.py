@@ -5,14 +5,17 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
+from lbmesh.gossip.awareness import Awareness
 from lbmesh.gossip.claims import Claims
 from lbmesh.gossip.codec import encode, encode_member
+from lbmesh.gossip.explain import explain_member
 from lbmesh.gossip.identity import Identity, Incarnation, KeyRing, Rng
 from lbmesh.gossip.inbox import Inbox
 from lbmesh.gossip.limits import KEY_BYTES_MAX, ROWS_PER_OWNER_MAX, VALUE_BYTES_MAX, GossipTiming
 from lbmesh.gossip.lookout import KeyFault, Lookout
-from lbmesh.gossip.members import Members
+from lbmesh.gossip.members import GOODBYE, Members
 from lbmesh.gossip.messages import Ping
 from lbmesh.gossip.namesakes import Namesakes
 from lbmesh.gossip.notices import Notice, Notices
@@ -27,7 +30,8 @@ from lbmesh.gossip.sessions import Sessions
 from lbmesh.gossip.sync import ReplyBudget, Sync
 from lbmesh.gossip.turn import Output, Turn
 from lbmesh.model.address import Address
-from lbmesh.model.member import Member, MemberState
+from lbmesh.model.explanation import Explanation
+from lbmesh.model.member import Member
 
 __all__ = ["Gossip", "Output"]
 
@@ -50,8 +54,9 @@ class Gossip:
         self._identity = identity
         self._timing = settings
         self._records = Records(identity.name, identity.incarnation)
-        self._members = Members(identity, now, settings)
+        self._members = Members(identity, now)
         self._prober = Prober(settings, rng)
+        self._awareness = Awareness(settings)
         self._seeds = Seeds(seeds, now, settings, rng)
         self._claims = Claims(settings)
         self._sync = Sync(self._records, sealed_room(identity.name), settings.push_rounds)
@@ -89,7 +94,6 @@ class Gossip:
         )
         self._left = False
         self._stepped_s = now
-        self._judge_s = now + settings.judge_interval_s
         self._write(now, MEMBER_KEY, encode_member(identity.zone, identity.address, left=False))
         self._promised_s = float("inf")
 
@@ -126,6 +130,15 @@ class Gossip:
     def members(self) -> tuple[Member, ...]:
         """Everybody, this node included, by name."""
         return tuple(entry.as_member() for _, entry in sorted(self._members.entries.items()))
+
+    def explain(self, now: float, name: str) -> Explanation | None:
+        """Why a member is held for what it is; None for a name that is unknown."""
+        explanation = explain_member(now, name, self._members, self._prober, self._picture)
+        strikes = self._awareness.strikes(now)
+        if explanation is None or name != self._identity.name or strikes < 1:
+            return explanation
+        doubt = f"this node doubts itself ({self._awareness.latest}): it lets peers miss more pings for a while"
+        return replace(explanation, notes=(*explanation.notes, doubt))
 
     def rows(self, key_prefix: str) -> Iterator[Row]:
         """Rows whose key begins with the prefix, of this node and of members neither down nor left."""
@@ -165,7 +178,7 @@ class Gossip:
         goodbye = [encode(batch) for batch in self._sync.delta(own, own.floor - 1)]
         for peer in self._members.live_peers():
             self._outbox.send(turn, peer.address, goodbye)
-        turn.changes.append(self._members.own.move(now, MemberState.LEFT, "left the mesh"))
+        turn.changes.append(self._members.own.move(now, GOODBYE))
         self._left = True
         return turn.output()
 
@@ -175,16 +188,28 @@ class Gossip:
         """
         if self._left:
             return float("inf")
-        self._promised_s = min(
+        due_s = min(
             self._prober.deadline_s(),
             self._seeds.deadline_s(),
             self._claims.deadline_s(),
             self._outbox.deadline_s(),
-            self._judge_s,
+            self._picture.deadline_s(),
         )
+        self._promised_s = max(due_s, self._stepped_s)
         return self._promised_s
 
+    def trusted(self) -> frozenset[str]:
+        """Peers whose words count now: those this node reaches over a chain of edges that are up."""
+        return self._picture.judgement.trusted - {self._identity.name}
+
     # Steps.
+
+    def send_failed(self, now: float, address: Address) -> None:
+        """The system refused to send (no permission, no buffers, no route): the trouble is here, not at the other end.
+        Its missing answer counts as ever, but accusations need more of them for a while.
+        """
+        self.counters["send_errors"] += 1
+        self._awareness.strike(now, f"sending to {address} failed")
 
     def receive(self, now: float, source: Address, datagram: bytes) -> Output:
         """Take one datagram. Whatever it is, this never raises."""
@@ -206,15 +231,12 @@ class Gossip:
         if self._left:
             return turn.output()
         self._notice_pause(now)
-        for address, nonce in self._prober.due(now):
+        for address, nonce in self._prober.due(now, self._awareness.extra_misses(now)):
             self._outbox.send(turn, address, [encode(Ping(nonce))])
         if now >= self._seeds.deadline_s():
             self._outbox.dial_seeds(now, turn, self._seeds)
             self._lookout.watch_seeds(now, turn)
         self._take_name_back(now)
-        if now >= self._judge_s:
-            self._judge_s = now + self._timing.judge_interval_s
-            self._picture.unsettle()
         self._picture.settle(now, turn)
         self._outbox.spread(now, turn)
         return self._finish(now, turn, None)
@@ -229,12 +251,17 @@ class Gossip:
     def _notice_pause(self, now: float) -> None:
         """A step far later than agreed means that this node stood still, not that the others did."""
         self._stepped_s = now
-        if now - self._promised_s <= self._timing.lateness_is_pause_s:
+        late_s = now - self._promised_s
+        if late_s <= self._timing.late_step_s:
+            return
+        self._awareness.strike(now, f"a step came {1000 * late_s:.0f} ms late")
+        self.counters["late_steps"] += 1
+        self._promised_s = now
+        if late_s <= self._timing.lateness_is_pause_s:
             return
         self.counters["pauses"] += 1
         self._prober.forgive(now)
         self._picture.forgive(now)
-        self._judge_s = now + self._timing.judge_interval_s
         self._promised_s = float("inf")
 
     def _say_edges(self, now: float, value: bytes) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from lbmesh.gossip.limits import NAME_BYTES_MAX, SEQUENCE_MAX, ZONE_BYTES_MAX
@@ -72,6 +73,7 @@ def incarnation_of(epoch: int, session: bytes) -> Incarnation:
     return Incarnation(epoch, int.from_bytes(session[:4], "big"))
 
 
+@lru_cache(maxsize=4096)
 def member_id(name: str) -> int:
     """A member's 64-bit short name in digests and edge lists."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")

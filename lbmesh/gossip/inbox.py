@@ -125,8 +125,13 @@ class Inbox:
         if MEMBER_KEY in changed:
             self._learn_member(now, owner, turn)
         if EDGES_KEY in changed or MEMBER_KEY in changed:
-            self._members.learn_edges(owner.name, owner.value(EDGES_KEY) or b"\0")
+            if self._members.learn_edges(now, owner.name, owner.value(EDGES_KEY) or b"\0"):
+                self._refute(owner.name, turn)
             self._picture.unsettle()
+
+    def _refute(self, accuser: str, turn: Turn) -> None:
+        """A member says that it cannot reach this node: speak to it, and it asks at once."""
+        self._outbox.send(turn, self._members.entries[accuser].address, [encode(Ping(0))])
 
     def _learn_member(self, now: float, owner: OwnerRecords, turn: Turn) -> None:
         value = owner.value(MEMBER_KEY)
@@ -143,8 +148,7 @@ class Inbox:
             return
         answer = self._sync.answer(digest)
         for name in answer.heard:
-            if name not in self._prober.edges:  # Of those we ping we know better, and sooner, than by hearsay.
-                self._members.heard(now, name)
+            self._members.heard(now, name)
         if answer.claim is not None:
             self._namesakes.claimed(now, answer.claim, turn)
         self._outbox.send(turn, source, answer.frames)
@@ -162,5 +166,5 @@ class Inbox:
     def _restart(self, now: float, owner: OwnerRecords, incarnation: Incarnation, turn: Turn) -> None:
         gone = self._records.restart(owner, incarnation)
         turn.rows += [(owner.name, key) for key in gone if not is_internal(key)]
-        self._members.learn_edges(owner.name, b"\0")
+        self._members.learn_edges(now, owner.name, b"\0")
         self._prober.restart(now, owner.name)

@@ -51,11 +51,16 @@ SEQUENCE_MAX = 2**32 - 1
 
 @dataclass(frozen=True, slots=True)
 class GossipTiming:
-    """The fast profile. A crash shows after three missed pings: 500 to 700 ms, and one push."""
+    """The fast profile. A crash shows after three missed pings: 500 to 700 ms, and one push. A broken edge is whole
+    again after as many pings answered in a row. `settle_gap_s`: between two judgements, so that a burst of rows
+    costs a few of them. `late_step_s`: a step that comes so late is a strike against this node's own accusations,
+    one that comes `lateness_is_pause_s` late a pause.
+    """
 
     ping_interval_s: float = 0.2
     down_ping_interval_s: float = 1.0
     misses: int = 3
+    answers: int = 3
     timeout_floor_s: float = 0.1
     timeout_cap_s: float = 1.0
     timeout_first_s: float = 0.5
@@ -64,13 +69,15 @@ class GossipTiming:
     push_rounds: int = 2
     push_peers: int = 3
     digest_interval_s: float = 1.0
-    judge_interval_s: float = 0.25
+    settle_gap_s: float = 0.02
     seed_interval_s: float = 1.0
     own_seed_interval_s: float = 60.0
+    late_step_s: float = 0.1
     lateness_is_pause_s: float = 0.4
+    strikes_max: int = 3
+    strike_half_life_s: float = 2.0
     grace_s: float = 1.5
-    silent_watched_s: float = 2.0
-    silent_unwatched_s: float = 15.0
+    silent_s: float = 2.0
     takeover_s: float = 10.0
     proof_interval_s: float = 0.2
     seeds_silent_s: float = 5.0

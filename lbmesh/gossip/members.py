@@ -1,13 +1,14 @@
 """The member table: what every node says of itself, and what the mesh finds about it."""
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lbmesh.gossip.codec import decode_edges, decode_member
-from lbmesh.gossip.identity import Identity
-from lbmesh.gossip.limits import GossipTiming
-from lbmesh.gossip.verdict import Finding, Subject
+from lbmesh.gossip.identity import Identity, member_id
+from lbmesh.gossip.verdict import Finding, Rule, Subject
 from lbmesh.model.address import Address
+from lbmesh.model.explanation import TRANSITIONS_MAX
 from lbmesh.model.member import Member, MemberState
 
 
@@ -23,6 +24,17 @@ class MemberChange:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One past change of a member's state, at `at_s`, and why."""
+
+    before: MemberState | None
+    after: MemberState
+    at_s: float
+    rule: Rule
+    reason: str
+
+
 @dataclass(slots=True)
 class Entry:
     """One member. `heard_s`: when it last gave a sign of life, directly or by a peer's word of its beat."""
@@ -35,13 +47,17 @@ class Entry:
     since_s: float
     reason: str
     heard_s: float
+    rule: Rule = Rule.JOINED
     isolated: bool = False
     edges: dict[int, bool] = field(default_factory=dict)
+    edges_s: float = float("-inf")
+    moves: deque[Move] = field(default_factory=lambda: deque(maxlen=TRANSITIONS_MAX))
 
-    def move(self, now: float, state: MemberState, reason: str) -> MemberChange:
+    def move(self, now: float, finding: Finding) -> MemberChange:
         """Enter a state, and say so."""
-        change = MemberChange(self.name, self.state, state, reason)
-        self.state, self.since_s, self.reason = state, now, reason
+        change = MemberChange(self.name, self.state, finding.state, finding.reason)
+        self.moves.append(Move(self.state, finding.state, now, finding.rule, finding.reason))
+        self.state, self.rule, self.reason, self.since_s = finding.state, finding.rule, finding.reason, now
         return change
 
     def as_member(self) -> Member:
@@ -49,11 +65,15 @@ class Entry:
         return Member(self.name, self.zone, self.address, self.epoch, self.state, self.since_s, self.reason)
 
 
+GOODBYE = Finding(MemberState.LEFT, Rule.LEFT, "left the mesh")
+"""What a member finds on itself when it goes."""
+
+
 class Members:
     """All members by name, this node among them."""
 
-    def __init__(self, identity: Identity, now: float, timing: GossipTiming) -> None:
-        self._timing = timing
+    def __init__(self, identity: Identity, now: float) -> None:
+        self._own_id = member_id(identity.name)
         self.own = Entry(
             identity.name,
             identity.zone,
@@ -63,8 +83,11 @@ class Members:
             now,
             "this node",
             now,
+            Rule.THIS_NODE,
         )
         self.entries: dict[str, Entry] = {identity.name: self.own}
+        self.trusted: frozenset[str] = frozenset({identity.name})
+        """Whose words count now, by the latest verdict."""
 
     def live(self) -> dict[str, str]:
         """{name: zone} of this node and of the members that may be reachable."""
@@ -73,6 +96,14 @@ class Members:
     def live_peers(self) -> list[Entry]:
         """Members that may be reachable, without this node."""
         return [entry for entry in self.entries.values() if entry.state.is_live and entry is not self.own]
+
+    def peers_to_tell(self) -> list[Entry]:
+        """To whom it is worth to send: live peers that are trusted and that no broken edge keeps this node from; all
+        live ones when there are none.
+        """
+        edges = self.own.edges
+        live = self.live_peers()
+        return [one for one in live if one.name in self.trusted and not edges.get(member_id(one.name))] or live
 
     def heard(self, now: float, name: str) -> None:
         """The member gave a sign of life."""
@@ -100,48 +131,48 @@ class Members:
         restarted = epoch > entry.epoch
         entry.zone, entry.address, entry.epoch = zone, address, epoch
         if left:
-            return entry.move(now, MemberState.LEFT, "left the mesh") if entry.state is not MemberState.LEFT else None
+            return entry.move(now, GOODBYE) if entry.state is not MemberState.LEFT else None
         if entry.state is MemberState.LEFT:
             entry.heard_s = now
-            return entry.move(now, MemberState.ALIVE, f"came back in epoch {epoch}")
+            return entry.move(now, Finding(MemberState.ALIVE, Rule.JOINED, f"came back in epoch {epoch}"))
         if restarted and entry.state.is_live:
             return MemberChange(name, entry.state, entry.state, f"restarted in epoch {epoch}")
         return None
 
-    def learn_edges(self, name: str, value: bytes) -> None:
-        """Take what a member says of its paths to others."""
+    def learn_edges(self, now: float, name: str, value: bytes) -> bool:
+        """Take what a member says of its paths to others. True when it has lost its path to this node."""
         entry, edges = self.entries.get(name), decode_edges(value)
-        if entry is not None and edges is not None:
-            entry.isolated, entry.edges = edges
+        if entry is None or edges is None:
+            return False
+        before = entry.edges.get(self._own_id)
+        entry.isolated, entry.edges = edges
+        entry.edges_s = now
+        return not before and entry.edges.get(self._own_id, False)
 
-    def subjects(self, now: float, watched: Mapping[str, object], names: Mapping[int, str]) -> list[Subject]:
-        """Every member that has not left, as the verdict needs it."""
+    def subjects(self, names: Mapping[int, str]) -> list[Subject]:
+        """Every member that has not left, as the verdict needs it. `names`: by member id."""
         return [
             Subject(
                 entry.name,
                 entry.zone,
                 entry.state,
-                self._is_fresh(now, entry, watched),
-                {} if entry.isolated else {names.get(target, ""): broken for target, broken in entry.edges.items()},
+                {}
+                if entry.isolated
+                else {names[target]: broken for target, broken in entry.edges.items() if target in names},
             )
             for entry in self.entries.values()
             if entry.state is not MemberState.LEFT or entry is self.own
         ]
 
-    def _is_fresh(self, now: float, entry: Entry, watched: Mapping[str, object]) -> bool:
-        if entry is self.own:
-            return True
-        timing = self._timing
-        bound_s = timing.silent_watched_s if entry.name in watched else timing.silent_unwatched_s
-        return not entry.isolated and now - entry.heard_s <= bound_s
-
     def apply(self, now: float, findings: Mapping[str, Finding]) -> list[MemberChange]:
-        """Enter the states that were found. Returns the changes."""
+        """Enter the states that were found. Returns the changes. Who stays as it is has the newest reason."""
         changes = []
         for name, finding in findings.items():
             entry = self.entries[name]
             if entry.state is not finding.state:
-                changes.append(entry.move(now, finding.state, finding.reason))
+                changes.append(entry.move(now, finding))
+            elif finding.rule is not Rule.STILL_DOWN:
+                entry.rule, entry.reason = finding.rule, finding.reason
         return changes
 
     def most_forgettable(self) -> str | None:

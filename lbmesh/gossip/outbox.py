@@ -90,7 +90,7 @@ class Outbox:
     def _send_digests(self, now: float, turn: Turn) -> None:
         self._digest_s = now + self._timing.digest_interval_s * (0.9 + 0.2 * self._rng.random())
         self._records.own.beat += 1
-        peers = self._members.live_peers()
+        peers = self._members.peers_to_tell()
         if peers:
             (peer,) = self._rng.sample(peers, 1)
             self.send(turn, peer.address, [encode(digest) for digest in self._sync.digests()])
@@ -103,8 +103,8 @@ class Outbox:
                 self.send(turn, address, [payload])
 
     def _push_peers(self) -> Collection[Address]:
-        """Up to three live members, one of them of another zone where there is one."""
-        live = self._members.live_peers()
+        """Up to three members, one of them of another zone where there is one."""
+        live = self._members.peers_to_tell()
         remote = [entry for entry in live if entry.zone != self._members.own.zone]
         first = self._rng.sample(remote, min(1, len(remote)))
         rest = [entry for entry in live if entry not in first]

@@ -6,15 +6,15 @@ from lbmesh.gossip.codec import encode_edges
 from lbmesh.gossip.identity import member_id
 from lbmesh.gossip.limits import EDGES_MAX, GossipTiming
 from lbmesh.gossip.members import Members
-from lbmesh.gossip.observers import observers_of
+from lbmesh.gossip.observers import WatchPlan, watch_plan
 from lbmesh.gossip.probing import Prober
 from lbmesh.gossip.records import Records
 from lbmesh.gossip.turn import Turn
-from lbmesh.gossip.verdict import judge
+from lbmesh.gossip.verdict import Finding, Judgement, Rule, judge
 from lbmesh.model.member import MemberState
 
 _SETTLE_ROUNDS_MAX = 3
-_REASON_ALONE = "isolated: no peer answers, so the picture of them is frozen"
+_ALONE = Finding(MemberState.IMPAIRED, Rule.ISOLATED, "isolated: no peer answers, so the picture of them is frozen")
 
 
 class Picture:
@@ -35,8 +35,12 @@ class Picture:
         self._say_edges = say_edges
         self._roster: object = None
         self._unsettled = True
+        self._settled_s = float("-inf")
         self._seen_flips = 0
         self._grace_until_s = float("-inf")
+        self._is_grace_used = False
+        self.plan = WatchPlan({}, {})
+        self.judgement = Judgement({}, frozenset({members.own.name}), {})
 
     def unsettle(self) -> None:
         """Something a verdict rests on has changed."""
@@ -57,8 +61,17 @@ class Picture:
         tested = [edges[peer.name] for peer in peers if peer.name in edges]
         return len(peers) >= 2 and bool(tested) and all(tested)
 
+    def deadline_s(self) -> float:
+        """When to settle; infinity while nothing has changed."""
+        if self._unsettled or self._seen_flips != self._prober.flips:
+            return self._settled_s + self._timing.settle_gap_s
+        return self._grace_until_s if self._is_grace_used else float("inf")
+
     def settle(self, now: float, turn: Turn) -> None:
         """Watch whom we should, say what we see, judge; again while the verdict changes who is live."""
+        if now < self.deadline_s():
+            return
+        self._unsettled, self._settled_s = True, now
         for _ in range(_SETTLE_ROUNDS_MAX):
             if not self._unsettled and self._seen_flips == self._prober.flips:
                 return
@@ -68,42 +81,61 @@ class Picture:
             self._publish_edges(now, isolated)
             self._tell_isolation(now, isolated, turn)
             if isolated:
+                self._enter(Judgement({}, frozenset({self._members.own.name}), {}))
                 return
-            subjects = self._members.subjects(now, self._prober.edges, self._records.ids)
-            findings = judge(subjects, self._members.own.name)
-            if now < self._grace_until_s:
-                findings = {n: found for n, found in findings.items() if found.state is not MemberState.DOWN}
-            changes = self._members.apply(now, findings)
+            changes = self._members.apply(now, self._judge(now))
             turn.changes += changes
             self._unsettled = bool(changes)
 
+    def _judge(self, now: float) -> dict[str, Finding]:
+        """The findings to enter: all, but for those that a deaf node must not make yet."""
+        self._enter(judge(self._members.subjects(self._records.ids), self._members.own.name))
+        findings = dict(self.judgement.findings)
+        held_back = [
+            name
+            for name, found in findings.items()
+            if found.state is MemberState.DOWN and self._members.entries[name].state is not MemberState.DOWN
+        ]
+        self._is_grace_used = now < self._grace_until_s and bool(held_back)
+        for name in held_back if self._is_grace_used else ():
+            del findings[name]
+        return findings
+
+    def _enter(self, judgement: Judgement) -> None:
+        self.judgement = judgement
+        self._members.trusted = judgement.trusted
+
     def _rewatch(self, now: float) -> None:
-        entries = self._members.entries.values()
-        roster = [(entry.name, entry.zone, entry.address, entry.state) for entry in entries]
-        if roster == self._roster:
-            return
-        self._roster = roster
+        entries = self._members.entries
         live, own = self._members.live(), self._members.own.name
-        targets = {
-            entry.name: (entry.address, entry.state is MemberState.DOWN)
-            for entry in entries
-            if entry is not self._members.own
-            and entry.state is not MemberState.LEFT
-            and own in observers_of(entry.name, entry.zone, live, self._timing.observers)
+        roster = tuple(
+            sorted(
+                (entry.name, entry.zone, entry.name in live)
+                for entry in entries.values()
+                if entry.state is not MemberState.LEFT or entry.name == own
+            )
+        )
+        self.plan = watch_plan(roster, self._timing.observers)
+        watched = {
+            name: (entries[name].address, entries[name].state is MemberState.DOWN)
+            for name in self.plan.targets.get(own, ())
         }
-        self._prober.watch(now, targets)
+        if watched != self._roster:
+            self._roster = watched
+            self._prober.watch(now, watched)
 
     def _publish_edges(self, now: float, isolated: bool) -> None:
         broken = {member_id(name): flag for name, flag in self._prober.broken().items()}
         bounded = dict(sorted(broken.items())[:EDGES_MAX])
         self._members.own.edges = broken
+        self._members.own.edges_s = now
         self._say_edges(now, encode_edges(isolated=isolated, broken=bounded))
 
     def _tell_isolation(self, now: float, isolated: bool, turn: Turn) -> None:
         own = self._members.own
-        if isolated != (own.state is MemberState.IMPAIRED):
-            if isolated:
-                turn.changes.append(own.move(now, MemberState.IMPAIRED, _REASON_ALONE))
-            else:
-                self.forgive(now)
-                turn.changes.append(own.move(now, MemberState.ALIVE, "this node"))
+        was_isolated = own.rule is Rule.ISOLATED
+        if isolated and not was_isolated:
+            turn.changes.append(own.move(now, _ALONE))
+        elif was_isolated and not isolated:
+            self.forgive(now)
+            turn.changes.append(own.move(now, Finding(MemberState.ALIVE, Rule.THIS_NODE, "this node")))

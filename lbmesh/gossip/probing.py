@@ -1,4 +1,7 @@
-"""This node's own edges: pings with a nonce, an adaptive timeout, three misses and the edge is broken."""
+"""This node's own edges: pings with a nonce, an adaptive timeout, three misses and the edge is broken.
+
+Three answers in a row make it whole again, so that a path that loses most of what it carries does not flap.
+"""
 
 from collections import deque
 from collections.abc import Mapping
@@ -14,13 +17,17 @@ _POKE_SPACING_S = 0.1
 
 @dataclass(slots=True)
 class Edge:
-    """The path to one member. `broken` is None until the first answer or the third miss."""
+    """The path to one member. `broken` is None until the first answer or the third miss. `answers`: in a row, while it
+    is broken. `heard_s`: when the last answer came.
+    """
 
     address: Address
     slow: bool
     next_ping_s: float
     broken: bool | None = None
     misses: int = 0
+    answers: int = 0
+    heard_s: float = float("-inf")
     timeout_at_s: float | None = None
     last_ping_s: float = float("-inf")
     rtt_s: float | None = None
@@ -71,14 +78,17 @@ class Prober:
                 edge.slow = slow
                 edge.next_ping_s = min(edge.next_ping_s, now + self._interval_s(edge))
 
-    def due(self, now: float) -> list[tuple[Address, int]]:
-        """Judge what timed out, then say which pings to send: (address, nonce)."""
+    def due(self, now: float, extra_misses: int = 0) -> list[tuple[Address, int]]:
+        """Judge what timed out, then say which pings to send: (address, nonce). `extra_misses`: so many more misses
+        break an edge, while this node has reason to doubt itself.
+        """
         pings: list[tuple[Address, int]] = []
         for edge in self.edges.values():
             if edge.timeout_at_s is not None and now >= edge.timeout_at_s:
                 edge.timeout_at_s = None
                 edge.misses += 1
-                if edge.misses >= self._timing.misses:
+                edge.answers = 0
+                if edge.misses >= self._timing.misses + extra_misses:
                     self._flip(edge, broken=True)
             if edge.timeout_at_s is None and now >= edge.next_ping_s:
                 pings.append((edge.address, self._ping(now, edge)))
@@ -93,7 +103,9 @@ class Prober:
         return nonce
 
     def _interval_s(self, edge: Edge) -> float:
-        interval_s = self._timing.down_ping_interval_s if edge.slow else self._timing.ping_interval_s
+        interval_s = (
+            self._timing.down_ping_interval_s if edge.slow and not edge.answers else self._timing.ping_interval_s
+        )
         return interval_s * (0.95 + 0.1 * self._rng.random())
 
     def pong(self, now: float, name: str, nonce: int) -> None:
@@ -106,10 +118,15 @@ class Prober:
             return
         edge.pings.remove((nonce, sent_s))
         edge.observe(now - sent_s)
+        edge.heard_s = now
         edge.misses = 0
-        self._flip(edge, broken=False)
+        edge.answers += 1
+        if edge.answers >= self._timing.answers or not edge.broken:
+            self._flip(edge, broken=False)
         if sent_s == edge.last_ping_s:
             edge.timeout_at_s = None
+        if edge.broken:
+            edge.next_ping_s = min(edge.next_ping_s, now + self._interval_s(edge))
 
     def awaits(self, now: float, name: str, nonce: int) -> bool:
         """Is this the nonce of a ping to this member that may still be answered?"""

@@ -42,7 +42,7 @@ class Proofs:
 
     def is_recent(self, now: float, session: Session) -> bool:
         """True when the proof is so fresh that the sender still runs. An older one is withdrawn."""
-        if session.proven_s is not None and now - session.proven_s <= self._timing.silent_watched_s:
+        if session.proven_s is not None and now - session.proven_s <= self._timing.silent_s:
             return True
         self._sessions.doubt(session)
         return False

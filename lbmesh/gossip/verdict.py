@@ -1,102 +1,263 @@
 """Who is down: a pure function of everybody's edges. Zones are judged first, each as one subject.
 
-A zone is down when every other live zone has all its edges into it broken, seen by two observers where it has
-two. A member is down when a majority of its live observers has its edge broken, from two zones where two other
-zones live, and by two observers unless only two members live. A member with fewer broken edges is impaired.
-A dead zone and a cut are the same thing from inside, so the smaller side of a split condemns nobody beyond it.
+*Trusted* are those whose words count now: whoever this node reaches over a chain of edges that are up. What the dead
+and the cut off said last stays in the books, but it accuses nobody and vouches for nobody.
+
+A zone is down when all trusted edges into it are broken, in most of the live zones (its own among them), most of whose
+live members are trusted, and seen by two observers where a zone has two. A member is down when most of its live
+observers have their edge to it broken, in as many zones, and two of them unless only two members live; those who are
+not trusted count as if they reached it, and most of the live must be trusted. A member with fewer broken edges is
+impaired. A dead zone and a cut are the same thing from inside, so the smaller side of a split condemns nobody beyond
+it. Who is down stays so until somebody who is trusted reaches it.
+
+Who accuses many whom most others reach has itself the trouble (or lies), and its accusations are left out.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 from lbmesh.model.member import MemberState
 
 _ROUNDS_MAX = 4
 """A fall takes votes away and can so decide more; one round settles almost everything."""
 
+_CONTRADICTED_MIN = 2
+"""So many accusations against the others' word show that the accuser is in trouble; one may be a single cut link."""
+
+
+class Rule(StrEnum):
+    """Which rule decided on a member. The names are for operators and stay."""
+
+    THIS_NODE = "this_node"
+    REACHED = "reached"
+    UNTESTED = "not_tested"
+    ZONE_DOWN = "zone_down"
+    MAJORITY = "majority"
+    NO_MAJORITY = "no_majority"
+    STILL_DOWN = "still_down"
+    CONTRADICTED = "contradicted"
+    ISOLATED = "isolated"
+    JOINED = "joined"
+    LEFT = "left"
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A member to be judged: where it is, what it was held for, and what it says of others.
 
-    `fresh`: heard of lately, so that its votes count. `edges`: {name: broken}, empty when it does not vote.
+    `edges`: {name: broken}, empty when it does not vote.
     """
 
     name: str
     zone: str
     state: MemberState
-    fresh: bool
     edges: Mapping[str, bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A state and the reason for it, in words for an operator."""
+    """A state, the rule that found it, and the reason in words for an operator."""
 
     state: MemberState
+    rule: Rule
     reason: str
 
 
-def judge(subjects: Iterable[Subject], me: str) -> dict[str, Finding]:
-    """The finding on every subject but `me`. Subjects that have left must not be among them."""
-    subjects = tuple(subjects)
-    findings = {subject.name: Finding(subject.state, "") for subject in subjects}
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """`findings`: on every subject, the judge too. `trusted`: whose words counted, the judge among them.
+    `discounted`: {accuser: how many it accuses whom most others reach}.
+    """
+
+    findings: Mapping[str, Finding]
+    trusted: frozenset[str]
+    discounted: Mapping[str, int]
+
+
+@dataclass(slots=True)
+class _Votes:
+    """On one member: who of the trusted cannot reach it, who can, and how many others once could."""
+
+    accusers: list[str] = field(default_factory=list)
+    vouchers: list[str] = field(default_factory=list)
+    unheard: int = 0
+
+
+_NO_VOTES = _Votes()
+_STILL_DOWN = Finding(MemberState.DOWN, Rule.STILL_DOWN, "nobody has reached it since")
+
+
+@dataclass(frozen=True, slots=True)
+class _Court:
+    """Everything one round needs, indexed once. `live_zones`: {zone: its live members}."""
+
+    subjects: Mapping[str, Subject]
+    live_zones: Mapping[str, tuple[str, ...]]
+    live_count: int
+    trusted: frozenset[str]
+    votes: Mapping[str, _Votes]
+    discounted: Mapping[str, int]
+
+
+def judge(subjects: Iterable[Subject], me: str) -> Judgement:
+    """The finding on every subject. Subjects that have left must not be among them, except `me`."""
+    by_name = {subject.name: subject for subject in subjects}
+    states = {name: subject.state for name, subject in by_name.items()}
     for _ in range(_ROUNDS_MAX):
-        before = {name: finding.state for name, finding in findings.items()}
-        findings = _judge_once(subjects, before, me)
-        if all(finding.state == before[name] for name, finding in findings.items()):
+        court = _convene(by_name, states, me)
+        findings = _judge_once(court, me)
+        before, states = states, {name: finding.state for name, finding in findings.items()}
+        if states == before:
             break
-    del findings[me]
-    return findings
+    return Judgement(findings, court.trusted, court.discounted)
 
 
-def _judge_once(subjects: tuple[Subject, ...], states: Mapping[str, MemberState], me: str) -> dict[str, Finding]:
-    live = [subject for subject in subjects if states[subject.name] is not MemberState.DOWN]
-    own_zone = next(subject.zone for subject in subjects if subject.name == me)
-    down_zones: dict[str, Finding] = {}
-    for zone in sorted({subject.zone for subject in subjects} - {own_zone}):
-        finding = _judge_zone(zone, subjects, live)
-        if finding is not None:
-            down_zones[zone] = finding
+def zones_needed(other_zones: int) -> int:
+    """In how many zones a member must be missed, of so many live zones other than its own: most of all live zones,
+    its own counted, so that of two sides of a split at most one can condemn the other. Where one other zone lives,
+    or none, that one's word must do.
+    """
+    return other_zones if other_zones <= 1 else (other_zones + 1) // 2 + 1
+
+
+def _convene(subjects: Mapping[str, Subject], states: Mapping[str, MemberState], me: str) -> _Court:
+    live = [subject for subject in subjects.values() if states[subject.name].is_live or subject.name == me]
+    trusted = _trusted(subjects, states, me)
+    votes = _count(live, trusted, {})
+    discounted = _discounted(votes, [subject for subject in live if subject.name in trusted])
+    if discounted:
+        votes = _count(live, trusted, discounted)
+    zones: dict[str, tuple[str, ...]] = {}
+    for subject in live:
+        zones[subject.zone] = (*zones.get(subject.zone, ()), subject.name)
+    return _Court(subjects, zones, len(live), trusted, votes, discounted)
+
+
+def _trusted(subjects: Mapping[str, Subject], states: Mapping[str, MemberState], me: str) -> frozenset[str]:
+    """Reachable from this node over edges that are up, each reported by one already reached."""
+    reached = {me}
+    frontier = [me]
+    while frontier:
+        for target, broken in subjects[frontier.pop()].edges.items():
+            if not broken and target not in reached and target in subjects and states[target].is_live:
+                reached.add(target)
+                frontier.append(target)
+    return frozenset(reached)
+
+
+def _count(live: list[Subject], trusted: frozenset[str], discounted: Mapping[str, int]) -> dict[str, _Votes]:
+    votes: dict[str, _Votes] = {}
+    for voter in live:
+        name = voter.name
+        if name in discounted:
+            continue
+        for target, broken in voter.edges.items():
+            known = votes.get(target)
+            if known is None:
+                known = votes[target] = _Votes()
+            if name not in trusted:
+                known.unheard += 1
+            elif broken:
+                known.accusers.append(name)
+            else:
+                known.vouchers.append(name)
+    return votes
+
+
+def _discounted(votes: Mapping[str, _Votes], voters: list[Subject]) -> dict[str, int]:
+    """Who of the voters accuses several, and most of those it tests, against most of the others' word."""
+    contradicted: dict[str, int] = {}
+    for on_target in votes.values():
+        if len(on_target.vouchers) > len(on_target.accusers):
+            for accuser in on_target.accusers:
+                contradicted[accuser] = contradicted.get(accuser, 0) + 1
+    edges = {voter.name: len(voter.edges) for voter in voters}
     return {
-        subject.name: Finding(MemberState.ALIVE, "this node")
-        if subject.name == me
-        else down_zones.get(subject.zone) or _judge_member(subject, live, down_zones)
-        for subject in subjects
+        name: count for name, count in contradicted.items() if count >= _CONTRADICTED_MIN and count * 2 > edges[name]
     }
 
 
-def _judge_zone(zone: str, subjects: tuple[Subject, ...], live: list[Subject]) -> Finding | None:
-    members = {subject.name for subject in subjects if subject.zone == zone}
-    watching_zones = sorted({subject.zone for subject in live} - {zone})
-    witnesses = 0
-    for other in watching_zones:
-        fresh = [subject for subject in live if subject.zone == other and subject.fresh]
-        edges = [[broken for target, broken in subject.edges.items() if target in members] for subject in fresh]
-        watching = [flags for flags in edges if flags]
-        if len(watching) < min(2, len(fresh)) or not watching or not all(map(all, watching)):
-            return None
-        witnesses += len(watching)
-    needed = min(2, sum(1 for subject in live if subject.zone != zone))
-    if not watching_zones or witnesses < needed:
-        return None
-    zones = "zone" if len(watching_zones) == 1 else "zones"
+def _judge_once(court: _Court, me: str) -> dict[str, Finding]:
+    own_zone = court.subjects[me].zone
+    zones = {subject.zone for subject in court.subjects.values()} - {own_zone}
+    accused = {name for name, on_it in court.votes.items() if on_it.accusers}
+    down_zones: dict[str, Finding] = {}
+    for zone in sorted(zones):
+        if not accused.isdisjoint(name for name, one in court.subjects.items() if one.zone == zone):
+            finding = _judge_zone(zone, court)
+            if finding is not None:
+                down_zones[zone] = finding
+    return {
+        name: _judge_self(me, court)
+        if name == me
+        else down_zones.get(subject.zone) or _judge_member(subject, court, down_zones)
+        for name, subject in court.subjects.items()
+    }
+
+
+def _judge_self(me: str, court: _Court) -> Finding:
+    count = court.discounted.get(me)
+    if count is None:
+        return Finding(MemberState.ALIVE, Rule.THIS_NODE, "this node")
     return Finding(
-        MemberState.DOWN, f"zone {zone} is down: no edge from {zones} {', '.join(watching_zones)} reaches it"
+        MemberState.IMPAIRED,
+        Rule.CONTRADICTED,
+        f"this node cannot reach {count} members whom most others reach: the trouble is here",
     )
 
 
-def _judge_member(subject: Subject, live: list[Subject], down_zones: Mapping[str, Finding]) -> Finding:
-    others = [voter for voter in live if voter.name != subject.name and voter.zone not in down_zones]
-    votes = [(voter, voter.edges[subject.name]) for voter in others if voter.fresh and subject.name in voter.edges]
-    accusers = [voter for voter, broken in votes if broken]
-    if not accusers:
-        return Finding(
-            MemberState.ALIVE,
-            f"{len(votes)} of {len(votes)} observers reach it" if votes else "not yet tested",
-        )
-    zones = sorted({voter.zone for voter in accusers})
-    reason = f"{len(accusers)} of {len(votes)} observers, in {', '.join(zones)}, cannot reach it"
-    zones_needed = min(2, len({voter.zone for voter in others} - {subject.zone}))
-    agreed = len(accusers) * 2 > len(votes) and len(accusers) >= min(2, len(others)) and len(zones) >= zones_needed
-    return Finding(MemberState.DOWN if agreed else MemberState.IMPAIRED, reason)
+def _judge_zone(zone: str, court: _Court) -> Finding | None:
+    members = {subject.name for subject in court.subjects.values() if subject.zone == zone}
+    other_zones = [other for other in court.live_zones if other != zone]
+    witnesses = 0
+    agreed: list[str] = []
+    for other in other_zones:
+        trusted = [name for name in court.live_zones[other] if name in court.trusted]
+        voters = [court.subjects[name] for name in trusted if name not in court.discounted]
+        seen = [[broken for target, broken in voter.edges.items() if target in members] for voter in voters]
+        watching = [flags for flags in seen if flags]
+        if not all(map(all, watching)):
+            return None
+        is_quorum = len(trusted) * 2 > len(court.live_zones[other])
+        if is_quorum and watching and len(watching) >= min(2, len(voters)):
+            agreed.append(other)
+            witnesses += len(watching)
+    witnesses_needed = min(2, sum(len(court.live_zones[other]) for other in other_zones))
+    if not agreed or len(agreed) < zones_needed(len(other_zones)) or witnesses < witnesses_needed:
+        return None
+    zones = "zone" if len(agreed) == 1 else "zones"
+    return Finding(
+        MemberState.DOWN,
+        Rule.ZONE_DOWN,
+        f"zone {zone} is down: no edge from {zones} {', '.join(sorted(agreed))} reaches it",
+    )
+
+
+def _judge_member(subject: Subject, court: _Court, down_zones: Mapping[str, Finding]) -> Finding:
+    votes = court.votes.get(subject.name) or _NO_VOTES
+    if subject.state is MemberState.DOWN and not votes.vouchers:
+        return _STILL_DOWN
+    if not votes.accusers:
+        return _reached(len(votes.vouchers))
+    accusers = [court.subjects[name] for name in votes.accusers if court.subjects[name].zone not in down_zones]
+    observers = len(accusers) + len(votes.vouchers) + votes.unheard
+    zones = sorted({accuser.zone for accuser in accusers})
+    reason = f"{len(accusers)} of {observers} observers, in {', '.join(zones)}, cannot reach it"
+    other_zones = len(court.live_zones.keys() - down_zones.keys() - {subject.zone})
+    others = court.live_count - (subject.name in court.live_zones.get(subject.zone, ()))
+    agreed = (
+        len(accusers) * 2 > observers
+        and len(accusers) >= min(2, others)
+        and len(zones) >= zones_needed(other_zones)
+        and (len(court.trusted) * 2 > court.live_count or others == 1)
+    )
+    if agreed:
+        return Finding(MemberState.DOWN, Rule.MAJORITY, reason)
+    return Finding(MemberState.IMPAIRED, Rule.NO_MAJORITY, reason)
+
+
+def _reached(observers: int) -> Finding:
+    if not observers:
+        return Finding(MemberState.ALIVE, Rule.UNTESTED, "not yet tested")
+    return Finding(MemberState.ALIVE, Rule.REACHED, f"{observers} of {observers} observers reach it")

@@ -40,8 +40,31 @@ def test_an_edge_is_untested_then_whole_then_broken_after_three_misses() -> None
     run(watching, 2.45, 2.8, rtt_s=None)
     assert watching.broken() == {"peer": True}
     run(watching, 2.8, 3.2, rtt_s=0.002)
+    assert watching.broken() == {"peer": True}, "two answers are not enough"
+    run(watching, 3.2, 3.6, rtt_s=0.002)
     assert watching.broken() == {"peer": False}
     assert watching.flips == 3
+
+
+def test_answers_with_gaps_between_them_do_not_make_an_edge_whole() -> None:
+    watching = prober()
+    run(watching, 0.0, 1.0, rtt_s=0.002)
+    run(watching, 1.0, 2.0, rtt_s=None)
+    for second in range(2, 20):
+        run(watching, second, second + 0.3, rtt_s=0.002)
+        run(watching, second + 0.3, second + 1.0, rtt_s=None)
+        assert watching.broken() == {"peer": True}
+
+
+def test_a_node_that_doubts_itself_lets_more_answers_fail() -> None:
+    watching = prober()
+    run(watching, 0.0, 1.0, rtt_s=0.002)
+    pinged = [watching.due(1.0 + step / 100, extra_misses=2) for step in range(75)]
+    assert sum(map(len, pinged)) >= 3
+    assert watching.broken() == {"peer": False}
+    for step in range(60):
+        watching.due(1.75 + step / 100, extra_misses=2)
+    assert watching.broken() == {"peer": True}
 
 
 def test_a_slow_path_is_learned_and_not_broken() -> None:

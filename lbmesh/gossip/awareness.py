@@ -1,0 +1,34 @@
+"""This node's doubt about itself (Lifeguard's local health, arXiv 1707.00788, with other signs).
+
+Sends that fail and steps that come late are strikes. While there are some, an edge needs more misses to break: who is
+starved of processor time or cut off by its own firewall is slower to accuse others. Missed answers are no strikes,
+as they are in Lifeguard: here most of them are the death of a zone, and what speaks against this node then is that
+others reach whom it does not, which the verdict sees.
+"""
+
+from lbmesh.gossip.limits import GossipTiming
+
+
+class Awareness:
+    """Strikes that fade."""
+
+    def __init__(self, timing: GossipTiming) -> None:
+        self._timing = timing
+        self._strikes = 0.0
+        self._at_s = float("-inf")
+        self.latest = ""
+        """What the last strike was for."""
+
+    def strike(self, now: float, reason: str) -> None:
+        """Something that is this node's own fault went wrong."""
+        self._strikes = min(self.strikes(now) + 1, self._timing.strikes_max)
+        self._at_s = now
+        self.latest = reason
+
+    def strikes(self, now: float) -> float:
+        """What is left of them."""
+        return self._strikes * 0.5 ** ((now - self._at_s) / self._timing.strike_half_life_s) if self._strikes else 0.0
+
+    def extra_misses(self, now: float) -> int:
+        """How many more pings than usual a peer may miss now."""
+        return round(self.strikes(now))
