@@ -21,7 +21,25 @@ PROBES_IN_FLIGHT_MAX = 64
 """Probes under way at once; what is due beyond that waits its turn."""
 
 PROBE_BODY_BYTES_MAX = 64 * 1024
-"""Read of a probe's response, so that a replica is not reset in the middle of a small answer; then closed."""
+"""Read and looked at of a probe's answer, so that a replica is not reset in the middle of a small one; then closed."""
+
+PROBE_ANSWER_BYTES_MAX = 2 * PROBE_BODY_BYTES_MAX
+"""All that is received in one probe, whatever it is made of: heads, chunk sizes, frames."""
+
+PROBE_EXPECT_BYTES_MAX = 16 * 1024
+"""Of what a replica says on a TCP connection, looked at for the expected text."""
+
+PROBE_READ_BYTES = 4096
+"""Taken in one step of a probe. The dearest to parse took 4 ms (empty HTTP/2 frames of 9 bytes), one-byte chunks 3."""
+
+REGEX_S = 0.005
+"""Processor time of one search for `body_regex`: half of the agent's longest step. Some 2 MB of sound text."""
+
+TLS_CONTEXTS_MAX = 64
+"""Distinct trusts of probes that are kept; beyond that the oldest is made again when it is asked for."""
+
+QUOTED_BYTES_MAX = 60
+"""Of what a replica said, in a reason."""
 
 DATAGRAMS_QUEUED_MAX = 4096
 """Gossip datagrams waiting to be sent; beyond that the oldest are dropped, which gossip repairs."""

@@ -15,7 +15,7 @@ from lbmesh.agent.forwarder_links import ForwarderLinks
 from lbmesh.agent.gossip_tasks import GossipTasks
 from lbmesh.agent.hub import Hub
 from lbmesh.agent.limits import INHERIT_WAIT_S
-from lbmesh.agent.prober import Prober, probe_client
+from lbmesh.agent.probes.prober import Prober
 from lbmesh.agent.pulse import keep_pulse
 from lbmesh.agent.reload import Refused, Taken, read_again
 from lbmesh.agent.seeds import resolve_seeds
@@ -71,9 +71,9 @@ class Agent:
     async def run(self) -> None:
         """Work until the sentinel is gone, or has been told that this node left."""
         hub = self._hub
-        async with probe_client() as client, trio.open_nursery() as nursery:
+        async with trio.open_nursery() as nursery:
             nursery.start_soon(keep_pulse, hub, self._ticks)
-            Prober(hub, nursery, client)
+            Prober(hub, nursery)
             links = ForwarderLinks(hub, nursery)
             nursery.start_soon(self._begin, links, nursery)
             await self._obey(links, nursery)

@@ -1,11 +1,12 @@
 """What a reload changes: all of it hot, or something that needs a restart, and then nothing is done."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
-from typing import TypeVar
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar, assert_never
 
 from lbmesh.config.settings import GossipSettings, LogSettings, NodeSettings, Settings
 from lbmesh.model.address import Address
+from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeTls, TcpProbe
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.service import HealthCheck, Replica, Route, Service, Timeouts, WeightedService
 
@@ -111,20 +112,53 @@ def _service_changes(title: str, old: Service, new: Service) -> Iterator[str]:
     yield from _field_changes(f"{title}: timeouts.", old.timeouts, new.timeouts)
     yield from _presence(f"{title}: health check", old.health, new.health)
     if old.health and new.health:
-        yield from _field_changes(f"{title}: health.", old.health, new.health)
+        yield from _health_changes(f"{title}: health.", old.health, new.health)
 
 
-Compared = TypeVar("Compared", Replica, Timeouts, HealthCheck, ForwarderLimits, LogSettings)
+Compared = Replica | Timeouts | HealthCheck | Probe | ProbeTls | ForwarderLimits | LogSettings
+
+_NAMES_IN_FILE = {"service": "grpc_service", "ca_certificates": "ca"}
+
+
+def _health_changes(prefix: str, old: HealthCheck, new: HealthCheck) -> Iterator[str]:
+    """A check of another kind has other keys: then the kind alone says it."""
+    if type(old.probe) is not type(new.probe):
+        yield from _change(f"{prefix}kind", _kind(old.probe), _kind(new.probe))
+    else:
+        yield from _field_changes(prefix, old.probe, new.probe)
+    yield from _field_changes(prefix, old, replace(new, probe=old.probe, tls=old.tls))
+    yield from _presence(f"{prefix}tls", old.tls, new.tls)
+    if old.tls and new.tls:
+        yield from _field_changes(f"{prefix}tls.", old.tls, new.tls)
+
+
+def _kind(probe: Probe) -> str:
+    match probe:
+        case HttpProbe():
+            return "http"
+        case TcpProbe():
+            return "tcp"
+        case GrpcProbe():
+            return "grpc"
+        case _:
+            assert_never(probe)
 
 
 def _field_changes(prefix: str, old: Compared, new: Compared) -> Iterator[str]:
-    """Each field that differs, under the name that it has in the file: `connect_s` is `connect` there."""
+    """Each field that differs between two of one type, under its name in the file: `connect_s` is `connect` there.
+
+    What is left out of a repr is a secret, or long.
+    """
     for each in fields(old):
         before, after = getattr(old, each.name), getattr(new, each.name)
         key = each.name.removesuffix("_s")
         if key != each.name:
             before, after = _seconds(before), _seconds(after)
-        yield from _change(f"{prefix}{key}", before, after)
+        key = _NAMES_IN_FILE.get(key, key)
+        if each.repr:
+            yield from _change(f"{prefix}{key}", before, after)
+        elif before != after:
+            yield f"{prefix}{key}: another value"
 
 
 def _change(title: str, old: object, new: object) -> Iterator[str]:
@@ -133,7 +167,15 @@ def _change(title: str, old: object, new: object) -> Iterator[str]:
 
 
 def _shown(value: object) -> str:
-    return "none" if value is None else str(value)
+    match value:
+        case None:
+            return "none"
+        case tuple():
+            return _listed(
+                ": ".join(map(str, filter(None, each))) if isinstance(each, tuple) else each for each in value
+            )
+        case _:
+            return str(value)
 
 
 def _presence(title: str, old: object | None, new: object | None) -> Iterator[str]:

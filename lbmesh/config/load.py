@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from lbmesh.config.settings import Settings
 
 SECRET_BYTES_MAX = 64 * 1024
 """A key or token file larger than this is not one."""
+CERTIFICATES_BYTES_MAX = 64 * 1024
+"""Some forty authorities. The processor time to take one in is 0.1 ms, which the agent must be able to spare."""
+
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", re.DOTALL)
 
 
 def load_settings(path: Path) -> Settings | tuple[ConfigError, ...]:
@@ -29,6 +34,7 @@ def load_settings(path: Path) -> Settings | tuple[ConfigError, ...]:
         host_name=os.uname().nodename,
         cpu_count=len(os.sched_getaffinity(0)),
         read_file=read_secret,
+        read_certificates=read_certificates,
     )
 
 
@@ -41,6 +47,25 @@ def read_secret(path: Path) -> str:
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise PermissionError(errno.EPERM, f"its mode {mode:04o} lets others read it; run chmod 0600 {path}")
     return _read(path, SECRET_BYTES_MAX).decode("ascii", errors="replace")
+
+
+def read_certificates(path: Path) -> str:
+    """The certificates in a PEM file, without what else it holds, a private key for example.
+
+    Raises OSError when it cannot be read or is too large, ValueError when it holds no certificates that work.
+    """
+    # Imported here, because the sentinel reads settings too, stays light, and seldom has certificates to read.
+    import ssl
+
+    text = _read(path, CERTIFICATES_BYTES_MAX).decode("ascii", errors="replace")
+    certificates = "".join(f"{found.strip()}\n" for found in _CERTIFICATE.findall(text))
+    if not certificates:
+        raise ValueError("the file holds no certificate in PEM (-----BEGIN CERTIFICATE-----); write the authority's")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=certificates)
+    except (ssl.SSLError, ValueError) as wrong:
+        raise ValueError("the file holds a damaged certificate; write the authority's again") from wrong
+    return certificates
 
 
 def _read(path: Path, bytes_max: int) -> bytes:

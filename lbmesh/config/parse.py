@@ -6,7 +6,6 @@ import tomllib
 from lbmesh.config.errors import ConfigError
 from lbmesh.config.locate import locate
 from lbmesh.config.sections import (
-    ReadFile,
     read_admin,
     read_forwarder,
     read_gossip,
@@ -16,7 +15,7 @@ from lbmesh.config.sections import (
 )
 from lbmesh.config.services import read_services_and_routes
 from lbmesh.config.settings import Settings
-from lbmesh.config.table import Report, Table, in_order
+from lbmesh.config.table import ReadFile, Report, Table, in_order
 
 CONFIG_CHARS_MAX = 8 * 1024 * 1024
 """About 100,000 replicas; more is refused before it is parsed."""
@@ -27,12 +26,13 @@ _TOML_LINE = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of documen
 
 
 def parse_settings(
-    text: str, *, file: str, host_name: str, cpu_count: int, read_file: ReadFile
+    text: str, *, file: str, host_name: str, cpu_count: int, read_file: ReadFile, read_certificates: ReadFile
 ) -> Settings | tuple[ConfigError, ...]:
     """The settings in `text`, or all its errors in the order of their lines.
 
     `file` names the text in errors. `host_name` and `cpu_count` are defaults for the node's name and its
-    number of workers. `read_file` gives the text of `key_file` and `token_file`; its OSErrors become errors.
+    number of workers. `read_file` gives the text of `key_file` and `token_file`, `read_certificates` the PEM of a `ca`;
+    what they raise becomes errors.
     """
     root = _read_toml(text, file)
     if isinstance(root, ConfigError):
@@ -41,7 +41,7 @@ def parse_settings(
     gossip = read_gossip(root, read_file)
     workers, limits = read_forwarder(root, cpu_count)
     listeners = read_listeners(root)
-    services, routes = read_services_and_routes(root)
+    services, routes = read_services_and_routes(root, read_certificates)
     admin = read_admin(root, listeners, read_file)
     log = read_log(root)
     for key in ("front", "failover", "dns"):

@@ -8,13 +8,11 @@ from typing import TypeVar
 
 from lbmesh.config import values
 from lbmesh.config.settings import AdminSettings, GossipSettings, ListenerSettings, LogSettings, NodeSettings
-from lbmesh.config.table import Table
+from lbmesh.config.table import ReadFile, Table
 from lbmesh.model.address import Address
 from lbmesh.model.limits import ForwarderLimits
 
 T = TypeVar("T")
-ReadFile = Callable[[Path], str]
-"""A file's text; may raise OSError, whose `strerror` says what to do about it."""
 
 STATE_DIR = "/var/lib/lbmesh"
 DRAIN_TIMEOUT_S = 30.0

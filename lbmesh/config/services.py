@@ -1,19 +1,17 @@
 """[[service]] and [[route]]: what is balanced, and which requests lead there."""
 
 import difflib
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lbmesh.config import values
-from lbmesh.config.table import Table
+from lbmesh.config.health import read_health
+from lbmesh.config.table import ReadFile, Table
 from lbmesh.model.address import Address
-from lbmesh.model.service import Balance, HealthCheck, Replica, Route, Service, Timeouts, WeightedService
+from lbmesh.model.service import Balance, Replica, Route, Service, Timeouts, WeightedService
 
 WEIGHT_MAX = 100
 RETRIES_MAX = 10
-CHECKS_MAX = 100
-"""The largest `fall` and `rise`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,7 @@ class _Lead:
     title: str
 
 
-def read_services_and_routes(root: Table) -> tuple[tuple[Service, ...], tuple[Route, ...]]:
+def read_services_and_routes(root: Table, read_certificates: ReadFile) -> tuple[tuple[Service, ...], tuple[Route, ...]]:
     """All services and routes in the file's order; routes of the long form before the shorthand."""
     tables = root.tables("service", label="name")
     if root.values.get("service", []) == []:
@@ -38,14 +36,14 @@ def read_services_and_routes(root: Table) -> tuple[tuple[Service, ...], tuple[Ro
             table.error(f"line {first_lines[name]} has a service of this name; write another", "name", found=name)
         if name is not None:
             first_lines.setdefault(name, table.line("name"))
-        services.append(_read_service(table, name or ""))
+        services.append(_read_service(table, name or "", read_certificates))
     leads = [_read_route(table, first_lines) for table in root.tables("route")]
     leads += _shorthand(tables, {target.name for lead in leads for target in lead.route.services})
     _refuse_ambiguity(leads)
     return tuple(services), tuple(lead.route for lead in leads)
 
 
-def _read_service(table: Table, name: str) -> Service:
+def _read_service(table: Table, name: str, read_certificates: ReadFile) -> Service:
     for key in ("hosts", "paths"):
         table.known.add(key)
     service = Service(
@@ -54,7 +52,7 @@ def _read_service(table: Table, name: str) -> Service:
         balance=table.optional("balance", values.balance, Balance.P2C),
         retries=table.optional("retries", values.whole_number(0, RETRIES_MAX), 2),
         timeouts=_read_timeouts(table),
-        health=_read_health(table),
+        health=read_health(table, read_certificates),
     )
     table.close()
     return service
@@ -93,32 +91,6 @@ def _read_timeouts(service: Table) -> Timeouts:
     )
     table.close()
     return timeouts
-
-
-def _read_health(service: Table) -> HealthCheck | None:
-    """`health = false` asks for no probes. The timeout is by default 1 s, or the interval if that is less."""
-    default = HealthCheck()
-    if service.values.get("health") is False:
-        service.known.add("health")
-        return None
-    table = service.table("health", instead="false")
-    if table is None:
-        return default
-    # An interval that is wrong, and noted, bounds no timeout: that would be a second error for one mistake.
-    absent_s = default.interval_s if "interval" not in table.values else math.inf
-    interval_s = table.optional("interval", values.duration_s, absent_s)
-    timeout_s = table.optional("timeout", values.duration_s, min(default.timeout_s, interval_s))
-    if timeout_s > interval_s:
-        table.error(f"write no more than the interval, {interval_s:g}s", "timeout", found=table.values["timeout"])
-    health = HealthCheck(
-        path=table.optional("path", values.url_path, default.path),
-        interval_s=interval_s,
-        timeout_s=timeout_s,
-        fall=table.optional("fall", values.whole_number(1, CHECKS_MAX), default.fall),
-        rise=table.optional("rise", values.whole_number(1, CHECKS_MAX), default.rise),
-    )
-    table.close()
-    return health
 
 
 def _read_hosts_and_paths(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from lbmesh.config.errors import FOUND_CHARS_MAX, ConfigError, spell
@@ -13,6 +14,9 @@ from lbmesh.config.locate import KeyPath
 T = TypeVar("T")
 Parse = Callable[[object], T]
 """From a TOML value to a setting; raises ValueError with what to write instead."""
+
+ReadFile = Callable[[Path], str]
+"""A file's text; may raise OSError, whose `strerror` says what to do about it, and ValueError."""
 
 ITEMS_MAX = 256
 """Hosts or paths of one route, or seeds: hosts times paths are compared one by one."""

@@ -55,6 +55,13 @@ def whole_number(least: int, most: int) -> Callable[[object], int]:
     return parse
 
 
+def boolean(value: object) -> bool:
+    """true or false."""
+    if not isinstance(value, bool):
+        raise ValueError("write true or false")
+    return value
+
+
 def name(value: object) -> str:
     """A node's, zone's or service's name."""
     if not isinstance(value, str) or not _NAME.match(value):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lbmesh.model.address import Address
+from lbmesh.model.check import HttpProbe, Probe, ProbeTls
 
 
 class Balance(StrEnum):
@@ -49,13 +50,19 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """An active HTTP check. Defaults are HAProxy's: every 2 s, fall 3, rise 2."""
+    """An active check: how, how often, and how many results in a row count. Defaults are HAProxy's: every 2 s, fall 3,
+    rise 2.
 
-    path: str = "/"
+    `port`: a port of its own for health; None: the replica's. `tls` None: plain.
+    """
+
+    probe: Probe = HttpProbe()
     interval_s: float = 2.0
     timeout_s: float = 1.0
     fall: int = 3
     rise: int = 2
+    port: int | None = None
+    tls: ProbeTls | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,14 @@ def reader(files: dict[str, str]) -> Callable[[Path], str]:
 def parse(
     text: str, *, host_name: str = "lb-a1", cpu_count: int = 2, files: dict[str, str] = FILES
 ) -> Settings | tuple[ConfigError, ...]:
-    return parse_settings(text, file="x.toml", host_name=host_name, cpu_count=cpu_count, read_file=reader(files))
+    return parse_settings(
+        text,
+        file="x.toml",
+        host_name=host_name,
+        cpu_count=cpu_count,
+        read_file=reader(files),
+        read_certificates=reader(files),
+    )
 
 
 def settings_of(text: str, *, cpu_count: int = 2) -> Settings:

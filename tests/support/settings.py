@@ -15,11 +15,14 @@ from lbmesh.config.settings import (
     Settings,
 )
 from lbmesh.model.address import Address
+from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeMethod, ProbeTls, StatusRange, TcpProbe
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.service import Balance, HealthCheck, Replica, Route, Service, Timeouts, WeightedService
 
 KEY_FILE = Path("/etc/lbmesh/gossip.key")
 TOKEN_FILE = Path("/etc/lbmesh/admin.token")
+CA_FILE = Path("/etc/lbmesh/tls/ca.pem")
+CA = "as read\n"
 
 # Drawn from lists where the grammar has unit tests of its own: whole settings are slow to draw as it is.
 names = st.sampled_from(["a", "zone-b", "Shop.1", "9", "x" * 63, "lb_a1"])
@@ -35,11 +38,39 @@ replicas = st.builds(Replica, ip_addresses, names, weights)
 timeouts = st.builds(Timeouts, seconds, seconds, seconds)
 whole = st.integers(1, 100)
 
+texts = st.none() | st.sampled_from(["ok", '"status"\\s*:', "PING\r\n", "é\0"])
+authorities = st.none() | st.sampled_from(["shop.internal", "shop.internal:8080", "[2001:db8::1]:80", "10.0.0.1"])
+field_names = st.sampled_from(["X-Check", "x_app", "Authorization"])
+field_values = st.sampled_from(["1", "Bearer a b", '"quoted"'])
+http_probes = st.builds(
+    HttpProbe,
+    path=paths,
+    method=st.just(ProbeMethod.GET) | st.just(ProbeMethod.OPTIONS),
+    host=authorities,
+    headers=st.dictionaries(field_names, field_values, max_size=2).map(lambda each: tuple(each.items())),
+    status=st.sampled_from([(200, 200), (200, 399), (204, 299)]).map(lambda each: (StatusRange(*each),)),
+    body=texts,
+    headers_match=st.dictionaries(field_names, st.none() | field_values, max_size=2).map(
+        lambda each: tuple(each.items())
+    ),
+)
+probes: st.SearchStrategy[Probe] = (
+    http_probes
+    | st.builds(TcpProbe, texts, texts)
+    | st.builds(GrpcProbe, st.sampled_from(["", "shop.v1.Shop"]), authorities)
+)
+probe_tls = (
+    st.none()
+    | st.builds(ProbeTls, st.none() | st.just("shop.internal"), verify=st.booleans())
+    | st.just(ProbeTls(ca=CA_FILE, ca_certificates=CA))
+)
+
 
 @st.composite
 def health_checks(draw: st.DrawFn) -> HealthCheck:
     timeout_s, interval_s = sorted((draw(seconds), draw(seconds)))
-    return HealthCheck(draw(paths), interval_s, timeout_s, draw(whole), draw(whole))
+    port = draw(st.none() | ports)
+    return HealthCheck(draw(probes), interval_s, timeout_s, draw(whole), draw(whole), port, draw(probe_tls))
 
 
 @st.composite
@@ -116,6 +147,7 @@ def secrets_of(settings: Settings) -> dict[Path, str]:
         files[KEY_FILE] = "".join(f"{key.hex()}\n" for key in settings.gossip.keys)
     if settings.admin and settings.admin.token:
         files[TOKEN_FILE] = f"{settings.admin.token}\n"
+    files[CA_FILE] = CA
     return files
 
 
@@ -177,14 +209,41 @@ def _service(service: Service) -> str:
         },
         health=health
         and {
-            "path": health.path,
+            **_probe(health.probe),
             "interval": _duration(health.interval_s),
             "timeout": _duration(health.timeout_s),
             "fall": health.fall,
             "rise": health.rise,
+            **({"port": health.port} if health.port else {}),
+            "tls": health.tls is not None and _tls(health.tls),
         },
         replicas=[{"address": each.address, "zone": each.zone, "weight": each.weight} for each in service.replicas],
     )
+
+
+def _probe(probe: Probe) -> dict[str, object]:
+    match probe:
+        case HttpProbe():
+            wanted = {name: value or True for name, value in probe.headers_match}
+            keys = {
+                "path": probe.path,
+                "method": probe.method,
+                "host": probe.host,
+                "headers": dict(probe.headers),
+                "status": ",".join(map(str, probe.status)),
+                "body": probe.body,
+                "headers_match": wanted,
+            }
+        case TcpProbe():
+            keys = {"kind": "tcp", "send": probe.send, "expect": probe.expect}
+        case GrpcProbe():
+            keys = {"kind": "grpc", "grpc_service": probe.service, "host": probe.host}
+    return {key: value for key, value in keys.items() if value is not None}
+
+
+def _tls(tls: ProbeTls) -> dict[str, object]:
+    keys = {"server_name": tls.server_name, "ca": tls.ca, "verify": tls.verify}
+    return {key: value for key, value in keys.items() if value is not None}
 
 
 def _table(header: str, **values: object) -> str:
@@ -195,6 +254,8 @@ def _toml(value: object) -> str:
     match value:
         case None:
             return "false"
+        case bool():
+            return str(value).lower()
         case int():
             return str(value)
         case list():

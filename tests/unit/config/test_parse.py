@@ -8,6 +8,7 @@ from lbmesh.config.errors import ConfigError
 from lbmesh.config.parse import CONFIG_CHARS_MAX, parse_settings
 from lbmesh.config.settings import GossipSettings, ListenerSettings, LogSettings, NodeSettings, Settings
 from lbmesh.model.address import Address
+from lbmesh.model.check import HttpProbe
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.service import Balance, HealthCheck, Replica, Route, Service, Timeouts, WeightedService
 from tests.support.config_text import BASE, FILES, KEY, changed, errors_of, parse, settings_of
@@ -46,7 +47,7 @@ def test_every_value_reaches_the_settings() -> None:
         Balance.LEAST_REQUEST,
         0,
         Timeouts(0.25, 2.0, 60.0),
-        HealthCheck("/healthz", 2.0, 2.0, 1, 100),
+        HealthCheck(HttpProbe("/healthz"), 2.0, 2.0, 1, 100),
     )
     route = Route(("a.example.com", "*.example.com", "*"), ("/a", "/"), (WeightedService("shop", 2),))
     parsed = settings_of(text)
@@ -187,7 +188,9 @@ def test_what_the_system_says_about_a_secret_is_passed_on() -> None:
     def read_file(path: Path) -> str:
         raise PermissionError(1, f"its mode 0644 lets others read it; run chmod 0600 {path}")
 
-    parsed = parse_settings(BASE, file="x.toml", host_name="lb", cpu_count=1, read_file=read_file)
+    parsed = parse_settings(
+        BASE, file="x.toml", host_name="lb", cpu_count=1, read_file=read_file, read_certificates=str
+    )
     assert not isinstance(parsed, Settings)
     assert [str(error) for error in parsed] == [
         f"x.toml:{line}: {key}: cannot read {path}: its mode 0644 lets others read it; run chmod 0600 {path}"

@@ -20,7 +20,9 @@ def parse(text: str, files: dict[Path, str] | None = None) -> Settings | tuple[C
             raise FileNotFoundError
         return (files or {})[path]
 
-    return parse_settings(text, file="x.toml", host_name="lb", cpu_count=2, read_file=read_file)
+    return parse_settings(
+        text, file="x.toml", host_name="lb", cpu_count=2, read_file=read_file, read_certificates=read_file
+    )
 
 
 def holds(text: str) -> None:
@@ -66,13 +68,36 @@ KEYS = [
         "path",
         "level",
         "x y",
+        "kind",
+        "status",
+        "method",
+        "headers",
+        "headers_match",
+        "body_regex",
+        "send",
+        "port",
+        "tls",
+        "ca",
     ],
 ]
 toml_keys = st.sampled_from(KEYS).map(lambda key: f'"{key}"')
 toml_values = st.recursive(
     st.sampled_from(
         [
-            *['"10.0.0.1:80"', '"0.0.0.0:80"', '"[::1]:80"', '"*"', '"/"', '"shop"', '"2s"', '"0s"', '"\\n"'],
+            *[
+                '"10.0.0.1:80"',
+                '"0.0.0.0:80"',
+                '"[::1]:80"',
+                '"*"',
+                '"/"',
+                '"tcp"',
+                '"(?:"',
+                '"200-299"',
+                '"shop"',
+                '"2s"',
+                '"0s"',
+                '"\\n"',
+            ],
             *["1", "-1", "true", "false", "1e400", "nan", "1979-05-27", "[]", "{}", "07:32:00", "9" * 30],
         ]
     ),

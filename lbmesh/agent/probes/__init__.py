@@ -1,0 +1,1 @@
+"""Health probes: each order on a connection of its own, bounded in time and bytes, always answered."""

@@ -1,0 +1,60 @@
+"""TLS contexts for probes: one for each distinct trust, made once, in a thread, and used again."""
+
+import ssl
+from dataclasses import dataclass
+
+import trio
+
+from lbmesh.agent.limits import TLS_CONTEXTS_MAX
+from lbmesh.model.check import ProbeTls
+
+
+@dataclass(frozen=True, slots=True)
+class _Trust:
+    ca_certificates: str | None
+    verify: bool
+    protocol: str | None
+
+
+class TrustStore:
+    """Contexts by what they trust and speak.
+
+    With the machine's own authorities one takes 20 ms to make, hence the thread. Certificates were read and tried
+    when the settings were taken, so there is always one.
+    """
+
+    def __init__(self) -> None:
+        self._contexts: dict[_Trust, ssl.SSLContext] = {}
+        self._making = trio.Lock()
+
+    async def context(self, tls: ProbeTls, protocol: str | None) -> ssl.SSLContext:
+        """The context for these settings. `protocol`: the one that is offered by ALPN."""
+        return await self._context(_Trust(tls.ca_certificates, tls.verify, protocol))
+
+    async def blind_context(self, protocol: str | None) -> ssl.SSLContext:
+        """A context that takes any certificate, to have a look at one."""
+        return await self._context(_Trust(None, False, protocol))
+
+    async def _context(self, trust: _Trust) -> ssl.SSLContext:
+        if (known := self._contexts.get(trust)) is not None:
+            return known
+        async with self._making:
+            if trust not in self._contexts:
+                if len(self._contexts) >= TLS_CONTEXTS_MAX:
+                    del self._contexts[next(iter(self._contexts))]
+                self._contexts[trust] = await trio.to_thread.run_sync(_make, trust)
+            return self._contexts[trust]
+
+
+def _make(trust: _Trust) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if not trust.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif trust.ca_certificates is None:
+        context.load_default_certs()
+    else:
+        context.load_verify_locations(cadata=trust.ca_certificates)
+    if trust.protocol:
+        context.set_alpn_protocols([trust.protocol])
+    return context

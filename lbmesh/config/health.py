@@ -1,0 +1,160 @@
+"""A service's `health`: how its replicas are checked, with every key only where it means something."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from lbmesh.config import health_values, values
+from lbmesh.config.table import ReadFile, Table
+from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeMethod, ProbeTls, TcpProbe
+from lbmesh.model.service import HealthCheck
+
+V = TypeVar("V")
+
+CHECKS_MAX = 100
+"""The largest `fall` and `rise`."""
+
+_KIND_OF = {
+    **dict.fromkeys(("path", "method", "headers", "status", "body", "body_regex", "headers_match"), ("http",)),
+    **dict.fromkeys(("send", "expect"), ("tcp",)),
+    "grpc_service": ("grpc",),
+    "host": ("http", "grpc"),
+}
+"""The kinds that have each key; all others belong to every kind."""
+
+
+def read_health(service: Table, read_certificates: ReadFile) -> HealthCheck | None:
+    """`health = false` asks for no probes. The timeout is by default 1 s, or the interval if that is less."""
+    default = HealthCheck()
+    if service.values.get("health") is False:
+        service.known.add("health")
+        return None
+    table = service.table("health", instead="false")
+    if table is None:
+        return default
+    # An interval that is wrong, and noted, bounds no timeout: that would be a second error for one mistake.
+    absent_s = default.interval_s if "interval" not in table.values else math.inf
+    interval_s = table.optional("interval", values.duration_s, absent_s)
+    timeout_s = table.optional("timeout", values.duration_s, min(default.timeout_s, interval_s))
+    if timeout_s > interval_s:
+        table.error(f"write no more than the interval, {interval_s:g}s", "timeout", found=table.values["timeout"])
+    health = HealthCheck(
+        probe=_read_probe(table),
+        interval_s=interval_s,
+        timeout_s=timeout_s,
+        fall=table.optional("fall", values.whole_number(1, CHECKS_MAX), default.fall),
+        rise=table.optional("rise", values.whole_number(1, CHECKS_MAX), default.rise),
+        port=table.optional("port", values.whole_number(1, 65535), None),
+        tls=_read_tls(table, read_certificates),
+    )
+    table.close()
+    return health
+
+
+def _read_probe(table: Table) -> Probe:
+    kind = table.optional("kind", health_values.kind, "http" if "kind" not in table.values else "")
+    for key, kinds in _KIND_OF.items():
+        if kind and kind not in kinds:
+            _refuse(table, key, kinds)
+    match kind:
+        case "tcp":
+            return TcpProbe(
+                send=table.optional("send", health_values.text, None),
+                expect=table.optional("expect", health_values.text, None),
+            )
+        case "grpc":
+            return GrpcProbe(
+                service=table.optional("grpc_service", health_values.grpc_service, ""),
+                host=table.optional("host", health_values.authority, None),
+            )
+        case "http":
+            return _read_http(table)
+        case _:
+            # Of a kind that is wrong, and noted, nobody knows which keys it has.
+            table.refused.update(_KIND_OF)
+            return HttpProbe()
+
+
+def _refuse(table: Table, key: str, kinds: tuple[str, ...]) -> None:
+    table.refused.add(key)
+    if key in table.values:
+        right = " or ".join(f'kind = "{kind}"' for kind in kinds)
+        table.error(f"only a check with {right} has this; write that, or remove this", key)
+
+
+def _read_http(table: Table) -> HttpProbe:
+    default = HttpProbe()
+    probe = HttpProbe(
+        path=table.optional("path", values.url_path, default.path),
+        method=table.optional("method", health_values.method, default.method),
+        host=table.optional("host", health_values.authority, None),
+        headers=_read_fields(table, "headers", health_values.sent_field_name, health_values.field_value),
+        status=table.optional("status", health_values.statuses, default.status),
+        body=table.optional("body", health_values.text, None),
+        body_regex=table.optional("body_regex", health_values.pattern, None),
+        headers_match=_read_fields(table, "headers_match", health_values.field_name, health_values.wanted_value),
+    )
+    if probe.body and probe.body_regex:
+        table.error("there is a body already; write one of body and body_regex, and remove the other", "body_regex")
+    wants_body = "body" if probe.body else "body_regex" if probe.body_regex else None
+    if wants_body and probe.method is ProbeMethod.HEAD:
+        table.error('an answer to HEAD has no body; write method = "GET", or remove this', wants_body)
+    return probe
+
+
+def _read_fields(
+    health: Table, key: str, parse_name: Callable[[str], str], parse_value: Callable[[object], V]
+) -> tuple[tuple[str, V], ...]:
+    """A table of header fields by name. Values are never quoted: what a probe sends may be a secret."""
+    table = health.table(key)
+    if table is None:
+        return ()
+    if len(table.values) > health_values.FIELDS_MAX:
+        health.error(f"more than {health_values.FIELDS_MAX} fields; write fewer", key)
+        return ()
+    good: dict[str, tuple[str, V]] = {}
+    for name, value in table.values.items():
+        try:
+            field = parse_name(name), parse_value(value)
+        except ValueError as wrong:
+            table.error(str(wrong), name)
+            continue
+        if name.lower() in good:
+            table.error("this field is there already, as names have no case; remove one", name)
+        good.setdefault(name.lower(), field)
+    return tuple(good.values())
+
+
+def _read_tls(health: Table, read_certificates: ReadFile) -> ProbeTls | None:
+    """`tls = true` checks certificates against the authorities that this machine trusts."""
+    if isinstance(health.values.get("tls"), bool):
+        health.known.add("tls")
+        return ProbeTls() if health.values["tls"] else None
+    table = health.table("tls", instead="true")
+    if table is None:
+        return None
+    ca = table.optional("ca", values.file_path, None)
+    verify = table.optional("verify", values.boolean, True)
+    if ca and not verify:
+        table.error("verify = false looks at no certificate; remove this, or write verify = true", "ca")
+    tls = ProbeTls(
+        server_name=table.optional("server_name", health_values.server_name, None),
+        ca=ca,
+        ca_certificates=_read_ca(table, ca, read_certificates) if ca else None,
+        verify=verify,
+    )
+    table.close()
+    return tls
+
+
+def _read_ca(table: Table, path: Path, read_certificates: ReadFile) -> str | None:
+    try:
+        return read_certificates(path)
+    except FileNotFoundError:
+        table.error(f"there is no file {path}; write the path of the authority's certificate, in PEM", "ca")
+    except OSError as failed:
+        table.error(f"cannot read {path}: {failed.strerror or type(failed).__name__}", "ca")
+    except ValueError as wrong:
+        table.error(f"{path}: {wrong}", "ca")
+    return None
