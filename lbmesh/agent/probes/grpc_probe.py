@@ -29,6 +29,9 @@ from lbmesh.model.check import GrpcProbe
 PROTOCOL = "h2"
 """Its name in ALPN."""
 
+_NOT_HTTP2 = "not HTTP/2; is this the replica's gRPC port?"
+_SETTINGS = 4
+_TYPE_AT = 3
 _OK = "0"
 _CODES = {
     "1": "CANCELLED",
@@ -85,6 +88,8 @@ async def ask_grpc(talk: Talk, probe: GrpcProbe, authority: str, *, secure: bool
             data = await talk.receive()
             if not data:
                 return ProbeResult(False, CUT_SHORT)
+            if talk.received == len(data) and not _may_be_http2(data):
+                return ProbeResult(False, _NOT_HTTP2)
             if talk.received >= PROBE_ANSWER_BYTES_MAX:
                 return ProbeResult(False, "gRPC: the answer does not come to an end")
             for event in machine.receive_data(data):
@@ -94,8 +99,13 @@ async def ask_grpc(talk: Talk, probe: GrpcProbe, authority: str, *, secure: bool
                 break
             await talk.send(machine.data_to_send())
     except H2Error:
-        return ProbeResult(False, "not HTTP/2; is this the replica's gRPC port?")
+        return ProbeResult(False, _NOT_HTTP2)
     return ProbeResult(False, answer.broken) if answer.broken else judge(probe, answer.fields, bytes(answer.data))
+
+
+def _may_be_http2(beginning: bytes) -> bool:
+    """A server's first frame is SETTINGS (RFC 9113, 3.4). Else h2 would wait for as long a frame as "HTT" spells."""
+    return len(beginning) <= _TYPE_AT or beginning[_TYPE_AT] == _SETTINGS
 
 
 def _head(authority: str, *, secure: bool, timeout_s: float) -> list[tuple[str, str]]:

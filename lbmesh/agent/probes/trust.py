@@ -54,6 +54,8 @@ def _make(trust: _Trust) -> ssl.SSLContext:
     elif trust.ca_certificates is None:
         context.load_default_certs()
     else:
+        # What an operator names is trusted for itself: a root, what a root signed, or the replica's own certificate.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.load_verify_locations(cadata=trust.ca_certificates)
     if trust.protocol:
         context.set_alpn_protocols([trust.protocol])
