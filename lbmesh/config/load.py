@@ -57,7 +57,7 @@ def read_certificates(path: Path) -> str:
     # Imported here, because the sentinel reads settings too, stays light, and seldom has certificates to read.
     import ssl
 
-    text = _read(path, CERTIFICATES_BYTES_MAX).decode("ascii", errors="replace")
+    text = _read(path, CERTIFICATES_BYTES_MAX).decode("ascii", errors="backslashreplace")
     certificates = "".join(f"{found.strip()}\n" for found in _CERTIFICATE.findall(text))
     if not certificates:
         raise ValueError("the file holds no certificate in PEM (-----BEGIN CERTIFICATE-----); write the authority's")

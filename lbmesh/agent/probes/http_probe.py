@@ -26,7 +26,7 @@ async def ask_http(talk: Talk, probe: HttpProbe, authority: str) -> ProbeResult:
     Redirects are not followed: the replica itself is asked.
     """
     machine = h11.Connection(h11.CLIENT)
-    await talk.send(_request(machine, probe, authority))
+    await talk.send(request_bytes(machine, probe, authority))
     status, body, speaks_tls = 0, bytearray(), False
     try:
         while len(body) < PROBE_BODY_BYTES_MAX:
@@ -55,7 +55,7 @@ async def ask_http(talk: Talk, probe: HttpProbe, authority: str) -> ProbeResult:
     return ProbeResult(True, f"status {status}")
 
 
-def _request(machine: h11.Connection, probe: HttpProbe, authority: str) -> bytes:
+def request_bytes(machine: h11.Connection, probe: HttpProbe, authority: str) -> bytes:
     """`Connection: close`, so that a replica does not wait for more. Headers of the operator's take our own's place."""
     fields = {"user-agent": ("User-Agent", f"lbmesh-probe/{__version__}"), "accept": ("Accept", "*/*")}
     if probe.body or probe.body_regex:

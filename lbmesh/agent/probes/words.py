@@ -64,5 +64,5 @@ def certificate_error(error: Exception) -> ssl.SSLCertVerificationError | None:
 def _explain_tls(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return f"TLS: {CUT_SHORT}"
-    reason = error.reason or "no reason given"
+    reason = getattr(error, "reason", None) or "no reason given"
     return f"TLS: {_TLS_WORDS.get(reason) or reason.lower().replace('_', ' ')}"

@@ -23,6 +23,14 @@ HOT = [
     ('interval = "2s"', 'interval = "3s", path = "/h", fall = 4',
      ["service shop: health.path / → /h", "service shop: health.interval 2s → 3s", "service shop: health.fall 3 → 4"]),
     ('health = { interval = "2s" }', "health = false", ["service shop: health check removed"]),
+    ('interval = "2s"', 'kind = "tcp", expect = "+PONG", port = 81',
+     ["service shop: health.kind http → tcp", "service shop: health.port none → 81"]),
+    ('interval = "2s"', 'status = "200-299,304", body = "ok", headers_match = { X-A = "1", X-B = true }',
+     ["service shop: health.status 200-399 → 200-299, 304", "service shop: health.body none → ok",
+      "service shop: health.headers_match none → X-A: 1, X-B"]),
+    ('interval = "2s"', 'headers = { Authorization = "Bearer secret" }',
+     ["service shop: health.headers: another value"]),
+    ('interval = "2s"', "tls = true", ["service shop: health.tls added"]),
     ('name = "shop"', 'name = "shop"\nbalance = "round_robin"\nretries = 3',
      ["service shop: balance p2c → round_robin", "service shop: retries 2 → 3"]),
     ('hosts = ["shop.example.com"]', 'hosts = ["a"]', ["route shop.example.com/ removed", "route a/ added"]),
@@ -106,6 +114,20 @@ def test_another_order_is_no_change(reordered: Callable[[Settings], Settings]) -
     settings = settings_of(BASE + OTHER + ROUTE)
     assert reordered(settings) != settings
     assert diff(settings, reordered(settings)) == Hot(())
+
+
+def test_a_check_of_one_kind_is_compared_key_by_key_and_its_tls_too() -> None:
+    def grpc(service: str, tls: str, authority: str) -> Settings:
+        check = f'health = {{ kind = "grpc", grpc_service = "{service}", tls = {{ {tls}ca = "/ca.pem" }} }}'
+        parsed = parse(changed('health = { interval = "2s" }', check), files={**FILES, "/ca.pem": authority})
+        assert isinstance(parsed, Settings), parsed
+        return parsed
+
+    old = grpc("", "", "one")
+    assert diff(old, grpc("shop", 'server_name = "a", ', "one")) == Hot(
+        ("service shop: health.grpc_service  → shop", "service shop: health.tls.server_name none → a")
+    )
+    assert diff(old, grpc("", "", "two")) == Hot(("service shop: health.tls.ca: another value",))
 
 
 def test_another_secret_in_the_same_file_needs_a_restart_and_is_not_shown() -> None:

@@ -6,9 +6,16 @@ from pathlib import Path
 import pytest
 
 from lbmesh.config.check import check_file
-from lbmesh.config.load import SECRET_BYTES_MAX, load_settings, read_secret
+from lbmesh.config.load import (
+    CERTIFICATES_BYTES_MAX,
+    SECRET_BYTES_MAX,
+    load_settings,
+    read_certificates,
+    read_secret,
+)
 from lbmesh.config.parse import CONFIG_CHARS_MAX
 from lbmesh.config.settings import Settings
+from tests.support.certificates import Authority
 from tests.support.config_text import BASE, KEY
 
 
@@ -88,6 +95,51 @@ def test_check_says_when_the_access_log_s_directory_is_missing_which_a_node_can_
     assert isinstance(load_settings(file), Settings)
     (tmp_path / "logs").mkdir()
     assert check_file(file) == ()
+
+
+CA = 'health = { interval = "2s", tls = { ca = "/ca.pem" } }'
+
+
+def test_an_authority_s_certificate_is_read_when_the_settings_are(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    mixed = tmp_path / "mixed.pem"
+    mixed.write_text(f"# mine: ä\n{authority.issue('a').read_text()}{authority.text}")
+    text = BASE.replace("[node]", '[node]\nname = "lb-a1"').replace('health = { interval = "2s" }', CA)
+    loaded = load_settings(write(tmp_path, text.replace("/ca.pem", str(mixed))))
+    assert isinstance(loaded, Settings), loaded
+    health = loaded.services[0].health
+    assert health is not None
+    assert health.tls is not None
+    assert health.tls.ca_certificates is not None
+    assert health.tls.ca_certificates.endswith(authority.text)
+    assert health.tls.ca_certificates.count("BEGIN") == 2
+    assert "PRIVATE" not in health.tls.ca_certificates
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "the file holds no certificate in PEM (-----BEGIN CERTIFICATE-----); write the authority's"),
+        (b"\x30\x82\xff", "the file holds no certificate in PEM (-----BEGIN CERTIFICATE-----); write the authority's"),
+        (b"-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n",
+         "the file holds a damaged certificate; write the authority's again"),
+        (b"-----BEGIN CERTIFICATE-----\n\xe4\n-----END CERTIFICATE-----\n",
+         "the file holds a damaged certificate; write the authority's again"),
+    ],
+)  # fmt: skip
+def test_a_bad_authority_is_told_with_its_line(tmp_path: Path, content: bytes, said: str) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(content)
+    text = BASE.replace("[node]", '[node]\nname = "lb-a1"').replace('health = { interval = "2s" }', CA)
+    file = write(tmp_path, text.replace("/ca.pem", str(ca)))
+    assert check_file(file) == (f'{file}:13: service "shop": health.tls.ca: {ca}: {said}',)
+
+
+def test_an_authority_is_bounded(tmp_path: Path) -> None:
+    big = tmp_path / "ca.pem"
+    big.write_bytes(b"#" * (CERTIFICATES_BYTES_MAX + 1))
+    with pytest.raises(OSError, match="larger than"):
+        read_certificates(big)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

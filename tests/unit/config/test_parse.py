@@ -8,7 +8,7 @@ from lbmesh.config.errors import ConfigError
 from lbmesh.config.parse import CONFIG_CHARS_MAX, parse_settings
 from lbmesh.config.settings import GossipSettings, ListenerSettings, LogSettings, NodeSettings, Settings
 from lbmesh.model.address import Address
-from lbmesh.model.check import HttpProbe
+from lbmesh.model.check import GrpcProbe, HttpProbe, ProbeMethod, ProbeTls, TcpProbe
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.service import Balance, HealthCheck, Replica, Route, Service, Timeouts, WeightedService
 from tests.support.config_text import BASE, FILES, KEY, changed, errors_of, parse, settings_of
@@ -65,6 +65,59 @@ def test_every_value_reaches_the_settings() -> None:
     assert parsed.limits == ForwarderLimits(0.001, 1.5, 7, 86400.0)
     assert parsed.log == LogSettings("/a.log", "debug")
     assert (parsed.workers, parsed.services, parsed.routes) == (3, (shop,), (route,))
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("port = 8081, tls = true", HealthCheck(port=8081, tls=ProbeTls())),
+        ("tls = false", HealthCheck()),
+        (
+            'tls = { server_name = "shop.internal", ca = "/ca.pem" }',
+            HealthCheck(tls=ProbeTls("shop.internal", Path("/ca.pem"), "PEM")),
+        ),
+        ("tls = { verify = false }", HealthCheck(tls=ProbeTls(verify=False))),
+        ('kind = "tcp"', HealthCheck(TcpProbe())),
+        ('kind = "tcp", send = "PING\\r\\n", expect = "PONG"', HealthCheck(TcpProbe("PING\r\n", "PONG"))),
+        ('kind = "grpc", port = 9090', HealthCheck(GrpcProbe(), port=9090)),
+        (
+            'kind = "grpc", grpc_service = "shop.v1.Shop", host = "shop.internal"',
+            HealthCheck(GrpcProbe("shop.v1.Shop", "shop.internal")),
+        ),
+        (
+            'kind = "http", path = "/up", method = "OPTIONS", host = "[::1]:80", headers = { A = "b c" }, body = "é"',
+            HealthCheck(HttpProbe("/up", ProbeMethod.OPTIONS, "[::1]:80", (("A", "b c"),), body="é")),
+        ),
+        (
+            "body_regex = '\\d+', headers_match = { X-A = true, X-B = \"1\" }",
+            HealthCheck(HttpProbe(body_regex="\\d+", headers_match=(("X-A", None), ("X-B", "1")))),
+        ),
+    ],
+)
+def test_every_kind_of_health_check(written: str, read: HealthCheck) -> None:
+    parsed = parse(changed('interval = "2s"', written), files={**FILES, "/ca.pem": "PEM"})
+    assert isinstance(parsed, Settings), parsed
+    assert parsed.services[0].health == read
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("204", "204"),
+        ('"200"', "200"),
+        ('"200-299,304"', "200-299,304"),
+        ('[304, "200-299"]', "200-299,304"),
+        ('["200-250", "240-299", 300]', "200-300"),
+        ('" 204 , 200 "', "200,204"),
+        ('"204,204"', "204"),
+        ('"200-299,250"', "200-299"),
+    ],
+)
+def test_statuses_are_ascending_ranges_apart_from_one_another(written: str, shown: str) -> None:
+    health = settings_of(changed('interval = "2s"', f"status = {written}")).services[0].health
+    assert health is not None
+    assert isinstance(health.probe, HttpProbe)
+    assert ",".join(map(str, health.probe.status)) == shown
 
 
 def test_defaults() -> None:

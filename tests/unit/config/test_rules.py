@@ -10,6 +10,9 @@ RANGE = 'write a duration from "1ms" to "24h"'
 WEIGHT = "write a whole number from 1 to 100"
 PATH = 'write a path that starts with "/", without query or blanks, such as "/healthz"'
 HOST = 'write a host such as "shop.example.com", "*.shop.example.com" or "*"'
+AUTHORITY = 'write a host such as "shop.internal", "shop.internal:8080" or "[2001:db8::1]:8080"'
+STATUS = 'write statuses from 200 to 599 such as "200-299,304" or [200, 204]'
+FIELD_VALUE = "write a text of 1 to 1024 printable ASCII characters, no blank at either end"
 NOT_YET = "this version does not have it; remove it"
 ROUTE = '[[route]]\nservices = [{ name = "shop" }]\n'
 
@@ -84,6 +87,78 @@ RULES = [
     ('interval = "2s"', "fall = 0", f'12: service "shop": health.fall: found 0; {WEIGHT}'),
     ('interval = "2s"', "rise = 101", f'12: service "shop": health.rise: found 101; {WEIGHT}'),
     ('interval = "2s"', 'path = "healthz"', f'12: service "shop": health.path: found "healthz"; {PATH}'),
+    # Health checks of each kind.
+    ('interval = "2s"', 'kind = "https"',
+     '12: service "shop": health.kind: found "https"; write one of "http", "tcp", "grpc"'),
+    ('interval = "2s"', 'kind = "tcp", path = "/up"',
+     '12: service "shop": health.path: only a check with kind = "http" has this; write that, or remove this'),
+    ('interval = "2s"', 'kind = "tcp", host = "a"',
+     ('12: service "shop": health.host: only a check with kind = "http" or kind = "grpc" has this; write that, '
+      'or remove this')),
+    ('interval = "2s"', 'kind = "grpc", send = "x"',
+     '12: service "shop": health.send: only a check with kind = "tcp" has this; write that, or remove this'),
+    ('interval = "2s"', 'grpc_service = "x"',
+     '12: service "shop": health.grpc_service: only a check with kind = "grpc" has this; write that, or remove this'),
+    ('interval = "2s"', 'kind = "grpc", grpc_service = "a b"',
+     ('12: service "shop": health.grpc_service: found "a b"; write a service\'s name such as "shop.v1.Shop", '
+      'or "" for the whole server')),
+    ('interval = "2s"', "port = 0",
+     '12: service "shop": health.port: found 0; write a whole number from 1 to 65535'),
+    ('interval = "2s"', 'method = "POST"',
+     '12: service "shop": health.method: found "POST"; write one of "GET", "HEAD", "OPTIONS"'),
+    ('interval = "2s"', 'host = "a b"', f'12: service "shop": health.host: found "a b"; {AUTHORITY}'),
+    ('interval = "2s"', 'host = "a:70000"', f'12: service "shop": health.host: found "a:70000"; {AUTHORITY}'),
+    ('interval = "2s"', 'host = "::1"', f'12: service "shop": health.host: found "::1"; {AUTHORITY}'),
+    ('interval = "2s"', 'host = "[10.0.0.1]"', f'12: service "shop": health.host: found "[10.0.0.1]"; {AUTHORITY}'),
+    ('interval = "2s"', 'status = "199-204"', f'12: service "shop": health.status: found "199-204"; {STATUS}'),
+    ('interval = "2s"', 'status = "2xx"', f'12: service "shop": health.status: found "2xx"; {STATUS}'),
+    ('interval = "2s"', "status = []", f'12: service "shop": health.status: found an empty array; {STATUS}'),
+    ('interval = "2s"', "status = [[200]]", f'12: service "shop": health.status: found an array; {STATUS}'),
+    ('interval = "2s"', "status = true", f'12: service "shop": health.status: found true; {STATUS}'),
+    ('interval = "2s"', 'status = "204, 299-200"',
+     '12: service "shop": health.status: found "204, 299-200"; 299-200 runs backwards; write "200-299"'),
+    ('interval = "2s"', 'body = ""',
+     '12: service "shop": health.body: found ""; write a text of 1 to 1024 characters'),
+    ('interval = "2s"', 'body_regex = "(a"',
+     ('12: service "shop": health.body_regex: found "(a"; not a regular expression: missing ) at position 2; '
+      'correct it')),
+    ('interval = "2s"', 'body = "a", body_regex = "a"',
+     ('12: service "shop": health.body_regex: there is a body already; write one of body and body_regex, and remove '
+      'the other')),
+    ('interval = "2s"', 'method = "HEAD", body = "a"',
+     '12: service "shop": health.body: an answer to HEAD has no body; write method = "GET", or remove this'),
+    ('interval = "2s"', 'headers = { Host = "a" }',
+     '12: service "shop": health.headers.Host: write host = "shop.internal" beside headers instead'),
+    ('interval = "2s"', 'headers = { "Content-Length" = "1" }',
+     '12: service "shop": health.headers.Content-Length: a probe has no use for this field; remove it'),
+    ('interval = "2s"', 'headers = { "X Y" = "1" }',
+     ('12: service "shop": health.headers."X Y": write a field name such as "X-Check": letters, digits and "-", '
+      'at most 64')),
+    ('interval = "2s"', 'headers = { Authorization = "secret\\r\\nX: y" }',
+     f'12: service "shop": health.headers.Authorization: {FIELD_VALUE}'),
+    ('interval = "2s"', 'headers = { X-A = "1", x-a = "2" }',
+     '12: service "shop": health.headers.x-a: this field is there already, as names have no case; remove one'),
+    ('interval = "2s"', 'headers = ["a"]',
+     '12: service "shop": health.headers: found an array; write a table: headers = { … }'),
+    ('interval = "2s"', f'headers = {{ {", ".join(f"x{n} = 1" for n in range(17))} }}',
+     '12: service "shop": health.headers: more than 16 fields; write fewer'),
+    ('interval = "2s"', "headers_match = { X-A = false }",
+     f'12: service "shop": health.headers_match.X-A: {FIELD_VALUE}; or true for any value'),
+    ('interval = "2s"', 'tls = "yes"',
+     '12: service "shop": health.tls: found "yes"; write a table: tls = { … }, or true'),
+    ('interval = "2s"', "tls = { verify = 1 }",
+     '12: service "shop": health.tls.verify: found 1; write true or false'),
+    ('interval = "2s"', 'tls = { sever_name = "a" }',
+     '12: service "shop": health.tls.sever_name: unknown key; write server_name'),
+    ('interval = "2s"', 'tls = { server_name = "a:80" }',
+     ('12: service "shop": health.tls.server_name: found "a:80"; write the name in the certificate, such as '
+      '"shop.internal", or an IP address')),
+    ('interval = "2s"', 'tls = { ca = "/ca.pem" }',
+     ("12: service \"shop\": health.tls.ca: there is no file /ca.pem; write the path of the authority's certificate, "
+      "in PEM")),
+    ('interval = "2s"', 'tls = { ca = "/gossip.key", verify = false }',
+     ('12: service "shop": health.tls.ca: verify = false looks at no certificate; remove this, or write '
+      'verify = true')),
     ("[[service]]", "[[service]]\nretries = -1",
      '9: service "shop": retries: found -1; write a whole number from 0 to 10'),
     ('zone = "zone-b" }', 'zone = "zone-b", weight = 0 }',
