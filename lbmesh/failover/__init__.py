@@ -1,0 +1,1 @@
+"""Who takes over from whom, and when: pure, like the other cores."""

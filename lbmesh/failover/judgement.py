@@ -1,0 +1,90 @@
+"""Is a silent partner gone? Only when all live backups of its fronts agree, or the last one finds a front dead, too."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from math import inf
+
+from lbmesh.failover.limits import ANSWER_S, SILENCE_S
+from lbmesh.failover.peer import Peer
+from lbmesh.failover.words import Gone, GoneRule
+
+
+class Stand(Enum):
+    """What another backup makes of a suspect: hears nothing either; hears it; is not live itself; may still say."""
+
+    AGREES = auto()
+    HEARS = auto()
+    ABSENT = auto()
+    UNDECIDED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """The other backups' stands on one suspect. `doubtful`: those to be asked (again)."""
+
+    agreeing: int
+    absent: int
+    doubtful: tuple[Peer, ...]
+    is_open: bool
+
+    @property
+    def may_need_probe(self) -> bool:
+        """True when this node may turn out to be the only backup that lives."""
+        return self.agreeing == 0 and (self.is_open or not self.doubtful)
+
+
+def is_deaf(peers: Collection[Peer], now: float) -> bool:
+    """True when none of two or more partners is heard: it is more likely this node that is cut off."""
+    expected = [peer for peer in peers if peer.is_expected and peer.gone is None]
+    return len(expected) >= 2 and all(peer.is_silent(now) for peer in expected)
+
+
+def weigh(suspect: Peer, own_name: str, by_name: Mapping[str, Peer], now: float) -> Weighed:
+    """Hear the other backups of a suspect's fronts."""
+    stands = [
+        (by_name.get(name), _stand(by_name.get(name), suspect, now))
+        for name in suspect.partner.judges
+        if name != own_name
+    ]
+    kinds = [stand for _, stand in stands]
+    doubtful = (Stand.HEARS, Stand.UNDECIDED)
+    return Weighed(
+        agreeing=kinds.count(Stand.AGREES),
+        absent=kinds.count(Stand.ABSENT),
+        doubtful=tuple(peer for peer, stand in stands if peer is not None and stand in doubtful),
+        is_open=Stand.UNDECIDED in kinds,
+    )
+
+
+def verdict(suspect: Peer, weighed: Weighed) -> Gone | None:
+    """Gone, or not (yet)."""
+    if weighed.doubtful or weighed.is_open:
+        return None
+    nothing = f"heard nothing for {SILENCE_S:g} s"
+    if weighed.agreeing:
+        live = weighed.agreeing + 1
+        others = f", {weighed.absent} silent too" if weighed.absent else ""
+        return Gone(suspect.partner.name, GoneRule.SILENT, f"{live} of {live} live backups {nothing}{others}")
+    probe = suspect.probe
+    if probe is None or probe.alive is not False:
+        return None
+    reason = f"the only live backup {nothing}, and its front {suspect.partner.front} {probe.detail}"
+    return Gone(suspect.partner.name, GoneRule.SILENT, reason)
+
+
+def decided_by_s(suspect: Peer) -> float:
+    """When the last backup that says nothing is taken for absent; infinite for no suspect."""
+    return inf if suspect.suspected_s is None else suspect.suspected_s + ANSWER_S
+
+
+def _stand(judge: Peer | None, suspect: Peer, now: float) -> Stand:
+    assert suspect.suspected_s is not None
+    if judge is None or judge.suspected_s is not None:
+        return Stand.ABSENT
+    if judge.is_fresh(now):
+        if judge.calls_silent(suspect):
+            return Stand.AGREES
+        if judge.heard_s >= suspect.suspected_s:
+            return Stand.HEARS
+    return Stand.ABSENT if now >= decided_by_s(suspect) else Stand.UNDECIDED
