@@ -66,10 +66,26 @@ class HealthCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class Outliers:
+    """When live traffic alone takes a replica out of use: it fails more than `failure_percent` of its requests, and
+    the odds are more than `ratio` times its siblings'. `ejection_s`: how long it is avoided the first time.
+    """
+
+    failure_percent: int = 10
+    ratio: int = 2
+    ejection_s: float = 30.0
+
+
+SLOW_START_S = 10.0
+"""Default; nginx uses 30 s in its examples, HAProxy 10 s to a minute."""
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """A named set of replicas that answer the same requests. `health` None: never probed, always up.
 
-    `retries`: attempts beyond the first.
+    `retries`: attempts beyond the first. `outliers` None: failing requests eject no replica. `slow_start_s`: how long
+    the share of a replica that returns takes to rise to its weight; 0 for at once.
     """
 
     name: str
@@ -78,6 +94,8 @@ class Service:
     retries: int = 2
     timeouts: Timeouts = Timeouts()
     health: HealthCheck | None = HealthCheck()
+    outliers: Outliers | None = Outliers()
+    slow_start_s: float = SLOW_START_S
 
 
 @dataclass(frozen=True, slots=True)
