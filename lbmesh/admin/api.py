@@ -12,8 +12,9 @@ from typing import Any
 
 from lbmesh import __version__
 from lbmesh.control.state import ForwarderState, NodeState, ReplicaState
-from lbmesh.model.health import Opinion
+from lbmesh.model.health import Availability, Opinion
 from lbmesh.model.member import Member
+from lbmesh.routing.warming import is_warming, warmth
 
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
@@ -160,8 +161,18 @@ def _replica(replica: ReplicaState, now: float) -> dict[str, Any]:
         "availability": replica.availability,
         "for_s": None if replica.since_s is None else _age(replica.since_s, now),
         "reason": replica.reason,
+        "ejected_for_s": None if replica.ejected_until_s is None else _age(now, replica.ejected_until_s),
+        "warmth": _warmth(replica, now),
         "opinions": [_opinion(word, now) for word in replica.opinions],
     }
+
+
+def _warmth(replica: ReplicaState, now: float) -> float:
+    """Which part of its weight it is worth, give or take what each forwarder begins later."""
+    if replica.availability is not Availability.UP or not is_warming(replica.returned_s, replica.slow_start_s, now):
+        return 1.0
+    assert replica.returned_s is not None
+    return round(warmth(replica.returned_s, replica.slow_start_s, now), 2)
 
 
 def _opinion(word: Opinion, now: float) -> dict[str, Any]:

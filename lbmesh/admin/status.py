@@ -81,7 +81,7 @@ def status_lines(state: dict[str, Any]) -> Iterator[str]:
             (
                 f"{service['name']}/{one['address']}",
                 one["zone"],
-                one["availability"],
+                _use(one),
                 ago(one["for_s"]),
                 _votes(one["opinions"]),
                 one["reason"],
@@ -142,6 +142,14 @@ def _section(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) 
     for row in table:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         yield "  ".join([*cells, row[-1]]).rstrip()
+
+
+def _use(replica: dict[str, Any]) -> str:
+    """What this node makes of a replica, in a word or two."""
+    if replica["ejected_for_s"] is not None:
+        return f"ejected, {ago(replica['ejected_for_s'])} left"
+    warming = f", warming {replica['warmth']:.0%}" if replica["warmth"] < 1 else ""
+    return f"{replica['availability']}{warming}"
 
 
 def _votes(opinions: list[dict[str, Any]]) -> str:

@@ -8,7 +8,7 @@ from lbmesh.config.settings import GossipSettings, LogSettings, NodeSettings, Se
 from lbmesh.model.address import Address
 from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeTls, TcpProbe
 from lbmesh.model.limits import ForwarderLimits
-from lbmesh.model.service import HealthCheck, Replica, Route, Service, Timeouts, WeightedService
+from lbmesh.model.service import HealthCheck, Outliers, Replica, Route, Service, Timeouts, WeightedService
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -113,9 +113,13 @@ def _service_changes(title: str, old: Service, new: Service) -> Iterator[str]:
     yield from _presence(f"{title}: health check", old.health, new.health)
     if old.health and new.health:
         yield from _health_changes(f"{title}: health.", old.health, new.health)
+    yield from _presence(f"{title}: outlier ejection", old.outliers, new.outliers)
+    if old.outliers and new.outliers:
+        yield from _field_changes(f"{title}: outliers.", old.outliers, new.outliers)
+    yield from _change(f"{title}: slow_start", _seconds(old.slow_start_s), _seconds(new.slow_start_s))
 
 
-Compared = Replica | Timeouts | HealthCheck | Probe | ProbeTls | ForwarderLimits | LogSettings
+Compared = Replica | Timeouts | HealthCheck | Probe | ProbeTls | Outliers | ForwarderLimits | LogSettings
 
 _NAMES_IN_FILE = {"service": "grpc_service", "ca_certificates": "ca"}
 

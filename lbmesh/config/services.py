@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from lbmesh.config import values
 from lbmesh.config.health import read_health
+from lbmesh.config.outliers import read_outliers
 from lbmesh.config.table import ReadFile, Table
 from lbmesh.model.address import Address
-from lbmesh.model.service import Balance, Replica, Route, Service, Timeouts, WeightedService
+from lbmesh.model.service import SLOW_START_S, Balance, Replica, Route, Service, Timeouts, WeightedService
 
 WEIGHT_MAX = 100
 RETRIES_MAX = 10
@@ -53,6 +54,8 @@ def _read_service(table: Table, name: str, read_certificates: ReadFile) -> Servi
         retries=table.optional("retries", values.whole_number(0, RETRIES_MAX), 2),
         timeouts=_read_timeouts(table),
         health=read_health(table, read_certificates),
+        outliers=read_outliers(table),
+        slow_start_s=table.optional("slow_start", values.duration_or_none_s, SLOW_START_S),
     )
     table.close()
     return service

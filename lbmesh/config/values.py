@@ -44,6 +44,16 @@ def duration_s(value: object) -> float:
     return seconds
 
 
+def duration_or_none_s(value: object) -> float:
+    """As `duration_s`, or 0.0 from "0s"."""
+    if value == "0s":
+        return 0.0
+    try:
+        return duration_s(value)
+    except ValueError as wrong:
+        raise ValueError(f'{wrong}; "0s" for none') from wrong
+
+
 def whole_number(least: int, most: int) -> Callable[[object], int]:
     """A parser of whole numbers between two bounds, both included."""
 

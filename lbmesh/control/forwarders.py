@@ -1,6 +1,7 @@
 """The forwarders that are linked, what they serve from, and what their figures say about replicas."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from math import inf
 
 from lbmesh.control.link import ReplicaTelemetry, Telemetry
@@ -16,6 +17,18 @@ LATE_S = 0.2
 
 SECOND_LOOK_S = 1.0
 """Until that deadline is judged once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaTraffic:
+    """What a forwarder's newest figures add to those before: attempts that came to an end, and how many of these
+    speak against the replica. `succeeded`: some requests were sent and no attempt failed.
+    """
+
+    replica: ReplicaId
+    finished: int
+    failed: int
+    succeeded: bool
 
 
 class Forwarders:
@@ -42,15 +55,17 @@ class Forwarders:
         if state is not None:
             self._states[worker] = replace(state, viewed=version)
 
-    def take(self, telemetry: Telemetry, now: float) -> tuple[ReplicaId, ...]:
-        """Note a worker's figures; the replicas that since its last ones had successes and no failure."""
+    def take(self, telemetry: Telemetry, now: float) -> tuple[ReplicaTraffic, ...]:
+        """Note a worker's figures; what they add for each replica that had any traffic. The first ones of a link are
+        of unknown age, and prove no more than a success.
+        """
         state = self._states.get(telemetry.worker)
         if state is None or state.pid != telemetry.pid:
             return ()
-        before = {one.replica: one for one in state.telemetry.replicas} if state.telemetry else {}
+        before = {one.replica: one for one in state.telemetry.replicas} if state.telemetry else None
         self._states[telemetry.worker] = replace(state, telemetry=telemetry, silent=False)
         self._silent_at_s[telemetry.worker] = now + SILENT_S
-        return tuple(one.replica for one in telemetry.replicas if _only_succeeded(before.get(one.replica), one))
+        return tuple(added for one in telemetry.replicas if (added := _added(before, one)))
 
     def judge(self, now: float) -> tuple[ForwarderState, ...]:
         """The forwarders that have just been found silent."""
@@ -78,6 +93,16 @@ class Forwarders:
         return tuple(self._states[worker] for worker in sorted(self._states))
 
 
-def _only_succeeded(before: ReplicaTelemetry | None, after: ReplicaTelemetry) -> bool:
-    requests, failures = (before.requests, before.failures) if before else (0, 0)
-    return after.requests > requests and after.failures == failures
+def _added(before: Mapping[ReplicaId, ReplicaTelemetry] | None, after: ReplicaTelemetry) -> ReplicaTraffic | None:
+    """Counters that fell began anew: the replica was taken out by a reload, and put back by the next."""
+    was = before.get(after.replica) if before else None
+    if was is None or was.requests > after.requests:
+        was = ReplicaTelemetry(after.replica, 0, 0, 0, 0, 0.0)
+    finished = (after.requests - after.in_flight) - (was.requests - was.in_flight)
+    failed = (after.failures + after.errors) - (was.failures + was.errors)
+    succeeded = after.requests > was.requests and after.failures == was.failures
+    if before is None:
+        finished = failed = 0
+    if not finished and not succeeded:
+        return None
+    return ReplicaTraffic(after.replica, max(0, finished), max(0, failed), succeeded)

@@ -45,7 +45,10 @@ class ReplicaFailure:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaTelemetry:
-    """One replica's counters and gauges in one forwarder. `ewma_s`: peak-EWMA of the response time."""
+    """One replica's counters and gauges in one forwarder. `ewma_s`: peak-EWMA of the response time. `errors`: attempts
+    that did not fail, yet speak against the replica when they are more than at its siblings: answers from 500 on but
+    501 and 505, and clients that left before any answer.
+    """
 
     replica: ReplicaId
     requests: int
@@ -53,6 +56,7 @@ class ReplicaTelemetry:
     responses_5xx: int
     in_flight: int
     ewma_s: float
+    errors: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,15 +14,17 @@ from lbmesh.control.inputs import Effects, Event, EventKind, ProbeResult
 from lbmesh.control.link import ReplicaFailure, Telemetry
 from lbmesh.control.mesh import Mesh, MeshNews
 from lbmesh.control.state import NodeState, Readiness, ReloadOutcome, ReplicaState
-from lbmesh.control.views import NOT_CHECKED, ViewMaker
+from lbmesh.control.views import ViewMaker, judge
 from lbmesh.gossip.core import Gossip
 from lbmesh.health.book import HealthBook
+from lbmesh.health.ejection import Ejections
+from lbmesh.health.merge import Merged
 from lbmesh.health.outcome import Flip
 from lbmesh.health.plan import Random
 from lbmesh.model.address import Address
 from lbmesh.model.explanation import Explanation
 from lbmesh.model.health import Availability
-from lbmesh.model.service import Replica, ReplicaId
+from lbmesh.model.service import Replica, ReplicaId, Service
 from lbmesh.model.view import View, ViewVersion
 
 
@@ -37,6 +39,8 @@ class Plane:
         self._mesh = Mesh(node.name, gossip)
         self._book = HealthBook(node.name, node.zone, rng)
         self._book.configure(settings.services, now)
+        self._ejections = Ejections(rng)
+        self._ejections.configure(settings.services)
         self._views = ViewMaker(generation)
         self._generation = generation
         self._forwarders = Forwarders()
@@ -55,6 +59,7 @@ class Plane:
             for one in service.replicas:
                 reason = f"inherited from View {view.version}: {_once(one.reason)}"
                 self._book.inherit(ReplicaId(service.name, one.replica.address), one.availability, reason, now)
+        self._views.inherit(view, now)
 
     def start(self, now: float) -> Effects:
         """Make the first View, and begin."""
@@ -95,8 +100,10 @@ class Plane:
         """A forwarder's figures of the last second."""
         self._book.notice_pause(now)
         was_silent = self._forwarders.is_silent(telemetry.worker)
-        for replica in self._forwarders.take(telemetry, now):
-            self._book.requests_succeeded(replica)
+        for traffic in self._forwarders.take(telemetry, now):
+            if traffic.succeeded:
+                self._book.requests_succeeded(traffic.replica)
+            self._ejections.take(traffic.replica, traffic.finished, traffic.failed, now)
         if was_silent and not self._forwarders.is_silent(telemetry.worker):
             return self._settle(now, events=(_forwarder_event(telemetry.worker, telemetry.pid, "heard again"),))
         return self._settle(now)
@@ -121,6 +128,7 @@ class Plane:
         self._settings = settings
         self._reload = ReloadOutcome(ok=True, errors=(), at_s=now)
         self._book.configure(settings.services, now)
+        self._ejections.configure(settings.services)
         for opinion in self._mesh.opinions():
             self._book.hear(opinion, now)
         event = Event(EventKind.RELOAD, "config", "taken", "; ".join(changes) or "nothing changed")
@@ -142,7 +150,12 @@ class Plane:
         """When `tick` is due: monotonic seconds, infinite when never, in the past when there is work left."""
         if not self._started:
             return float("inf")
-        return min(self._mesh.next_deadline(), self._book.next_deadline(), self._forwarders.next_deadline())
+        return min(
+            self._mesh.next_deadline(),
+            self._book.next_deadline(),
+            self._forwarders.next_deadline(),
+            self._ejections.next_deadline(),
+        )
 
     # The fold ---------------------------------------------------------------------------------------------
 
@@ -168,23 +181,38 @@ class Plane:
                 self._book.unhear(observer, replica)
         ready = self._book.ready(now)
         said += map(_replica_event, ready.flips)
+        dirty = {flip.replica.service for flip in ready.flips}
+        for replica, event in self._eject(now):
+            said.append(event)
+            dirty.add(replica.service)
         self._mesh.publish(now, ready.words, ready.withdrawn)
         return Effects(
             datagrams=news.datagrams if news else (),
             probes=ready.probes,
-            view=self._view(ready.flips, everything=everything),
+            view=self._view(dirty, now, everything=everything),
             events=tuple(said),
         )
 
-    def _view(self, flips: tuple[Flip, ...], *, everything: bool) -> View | None:
+    def _eject(self, now: float) -> Iterator[tuple[ReplicaId, Event]]:
+        """Begin and end ejections."""
+        for replica in self._ejections.end(now):
+            yield replica, Event(EventKind.REPLICA, str(replica), "ejection over", "its time is up: it starts slowly")
+        for outlier in self._ejections.look(now, self._availability):
+            (reason,) = self._ejections.words(outlier.replica, now)
+            yield outlier.replica, Event(EventKind.REPLICA, str(outlier.replica), "ejected", reason, is_trouble=True)
+
+    def _availability(self, replica: ReplicaId) -> Availability:
+        merged = self._book.merged(replica)
+        return merged.availability if merged else Availability.UP
+
+    def _view(self, dirty: set[str], now: float, *, everything: bool) -> View | None:
         members_by_zone = dict(self._book.members_by_zone)
         if members_by_zone != self._members_by_zone:
             self._members_by_zone = members_by_zone
             everything = True
-        if not everything and not flips:
+        if not everything and not dirty:
             return None
-        dirty = None if everything else {flip.replica.service for flip in flips}
-        return self._views.make(self._settings, self._book, dirty)
+        return self._views.make(self._settings, self._book, self._ejections, None if everything else dirty, now)
 
     # The picture ------------------------------------------------------------------------------------------
 
@@ -235,21 +263,27 @@ class Plane:
 
     def replica_states(self) -> Iterator[ReplicaState]:
         """Every replica, service by service. The plane may take inputs while this is half consumed."""
+        views = {view.name: view.replicas for view in self.view.services} if self.view else {}
         for service in self._settings.services:
-            for replica in service.replicas:
-                yield self._replica_state(ReplicaId(service.name, replica.address), replica)
+            returned = {one.replica.address: one.returned_s for one in views.get(service.name, ())}
+            for replica, merged in zip(service.replicas, judge(service, self._book, self._ejections), strict=True):
+                yield self._replica_state(service, replica, merged, returned.get(replica.address))
 
-    def _replica_state(self, replica_id: ReplicaId, replica: Replica) -> ReplicaState:
-        merged = self._book.merged(replica_id)
-        if merged is None:
-            return ReplicaState(replica_id, replica, Availability.UP, NOT_CHECKED, None, ())
+    def _replica_state(
+        self, service: Service, replica: Replica, merged: Merged, returned_s: float | None
+    ) -> ReplicaState:
+        replica_id = ReplicaId(service.name, replica.address)
+        ejection = self._ejections.ejection(replica_id) if merged.availability is Availability.UNKNOWN else None
         return ReplicaState(
             replica_id,
             replica,
             merged.availability,
             merged.reason,
-            self._book.since_s(replica_id),
+            ejection.since_s if ejection else self._book.since_s(replica_id),
             self._book.opinions(replica_id),
+            ejected_until_s=ejection.until_s if ejection else None,
+            returned_s=returned_s,
+            slow_start_s=service.slow_start_s,
         )
 
 

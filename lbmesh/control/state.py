@@ -46,7 +46,9 @@ class ForwarderState:
 class ReplicaState:
     """One replica, what this node makes of it and why, and everybody's opinions that count.
 
-    `since_s`: None for a replica that is not checked, and so always up.
+    `since_s`: None for a replica that is not checked, and so always up. `ejected_until_s`: when this node will use it
+    again for want of no other; None unless it is ejected. `returned_s`: since when it serves again, if it was out; it
+    warms up for `slow_start_s` from then on.
     """
 
     id: ReplicaId
@@ -55,6 +57,9 @@ class ReplicaState:
     reason: str
     since_s: float | None
     opinions: tuple[Opinion, ...]
+    ejected_until_s: float | None = None
+    returned_s: float | None = None
+    slow_start_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

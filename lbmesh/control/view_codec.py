@@ -132,7 +132,8 @@ def _service_lines(service: ServiceView) -> list[bytes]:
         balance=service.balance,
         retries=service.retries,
         timeouts=[timeouts.connect_s, timeouts.response_s, timeouts.idle_s],
-        local_share=service.local_share,
+        local_share=[service.cold_local_share, service.local_share],
+        slow_start_s=service.slow_start_s,
     )
     rows = [
         [
@@ -142,6 +143,7 @@ def _service_lines(service: ServiceView) -> list[bytes]:
             view.replica.weight,
             view.availability,
             view.reason,
+            view.returned_s,
         ]
         for view in service.replicas
     ]
@@ -160,17 +162,20 @@ def _route(fields: dict[str, Any]) -> Route:
 
 
 def _replica(row: list[Any]) -> ReplicaView:
-    host, port, zone, weight, availability, reason = row
-    return ReplicaView(Replica(Address(host, port), zone, weight), Availability(availability), reason)
+    host, port, zone, weight, availability, reason, returned_s = row
+    return ReplicaView(Replica(Address(host, port), zone, weight), Availability(availability), reason, returned_s)
 
 
 def _service(fields: dict[str, Any]) -> ServiceView:
     connect_s, response_s, idle_s = fields["timeouts"]
+    cold_local_share, local_share = fields["local_share"]
     return ServiceView(
         name=fields["name"],
         replicas=tuple(fields["replicas"]),
         balance=Balance(fields["balance"]),
         retries=fields["retries"],
         timeouts=Timeouts(connect_s, response_s, idle_s),
-        local_share=fields["local_share"],
+        local_share=local_share,
+        cold_local_share=cold_local_share,
+        slow_start_s=fields["slow_start_s"],
     )

@@ -1,15 +1,26 @@
 """Making Views: a new one only when something a request needs has changed."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from lbmesh.config.settings import Settings
+from lbmesh.control.returns import Returns
 from lbmesh.health.book import HealthBook
+from lbmesh.health.ejection import Ejections
+from lbmesh.health.merge import Basis, Merged
 from lbmesh.model.health import Availability
 from lbmesh.model.service import Replica, ReplicaId, Service
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion
 from lbmesh.routing.locality import local_share
+from lbmesh.routing.warming import is_warming
 
-NOT_CHECKED = "not checked: the service has no health check"
+NOT_CHECKED = Merged(Availability.UP, Basis.NOBODY, "not checked: the service has no health check")
+
+
+def judge(service: Service, book: HealthBook, ejections: Ejections) -> tuple[Merged, ...]:
+    """What traffic should think of each replica of a service: by checks and peers, and by its own failures."""
+    ids = [ReplicaId(service.name, replica.address) for replica in service.replicas]
+    return ejections.apply(service.name, [(one, book.merged(one) or NOT_CHECKED) for one in ids])
 
 
 class ViewMaker:
@@ -18,16 +29,36 @@ class ViewMaker:
     def __init__(self, generation: int) -> None:
         self._generation = generation
         self._services: dict[str, ServiceView] = {}
+        self._returns = Returns()
         self.latest: View | None = None
 
-    def make(self, settings: Settings, book: HealthBook, dirty: Collection[str] | None) -> View | None:
+    def inherit(self, view: View, now: float) -> None:
+        """What had returned of late when this View was made is warming up still."""
+        for service in view.services:
+            for one in service.replicas:
+                if one.returned_s is not None and is_warming(one.returned_s, service.slow_start_s, now):
+                    self._returns.inherit(ReplicaId(service.name, one.replica.address), one.returned_s)
+
+    def make(
+        self,
+        settings: Settings,
+        book: HealthBook,
+        ejections: Ejections,
+        dirty: Collection[str] | None,
+        now: float,
+    ) -> View | None:
         """The next View; None when it would say what the latest says.
 
         `dirty`: the services that may have changed, None for all.
         """
+        if dirty is None:
+            self._returns.keep(
+                {ReplicaId(each.name, one.address) for each in settings.services for one in each.replicas}
+            )
         for service in settings.services:
             if dirty is None or service.name in dirty:
-                self._services[service.name] = self._service_view(service, settings.node.zone, book)
+                judged = judge(service, book, ejections)
+                self._services[service.name] = self._service_view(service, settings.node.zone, book, judged, now)
         latest = self.latest
         view = View(
             version=ViewVersion(self._generation, latest.version.number + 1 if latest else 1),
@@ -47,29 +78,45 @@ class ViewMaker:
         self.latest = view
         return view
 
-    def _service_view(self, service: Service, zone: str, book: HealthBook) -> ServiceView:
+    def _service_view(
+        self, service: Service, zone: str, book: HealthBook, judged: tuple[Merged, ...], now: float
+    ) -> ServiceView:
         known = self._services.get(service.name)
-        before = {view.replica: view for view in known.replicas} if known else {}
-        replicas = tuple(
-            _replica_view(ReplicaId(service.name, replica.address), replica, before.get(replica), book)
-            for replica in service.replicas
-        )
+        before = {view.replica.address: view for view in known.replicas} if known else {}
+        replicas = []
+        for replica, merged in zip(service.replicas, judged, strict=True):
+            replica_id = ReplicaId(service.name, replica.address)
+            is_new = known is not None and replica.address not in before
+            is_ejected = merged.availability is Availability.UNKNOWN and _is_up(book.merged(replica_id))
+            is_out = is_new or is_ejected or merged.availability is Availability.DOWN
+            returned_s = self._returns.note(
+                replica_id, is_up=merged.availability is Availability.UP, is_out=is_out, now=now
+            )
+            replicas.append(_replica_view(replica, before.get(replica.address), merged, returned_s))
+        warm = [one for one in replicas if not is_warming(one.returned_s, service.slow_start_s, now)]
+        others_serve = any(one.availability is Availability.UP for one in warm)
         return ServiceView(
             name=service.name,
-            replicas=replicas,
+            replicas=tuple(replicas),
             balance=service.balance,
             retries=service.retries,
             timeouts=service.timeouts,
             local_share=local_share(zone, book.members_by_zone, replicas),
+            cold_local_share=local_share(zone, book.members_by_zone, warm if others_serve else replicas),
+            slow_start_s=service.slow_start_s,
         )
 
 
-def _replica_view(replica_id: ReplicaId, replica: Replica, before: ReplicaView | None, book: HealthBook) -> ReplicaView:
+def _is_up(merged: Merged | None) -> bool:
+    return merged is None or merged.availability is Availability.UP
+
+
+def _replica_view(
+    replica: Replica, before: ReplicaView | None, merged: Merged, returned_s: float | None
+) -> ReplicaView:
     """What is as it was keeps its reason too: a View says why a replica became so, not what it answered
     last.
     """
-    merged = book.merged(replica_id)
-    availability = merged.availability if merged else Availability.UP
-    if before and before.availability is availability:
-        return before
-    return ReplicaView(replica, availability, merged.reason if merged else NOT_CHECKED)
+    if before and (before.availability, before.returned_s) == (merged.availability, returned_s):
+        return before if before.replica == replica else replace(before, replica=replica)
+    return ReplicaView(replica, merged.availability, merged.reason, returned_s)

@@ -55,4 +55,9 @@ OVERLOADED = Failure("overloaded", 503, Fault.NODE)
 DRAINED = Failure("drained", 503, Fault.NODE)
 INTERNAL = Failure("internal_error", 500, Fault.NODE)
 
+STATUSES_OF_REQUESTS = frozenset({501, 505})
+"""Server errors by number, but it is the request that asks for what no sibling of the replica has either (RFC 9110
+§15.6.2, §15.6.6).
+"""
+
 CONNECT_FAILURES = frozenset({CONNECT_REFUSED, CONNECT_TIMEOUT, CONNECT_FAILED})

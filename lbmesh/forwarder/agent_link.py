@@ -123,6 +123,7 @@ class AgentLinkClient:
                     responses_5xx=replica.responses_5xx,
                     in_flight=replica.in_flight,
                     ewma_s=replica.latency_s,
+                    errors=replica.errors,
                 )
                 for service in services
                 for replica in service.replicas

@@ -267,6 +267,8 @@ class Exchange:
         replica.observe_latency(now - self._attempt_began)
         if head.status >= 500:
             replica.responses_5xx += 1
+            if head.status not in failures.STATUSES_OF_REQUESTS:
+                replica.errors += 1
         self._response = head
         self._stage = Stage.ANSWERED
         length = head.body_length
@@ -449,6 +451,9 @@ class Exchange:
     def abandon(self, failure: Failure) -> None:
         """The client is gone, the drain's time is up, or something crashed: let go of everything and record it."""
         if self.active:
+            replica = self._replica
+            if failure is failures.CLIENT_CLOSED and self._stage is Stage.SENT and self.request_read and replica:
+                replica.errors += 1
             self._drop_upstream()
             self._end(self._status_seen(failure), failure.reason, monotonic())
 

@@ -7,7 +7,7 @@ is kept by identity and lives on.
 import socket
 from collections.abc import Callable
 from functools import reduce
-from math import gcd
+from math import gcd, inf
 from typing import Protocol
 
 from lbmesh.forward.retry import RetryBudget
@@ -19,6 +19,7 @@ from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion
 from lbmesh.observe.access_log import json_fragment
 from lbmesh.routing.balancer import Balancer
 from lbmesh.routing.table import RouteTable
+from lbmesh.routing.warming import JITTER, WarmingBalancer, is_warming, share_in_between, warmth
 
 LATENCY_FLOOR_S = 1e-4
 LATENCY_WEIGHT = 0.1
@@ -41,11 +42,16 @@ class PooledConnection(Protocol):
 
 
 class ReplicaState:
-    """One replica as this forwarder knows it. `idle`: pooled connections, the most recently used last."""
+    """One replica as this forwarder knows it. `idle`: pooled connections, the most recently used last.
+    `rise_began_s`: when its share began to rise, or will; long ago when it is worth its weight.
+    """
 
     __slots__ = (
+        "_returned_s",
+        "_rise_delay",
         "_sampled",
         "address_family",
+        "errors",
         "failures",
         "id",
         "idle",
@@ -55,6 +61,7 @@ class ReplicaState:
         "requests",
         "responses_5xx",
         "retired",
+        "rise_began_s",
         "socket_address",
         "suspended_until",
         "weight",
@@ -73,6 +80,10 @@ class ReplicaState:
         self.requests = 0
         self.failures = 0
         self.responses_5xx = 0
+        self.errors = 0
+        self.rise_began_s = -inf
+        self._returned_s: float | None = None
+        self._rise_delay = 0.0
         self.suspended_until = 0.0
         self.retired = False
         self.update(replica)
@@ -87,6 +98,17 @@ class ReplicaState:
             str(self.id.address).encode(),
             json_fragment(replica.zone.encode()),
         )
+
+    def take_return(
+        self, returned_s: float | None, slow_start_s: float, random: Callable[[], float], now: float
+    ) -> None:
+        """Take over since when the replica serves again."""
+        if returned_s != self._returned_s:
+            self._returned_s = returned_s
+            self._rise_delay = JITTER * random()
+        self.rise_began_s = -inf
+        if returned_s is not None and is_warming(returned_s, slow_start_s, now):
+            self.rise_began_s = returned_s + self._rise_delay * slow_start_s
 
     def observe_latency(self, seconds: float) -> None:
         """Fold one response time into the peak-EWMA."""
@@ -114,6 +136,7 @@ class ServiceState:
         "balancer",
         "budget",
         "durations",
+        "is_warming",
         "local_zone",
         "name",
         "replica_count",
@@ -133,6 +156,7 @@ class ServiceState:
         self._replicas: dict[ReplicaId, ReplicaState] = {}
         self._view: ServiceView | None = None
         self.local_zone = ""
+        self.is_warming = False
 
     @property
     def replicas(self) -> tuple[ReplicaState, ...]:
@@ -151,6 +175,7 @@ class ServiceState:
                 state = ReplicaState(replica_id, replica_view.replica)
             else:
                 state.update(replica_view.replica)
+            state.take_return(replica_view.returned_s, view.slow_start_s, self._random, now)
             self._replicas[replica_id] = state
         for gone in before.values():
             gone.retired = True
@@ -163,7 +188,9 @@ class ServiceState:
         self.rebalance(now)
 
     def rebalance(self, now: float) -> None:
-        """Make the groups anew: replicas that are up, without those suspended while others can serve."""
+        """Make the groups anew: replicas that are up, without those suspended while others can serve. Those that warm
+        up get a balancer that knows of it, for as long as they do.
+        """
         view = self._view
         assert view is not None
         up = self._states(view, Availability.UP)
@@ -171,14 +198,30 @@ class ServiceState:
         if any(state.suspended_until <= now for state in (*up, *unproven)):
             up = tuple(state for state in up if state.suspended_until <= now)
             unproven = tuple(state for state in unproven if state.suspended_until <= now)
-        self.balancer = Balancer(
-            policy=view.balance,
-            local=_by_weight(tuple(state for state in up if state.zone == self.local_zone), view.balance),
-            remote=_by_weight(tuple(state for state in up if state.zone != self.local_zone), view.balance),
-            unproven=_by_weight(unproven, view.balance),
-            local_share=view.local_share,
-            random=self._random,
-        )
+        local = _by_weight(tuple(state for state in up if state.zone == self.local_zone), view.balance)
+        remote = _by_weight(tuple(state for state in up if state.zone != self.local_zone), view.balance)
+        unproven = _by_weight(unproven, view.balance)
+        warmths = {state: part for state in up if (part := warmth(state.rise_began_s, view.slow_start_s, now)) < 1.0}
+        self.is_warming = bool(warmths)
+        if warmths:
+            self.balancer = WarmingBalancer(
+                policy=view.balance,
+                local=local,
+                remote=remote,
+                unproven=unproven,
+                local_share=share_in_between(view.cold_local_share, view.local_share, tuple(warmths.values())),
+                random=self._random,
+                warmths=warmths,
+            )
+        else:
+            self.balancer = Balancer(
+                policy=view.balance,
+                local=local,
+                remote=remote,
+                unproven=unproven,
+                local_share=view.local_share,
+                random=self._random,
+            )
 
     def suspend(self, replica: ReplicaState, now: float) -> None:
         """Leave a replica out for a moment: it just refused a connection."""
@@ -268,9 +311,9 @@ class Serving:
         self.match = RouteTable(choices).match
 
     def tick(self, since: float, now: float) -> None:
-        """Once a second: latencies decay, suspensions end."""
+        """Once a second: latencies decay, suspensions end, shares rise."""
         for service in self.services.values():
             for replica in service.replicas:
                 replica.forget_latency()
-            if service.has_suspended(since, now):
+            if service.is_warming or service.has_suspended(since, now):
                 service.rebalance(now)

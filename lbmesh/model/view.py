@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lbmesh.model.health import Availability
 from lbmesh.model.limits import ForwarderLimits
-from lbmesh.model.service import Balance, Replica, Route, Timeouts
+from lbmesh.model.service import SLOW_START_S, Balance, Replica, Route, Timeouts
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -23,11 +23,16 @@ class ViewVersion:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaView:
-    """A replica with its merged availability and the reason for it."""
+    """A replica with its merged availability and the reason for it.
+
+    `returned_s`: when it began to serve again after it had been out of use, or to serve at all in a service that
+    was there before it, on the monotonic clock of the machine; None if it never did. A View may outlive that clock.
+    """
 
     replica: Replica
     availability: Availability
     reason: str = ""
+    returned_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,8 @@ class ServiceView:
     """A service as the forwarders need it.
 
     `local_share`: the fraction (0 to 1) of requests that stay in the node's own zone while a
-    replica there can serve; the rest goes to other zones' replicas.
+    replica there can serve; the rest goes to other zones' replicas. `cold_local_share`: what it would be
+    without the replicas that warm up, where it starts. `slow_start_s`: how long a replica warms up; 0 for not at all.
     """
 
     name: str
@@ -44,6 +50,8 @@ class ServiceView:
     retries: int = 2
     timeouts: Timeouts = Timeouts()
     local_share: float = 1.0
+    cold_local_share: float = 1.0
+    slow_start_s: float = SLOW_START_S
 
 
 @dataclass(frozen=True, slots=True)

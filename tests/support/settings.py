@@ -17,7 +17,7 @@ from lbmesh.config.settings import (
 from lbmesh.model.address import Address
 from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeMethod, ProbeTls, StatusRange, TcpProbe
 from lbmesh.model.limits import ForwarderLimits
-from lbmesh.model.service import Balance, HealthCheck, Replica, Route, Service, Timeouts, WeightedService
+from lbmesh.model.service import Balance, HealthCheck, Outliers, Replica, Route, Service, Timeouts, WeightedService
 
 KEY_FILE = Path("/etc/lbmesh/gossip.key")
 TOKEN_FILE = Path("/etc/lbmesh/admin.token")
@@ -66,6 +66,9 @@ probe_tls = (
 )
 
 
+outliers = st.builds(Outliers, st.integers(1, 99), whole, seconds)
+
+
 @st.composite
 def health_checks(draw: st.DrawFn) -> HealthCheck:
     timeout_s, interval_s = sorted((draw(seconds), draw(seconds)))
@@ -83,6 +86,8 @@ def services(draw: st.DrawFn, name: str) -> Service:
         retries=draw(st.integers(0, 10)),
         timeouts=draw(timeouts),
         health=draw(st.none() | health_checks()),
+        outliers=draw(st.none() | outliers),
+        slow_start_s=draw(st.just(0.0) | seconds),
     )
 
 
@@ -217,6 +222,13 @@ def _service(service: Service) -> str:
             **({"port": health.port} if health.port else {}),
             "tls": health.tls is not None and _tls(health.tls),
         },
+        outliers=service.outliers
+        and {
+            "failure_percent": service.outliers.failure_percent,
+            "ratio": service.outliers.ratio,
+            "ejection": _duration(service.outliers.ejection_s),
+        },
+        slow_start=_duration(service.slow_start_s) if service.slow_start_s else "0s",
         replicas=[{"address": each.address, "zone": each.zone, "weight": each.weight} for each in service.replicas],
     )
 

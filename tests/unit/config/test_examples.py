@@ -47,7 +47,7 @@ def test_the_full_example_spans_three_zones() -> None:
 
 def test_what_is_commented_out_is_the_default() -> None:
     text = (EXAMPLES / "lbmesh.toml").read_text()
-    assert len(re.findall(r"^# \w+ = ", text, flags=re.MULTILINE)) == 8
+    assert len(re.findall(r"^# \w+ = ", text, flags=re.MULTILINE)) == 10
     assert load("lbmesh.toml", uncommented=True) == load("lbmesh.toml")
 
 

@@ -10,7 +10,7 @@ from lbmesh.config.settings import GossipSettings, ListenerSettings, LogSettings
 from lbmesh.model.address import Address
 from lbmesh.model.check import GrpcProbe, HttpProbe, ProbeMethod, ProbeTls, TcpProbe
 from lbmesh.model.limits import ForwarderLimits
-from lbmesh.model.service import Balance, HealthCheck, Replica, Route, Service, Timeouts, WeightedService
+from lbmesh.model.service import Balance, HealthCheck, Outliers, Replica, Route, Service, Timeouts, WeightedService
 from tests.support.config_text import BASE, FILES, KEY, changed, errors_of, parse, settings_of
 
 ROUTE = '[[route]]\nservices = [{ name = "shop" }]\n'
@@ -35,6 +35,8 @@ def test_every_value_reaches_the_settings() -> None:
         retries = 0
         timeouts = { connect = "250ms", response = "2s", idle = "1m" }
         health = { path = "/healthz", interval = "2s", timeout = "2s", fall = 1, rise = 100 }
+        outliers = { failure_percent = 1, ratio = 100, ejection = "1ms" }
+        slow_start = "24h"
         replicas = [{ address = "[2001:DB8::0]:80", zone = "z", weight = 100 }]
         [[route]]
         hosts = ["A.example.com", "*.example.com", "*"]
@@ -48,6 +50,8 @@ def test_every_value_reaches_the_settings() -> None:
         0,
         Timeouts(0.25, 2.0, 60.0),
         HealthCheck(HttpProbe("/healthz"), 2.0, 2.0, 1, 100),
+        Outliers(1, 100, 0.001),
+        24 * 3600.0,
     )
     route = Route(("a.example.com", "*.example.com", "*"), ("/a", "/"), (WeightedService("shop", 2),))
     parsed = settings_of(text)
@@ -160,6 +164,12 @@ def test_hosts_and_paths_default_to_any_only_where_the_other_is_written() -> Non
 def test_a_service_that_a_route_names_needs_no_hosts() -> None:
     text = changed('hosts = ["shop.example.com"]\n', "") + '[[route]]\nservices = [{ name = "shop" }]\n'
     assert [route.hosts for route in settings_of(text).routes] == [("*",)]
+
+
+def test_without_ejections_and_without_slow_start() -> None:
+    text = 'outliers = false\nslow_start = "0s"'
+    service = settings_of(changed('health = { interval = "2s" }', text)).services[0]
+    assert (service.outliers, service.slow_start_s) == (None, 0.0)
 
 
 def test_health_false_asks_for_no_probes() -> None:

@@ -20,6 +20,7 @@ replica_views = st.builds(
     st.builds(Replica, addresses, names, st.integers(1, 100)),
     st.sampled_from(Availability),
     names,
+    st.none() | seconds,
 )
 services = st.builds(
     ServiceView,
@@ -29,6 +30,8 @@ services = st.builds(
     retries=st.integers(0, 9),
     timeouts=st.builds(Timeouts, seconds, seconds, seconds),
     local_share=st.floats(0, 1),
+    cold_local_share=st.floats(0, 1),
+    slow_start_s=seconds,
 )
 routes = st.builds(
     Route,

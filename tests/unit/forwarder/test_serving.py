@@ -2,12 +2,18 @@
 
 import random
 from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
 
 from lbmesh.forwarder.serving import LATENCY_FLOOR_S, SUSPENDED_S, ReplicaState, ServiceState, Serving
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
 from lbmesh.model.service import Balance, Replica, Route, WeightedService
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion
+from lbmesh.routing.balancer import Balancer
+from lbmesh.routing.warming import JITTER
 
 UP, DOWN, UNKNOWN = Availability.UP, Availability.DOWN, Availability.UNKNOWN
 
@@ -130,3 +136,74 @@ def test_a_weighted_route_draws_in_proportion() -> None:
     assert choice is not None
     drawn = [choice.draw().name for _ in range(10_000)]
     assert 0.03 < drawn.count("next") / len(drawn) < 0.07
+
+
+def returning(*returned: float | None, zones: str = "aa", **changes: Any) -> ServiceView:
+    """Replicas 1 and on that are up; the time at which each returned."""
+    replicas = tuple(
+        ReplicaView(Replica(address(port), f"zone-{zone}"), UP, returned_s=returned_s)
+        for port, (returned_s, zone) in enumerate(zip(returned, zones, strict=True), 1)
+    )
+    return replace(ServiceView("app", replicas, slow_start_s=10.0), **changes)
+
+
+def share(service: ServiceState, port: int, times: int = 20_000) -> float:
+    """How often this replica is picked, of all picks."""
+    choices = (service.balancer.pick()[0] for _ in range(times))
+    return sum(choice is not None and choice.id.address.port == port for choice in choices) / times
+
+
+@pytest.mark.parametrize("balance", list(Balance))
+def test_a_replica_that_returns_rises_to_its_share_and_then_costs_nothing(balance: Balance) -> None:
+    serving = serve(a_view(1, returning(None, 100.0, balance=balance)), now=100.0)
+    service = serving.services["app"]
+    assert service.is_warming
+    shares = [share(service, 2)]
+    for second in range(1, 14):
+        serving.tick(99.0 + second, 100.0 + second)
+        shares.append(share(service, 2))
+    assert shares[0] == pytest.approx(0.1 / 1.1, abs=0.01)
+    assert all(later >= earlier - 0.02 for earlier, later in pairwise(shares[:11]))
+    assert shares[-1] == pytest.approx(0.5, abs=0.02)
+    assert not service.is_warming
+    assert type(service.balancer) is Balancer
+
+
+def test_forwarders_do_not_rise_in_step() -> None:
+    began = set()
+    for seed in range(20):
+        serving = Serving(a_view(1, returning(None, 100.0)), None, random.Random(seed).random, 100.0)
+        began.add(state_of(serving.services["app"], 2).rise_began_s)
+    assert len(began) == 20
+    assert all(100.0 <= one <= 100.0 + JITTER * 10.0 for one in began)
+
+
+def test_a_new_view_changes_nothing_about_a_rise_under_way() -> None:
+    first = serve(a_view(1, returning(None, 100.0)), now=100.0)
+    before = state_of(first.services["app"], 2).rise_began_s
+    second = serve(a_view(2, returning(None, 100.0, retries=5)), first, now=103.0)
+    assert state_of(second.services["app"], 2).rise_began_s == before
+    assert second.services["app"].is_warming
+
+
+@pytest.mark.parametrize(("returned_s", "slow_start_s"), [(None, 10.0), (5000.0, 10.0), (10.0, 10.0), (99.0, 0.0)])
+def test_nothing_warms_up_that_did_not_return_of_late(returned_s: float | None, slow_start_s: float) -> None:
+    """A View from before the machine's last boot speaks of times yet to come."""
+    view = returning(None, returned_s, slow_start_s=slow_start_s)
+    service = serve(a_view(1, view), now=100.0).services["app"]
+    assert not service.is_warming
+    assert share(service, 2) == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_replica_that_returns_alone_serves_at_once() -> None:
+    service = serve(a_view(1, returning(100.0, zones="a")), now=100.0).services["app"]
+    assert picked(service) == {1}
+
+
+def test_the_only_one_of_the_zone_takes_over_from_the_others_slowly() -> None:
+    view = returning(100.0, None, zones="ab", local_share=0.98, cold_local_share=0.0)
+    serving = serve(a_view(1, view), now=100.0)
+    service = serving.services["app"]
+    assert share(service, 1) == pytest.approx(0.098, abs=0.01)
+    serving.tick(112.0, 113.0)
+    assert share(service, 1) == pytest.approx(0.98, abs=0.01)
