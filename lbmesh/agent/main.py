@@ -24,7 +24,7 @@ from lbmesh.config.settings import Settings
 from lbmesh.control.plane import Plane
 from lbmesh.control.processes import AgentOptions, ForwarderLink, Leave, Left, Ready, Reload, Reloaded
 from lbmesh.gossip.core import Gossip
-from lbmesh.gossip.identity import SESSION_BYTES, Identity, KeyRing
+from lbmesh.gossip.identity import SECRET_BYTES, Identity, KeyRing
 from lbmesh.observe.child import ControlChannel
 from lbmesh.observe.exposition import CONTENT_TYPE
 from lbmesh.observe.metrics import render_metrics
@@ -58,7 +58,7 @@ class Agent:
             zone=settings.node.zone,
             address=settings.gossip.advertise,
             epoch=options.boot_epoch * GENERATIONS_PER_BOOT + min(options.generation, GENERATIONS_PER_BOOT - 1),
-            session=secrets.token_bytes(SESSION_BYTES),
+            secret=secrets.token_bytes(SECRET_BYTES),
         )
         return Gossip(
             identity=identity,

@@ -29,6 +29,8 @@ class EventKind(StrEnum):
     NAME_CLAIM = "name_claim"
     SEEDS_SILENT = "seeds_silent"
     OTHER_KEY = "other_key"
+    FORGED_ROWS = "forged_rows"
+    TOO_MANY_ROWS = "too_many_rows"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Messages to bytes and back: a kind byte, a length, a body. docs/WIRE.md is the reference."""
 
 import struct
+from dataclasses import dataclass
 from typing import assert_never
 
 from lbmesh.gossip.identity import Incarnation
@@ -9,6 +10,7 @@ from lbmesh.gossip.limits import (
     HOST_BYTES_MAX,
     KEY_BYTES_MAX,
     NAME_BYTES_MAX,
+    PUBLIC_KEY_BYTES,
     VALUE_BYTES_MAX,
     ZONE_BYTES_MAX,
 )
@@ -72,22 +74,34 @@ def decode(payload: bytes) -> tuple[Message, ...] | None:
     return tuple(messages)
 
 
-def encode_member(zone: str, address: Address, *, left: bool) -> bytes:
-    """The value of a member's own row."""
-    return _MEMBER.pack(left, address.port) + _text(zone) + _text(address.host)
+@dataclass(frozen=True, slots=True)
+class MemberFacts:
+    """What a member says of itself. `public_key`: 32 bytes, what its own rows are signed with. `left`: goodbye."""
+
+    zone: str
+    address: Address
+    public_key: bytes
+    left: bool = False
 
 
-def decode_member(value: bytes) -> tuple[str, Address, bool] | None:
-    """(zone, address, left), or None when malformed."""
-    reader = _Reader(value)
+def encode_member(facts: MemberFacts) -> bytes:
+    """The body of a member's own row."""
+    address = facts.address
+    return facts.public_key + _MEMBER.pack(facts.left, address.port) + _text(facts.zone) + _text(address.host)
+
+
+def decode_member(body: bytes) -> MemberFacts | None:
+    """The facts, or None when malformed."""
+    reader = _Reader(body)
     try:
+        public_key = reader.take(PUBLIC_KEY_BYTES)
         left, port = reader.unpack(_MEMBER)
         zone, host = reader.text(ZONE_BYTES_MAX), reader.text(HOST_BYTES_MAX)
     except ValueError:
         return None
     if not reader.at_end or not zone or not port or left > 1 or not is_ip_literal(host):
         return None
-    return zone, Address(host, port), bool(left)
+    return MemberFacts(zone, Address(host, port), public_key, bool(left))
 
 
 def encode_edges(*, isolated: bool, broken: dict[int, bool]) -> bytes:

@@ -9,10 +9,11 @@ from dataclasses import replace
 
 from lbmesh.gossip.awareness import Awareness
 from lbmesh.gossip.claims import Claims
-from lbmesh.gossip.codec import encode, encode_member
+from lbmesh.gossip.codec import MemberFacts, encode, encode_member
 from lbmesh.gossip.explain import explain_member
-from lbmesh.gossip.identity import Identity, Incarnation, KeyRing, Rng
+from lbmesh.gossip.identity import Identity, Incarnation, KeyRing, Rng, public_key_of
 from lbmesh.gossip.inbox import Inbox
+from lbmesh.gossip.intruders import Intruders
 from lbmesh.gossip.limits import KEY_BYTES_MAX, ROWS_PER_OWNER_MAX, VALUE_BYTES_MAX, GossipTiming
 from lbmesh.gossip.lookout import KeyFault, Lookout
 from lbmesh.gossip.members import GOODBYE, Members
@@ -27,6 +28,7 @@ from lbmesh.gossip.records import EDGES_KEY, MEMBER_KEY, Records, Row, is_intern
 from lbmesh.gossip.seal import Opener, Rejection, Sealer, sealed_room
 from lbmesh.gossip.seeds import Seeds
 from lbmesh.gossip.sessions import Sessions
+from lbmesh.gossip.signatures import Signer
 from lbmesh.gossip.sync import ReplyBudget, Sync
 from lbmesh.gossip.turn import Output, Turn
 from lbmesh.model.address import Address
@@ -53,7 +55,7 @@ class Gossip:
     ) -> None:
         self._identity = identity
         self._timing = settings
-        self._records = Records(identity.name, identity.incarnation)
+        self._records = Records(identity.name, identity.incarnation, Signer(identity).sign)
         self._members = Members(identity, now)
         self._prober = Prober(settings, rng)
         self._awareness = Awareness(settings)
@@ -91,10 +93,12 @@ class Gossip:
             proofs,
             namesakes,
             replies,
+            Intruders(self._notices, self._outbox.counters),
+            settings,
         )
         self._left = False
         self._stepped_s = now
-        self._write(now, MEMBER_KEY, encode_member(identity.zone, identity.address, left=False))
+        self._write(now, MEMBER_KEY, self._member_row(left=False))
         self._promised_s = float("inf")
 
     # What other rooms ask for.
@@ -173,7 +177,7 @@ class Gossip:
         turn = Turn()
         if self._left:
             return turn.output()
-        self._write(now, MEMBER_KEY, encode_member(self._identity.zone, self._identity.address, left=True))
+        self._write(now, MEMBER_KEY, self._member_row(left=True))
         own = self._records.own
         goodbye = [encode(batch) for batch in self._sync.delta(own, own.floor - 1)]
         for peer in self._members.live_peers():
@@ -269,6 +273,10 @@ class Gossip:
 
     def _write(self, now: float, key: str, value: bytes | None) -> None:
         self._outbox.announce(now, self._records.write(now, key, value))
+
+    def _member_row(self, *, left: bool) -> bytes:
+        own = self._identity
+        return encode_member(MemberFacts(own.zone, own.address, public_key_of(own.secret), left))
 
     def _take_name_back(self, now: float) -> None:
         epoch = self._claims.takeover(now)

@@ -2,9 +2,11 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol, TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lbmesh.gossip.limits import NAME_BYTES_MAX, SEQUENCE_MAX, ZONE_BYTES_MAX
 from lbmesh.model.address import Address
@@ -13,6 +15,7 @@ _T = TypeVar("_T")
 KEY_BYTES = 32
 KEY_ID_BYTES = 4
 SESSION_BYTES = 16
+SECRET_BYTES = 32
 
 
 class Rng(Protocol):
@@ -41,14 +44,16 @@ class Incarnation:
 @dataclass(frozen=True, slots=True)
 class Identity:
     """This node. `epoch`: persisted counter that must rise with every start of the process that gossips;
-    `session`: 16 random bytes, new with every start. Raises ValueError when a field is out of bounds.
+    `secret`: 32 random bytes, new with every start; the session is a hash of the public key that belongs to it. Raises
+    ValueError when a field is out of bounds.
     """
 
     name: str
     zone: str
     address: Address
     epoch: int
-    session: bytes
+    secret: bytes = field(repr=False)
+    session: bytes = field(init=False)
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.name.encode()) <= NAME_BYTES_MAX:
@@ -57,15 +62,26 @@ class Identity:
             raise ValueError(f'zone "{self.zone}" must be 1 to {ZONE_BYTES_MAX} bytes: choose a shorter one')
         if not self.address.is_literal:
             raise ValueError(f'"{self.address}" is a name: others need an IP address, so resolve it before advertising')
-        if len(self.session) != SESSION_BYTES:
-            raise ValueError(f"a session is {SESSION_BYTES} random bytes, not {len(self.session)}")
+        if len(self.secret) != SECRET_BYTES:
+            raise ValueError(f"a secret is {SECRET_BYTES} random bytes, not {len(self.secret)}")
         if not 0 <= self.epoch < SEQUENCE_MAX:
             raise ValueError(f"epoch {self.epoch} is out of range: it counts starts, from 0 to {SEQUENCE_MAX - 1}")
+        object.__setattr__(self, "session", session_of(public_key_of(self.secret)))
 
     @property
     def incarnation(self) -> Incarnation:
         """This start of this node."""
         return incarnation_of(self.epoch, self.session)
+
+
+def public_key_of(secret: bytes) -> bytes:
+    """The public half of a start's key pair, 32 bytes (RFC 8032)."""
+    return Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
+
+
+def session_of(public_key: bytes) -> bytes:
+    """The session of the start that holds this key: what speaks in it can prove that it does."""
+    return hashlib.blake2b(public_key, digest_size=SESSION_BYTES, person=b"lbmesh session").digest()
 
 
 def incarnation_of(epoch: int, session: bytes) -> Incarnation:

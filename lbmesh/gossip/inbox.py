@@ -2,7 +2,8 @@
 
 from lbmesh.gossip.codec import decode, encode
 from lbmesh.gossip.identity import Incarnation
-from lbmesh.gossip.limits import MEMBERS_MAX
+from lbmesh.gossip.intruders import Intruders
+from lbmesh.gossip.limits import EPOCH_JUMP_MAX, MEMBERS_MAX, GossipTiming
 from lbmesh.gossip.members import Members
 from lbmesh.gossip.messages import Conflict, Digest, Message, Ping, Pong, Rows
 from lbmesh.gossip.namesakes import Namesakes, pongs
@@ -13,6 +14,7 @@ from lbmesh.gossip.proofs import Proofs
 from lbmesh.gossip.records import EDGES_KEY, MEMBER_KEY, OwnerRecords, Records, is_internal
 from lbmesh.gossip.seal import Opened, Rejection
 from lbmesh.gossip.seeds import Seeds
+from lbmesh.gossip.signatures import Authors
 from lbmesh.gossip.sync import ReplyBudget, Sync
 from lbmesh.gossip.turn import Turn
 from lbmesh.model.address import Address
@@ -35,6 +37,8 @@ class Inbox:
         proofs: Proofs,
         namesakes: Namesakes,
         replies: ReplyBudget,
+        intruders: Intruders,
+        timing: GossipTiming,
     ) -> None:
         self._own_session = own_session
         self._records = records
@@ -47,6 +51,10 @@ class Inbox:
         self._proofs = proofs
         self._namesakes = namesakes
         self._replies = replies
+        self._intruders = intruders
+        self._timing = timing
+        self._authors = Authors()
+        self._overtaken_s = float("-inf")
 
     def accept(self, now: float, source: Address, opened: Opened, turn: Turn) -> Rejection | None:
         """Let the datagram do what it may; or say why it may do nothing."""
@@ -69,6 +77,8 @@ class Inbox:
         if opened.incarnation < owner.incarnation:
             self._namesakes.refuse_stale(now, source, opened, messages, turn)
             return Rejection.STALE_IDENTITY
+        if self._is_jump(owner, opened.incarnation):
+            return Rejection.EPOCH_JUMP
         if opened.incarnation > owner.incarnation:
             self._restart(now, owner, opened.incarnation, turn)
         member = self._members.entries.get(opened.sender)
@@ -105,27 +115,32 @@ class Inbox:
                 self._seeds.answered(now, nonce, sender)
                 self._prober.pong(now, sender, nonce)
             case Rows():
-                self._take_rows(now, message, turn)
+                self._take_rows(now, sender, message, turn)
             case Digest():
                 self._answer_digest(now, source, sender, message, turn)
             case Conflict():
                 self._namesakes.hear_of(now, sender, message, turn)
 
-    def _take_rows(self, now: float, batch: Rows, turn: Turn) -> None:
+    def _take_rows(self, now: float, sender: str, batch: Rows, turn: Turn) -> None:
         if batch.owner == self._records.own.name:
             return
         owner = self._owner(batch.owner, batch.incarnation)
-        if owner is None or batch.incarnation < owner.incarnation:
+        if owner is None or batch.incarnation < owner.incarnation or self._is_jump(owner, batch.incarnation):
             return
+        batch, forged = self._authors.authentic(batch, owner)
+        if forged:
+            self._intruders.forged_rows(now, sender, batch.owner, forged, turn)
         if batch.incarnation > owner.incarnation:
             self._restart(now, owner, batch.incarnation, turn)
         changed = self._records.merge(now, owner, batch)
+        if refused := self._records.refused(owner, batch):
+            self._intruders.refused_rows(now, owner.name, refused, turn)
         self._outbox.relay(now, owner.name, [key for key in changed if key in owner.rows])
         turn.rows += [(owner.name, key) for key in changed if not is_internal(key)]
         if MEMBER_KEY in changed:
             self._learn_member(now, owner, turn)
         if EDGES_KEY in changed or MEMBER_KEY in changed:
-            if self._members.learn_edges(now, owner.name, owner.value(EDGES_KEY) or b"\0"):
+            if self._members.learn_edges(now, owner.name, owner.body(EDGES_KEY) or b"\0"):
                 self._refute(owner.name, turn)
             self._picture.unsettle()
 
@@ -134,8 +149,8 @@ class Inbox:
         self._outbox.send(turn, self._members.entries[accuser].address, [encode(Ping(0))])
 
     def _learn_member(self, now: float, owner: OwnerRecords, turn: Turn) -> None:
-        value = owner.value(MEMBER_KEY)
-        change = None if value is None else self._members.learn(now, owner.name, owner.incarnation.epoch, value)
+        body = owner.body(MEMBER_KEY)
+        change = None if body is None else self._members.learn(now, owner.name, owner.incarnation.epoch, body)
         if change is None:
             return
         turn.changes.append(change)
@@ -149,6 +164,10 @@ class Inbox:
         answer = self._sync.answer(digest)
         for name in answer.heard:
             self._members.heard(now, name)
+        if answer.overtaken and now - self._overtaken_s >= self._timing.overtake_gap_s:
+            self._overtaken_s = now
+            self._intruders.overtaken(now, sender, turn)
+            self._outbox.announce(now, self._records.overtake(now, answer.overtaken))
         if answer.claim is not None:
             self._namesakes.claimed(now, answer.claim, turn)
         self._outbox.send(turn, source, answer.frames)
@@ -160,8 +179,15 @@ class Inbox:
                 return None
             self._records.forget(forgotten)
             self._replies.forget(forgotten)
+            self._authors.forget(forgotten)
             del self._members.entries[forgotten]
         return self._records.owner(name, incarnation)
+
+    def _is_jump(self, owner: OwnerRecords, incarnation: Incarnation) -> bool:
+        """Has the epoch risen further than by restarts? Then it is refused, or it would use up the name's epochs."""
+        is_jump = incarnation.epoch - owner.incarnation.epoch > EPOCH_JUMP_MAX
+        self._outbox.counters["epoch_jumps"] += is_jump
+        return is_jump
 
     def _restart(self, now: float, owner: OwnerRecords, incarnation: Incarnation, turn: Turn) -> None:
         gone = self._records.restart(owner, incarnation)

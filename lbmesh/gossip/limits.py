@@ -10,6 +10,9 @@ ZONE_BYTES_MAX = 64
 HOST_BYTES_MAX = 253
 KEY_BYTES_MAX = 200
 VALUE_BYTES_MAX = 512
+PUBLIC_KEY_BYTES = 32
+SIGNATURE_BYTES = 64
+"""Ed25519 (RFC 8032): at the end of each of the gossip's own rows."""
 
 MEMBERS_MAX = 1024
 """Owners of rows that are remembered, whatever their state; the mesh is made for 3 to 100."""
@@ -44,9 +47,16 @@ PUSH_DATAGRAMS_MAX = 4
 """Datagrams to one peer in one push."""
 
 EDGES_MAX = 48
-"""Edges in one observer's row: 9 bytes each. With 10 observers a member, an observer has 10 on average."""
+"""Edges in one observer's row: 9 bytes each, so that they fit a value with its signature. With 10 observers a member,
+an observer has 10 on average, and up to 22 at 1000 members.
+"""
 
 SEQUENCE_MAX = 2**32 - 1
+
+EPOCH_JUMP_MAX = 2**20
+"""How far a known member's epoch may rise at once: a thousand starts of its node. Else one forged row would use up all
+epochs of a name.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,7 @@ class GossipTiming:
     grace_s: float = 1.5
     silent_s: float = 2.0
     takeover_s: float = 10.0
+    overtake_gap_s: float = 1.0
     proof_interval_s: float = 0.2
     seeds_silent_s: float = 5.0
     notice_repeat_s: float = 60.0

@@ -116,12 +116,12 @@ class Members:
         for entry in self.entries.values():
             entry.heard_s = now
 
-    def learn(self, now: float, name: str, epoch: int, value: bytes) -> MemberChange | None:
-        """Take what a member says of itself. Malformed values and goodbyes of strangers change nothing."""
-        facts = decode_member(value)
+    def learn(self, now: float, name: str, epoch: int, body: bytes) -> MemberChange | None:
+        """Take what a member says of itself. Malformed rows and goodbyes of strangers change nothing."""
+        facts = decode_member(body)
         if facts is None:
             return None
-        zone, address, left = facts
+        zone, address, left = facts.zone, facts.address, facts.left
         entry = self.entries.get(name)
         if entry is None:
             if left:
@@ -139,9 +139,9 @@ class Members:
             return MemberChange(name, entry.state, entry.state, f"restarted in epoch {epoch}")
         return None
 
-    def learn_edges(self, now: float, name: str, value: bytes) -> bool:
+    def learn_edges(self, now: float, name: str, body: bytes) -> bool:
         """Take what a member says of its paths to others. True when it has lost its path to this node."""
-        entry, edges = self.entries.get(name), decode_edges(value)
+        entry, edges = self.entries.get(name), decode_edges(body)
         if entry is None or edges is None:
             return False
         before = entry.edges.get(self._own_id)

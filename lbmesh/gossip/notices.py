@@ -9,12 +9,16 @@ from lbmesh.gossip.limits import NOTICES_MAX, GossipTiming
 class NoticeKind(StrEnum):
     """NAME_CONFLICT: two live nodes have one name. NAME_CLAIM: this node's name was used in a higher epoch.
     SEEDS_SILENT: no seed answers and no member is known. OTHER_KEY: datagrams that our keys do not open.
+    FORGED_ROWS: a member passes on what its author did not sign, or knows more of this node than it wrote.
+    TOO_MANY_ROWS: a member publishes more than there is room for.
     """
 
     NAME_CONFLICT = "name_conflict"
     NAME_CLAIM = "name_claim"
     SEEDS_SILENT = "seeds_silent"
     OTHER_KEY = "other_key"
+    FORGED_ROWS = "forged_rows"
+    TOO_MANY_ROWS = "too_many_rows"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,27 @@ and idempotent. An owner numbers all its rows with one counter; `floor` is the s
 known without gaps, which makes "what do you lack?" one number per owner.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from lbmesh.gossip.identity import Incarnation, member_id
-from lbmesh.gossip.limits import MEMBERS_MAX, ROWS_MAX, ROWS_PER_OWNER_MAX, SPANS_MAX, TOMBSTONES_MAX
+from lbmesh.gossip.limits import (
+    MEMBERS_MAX,
+    ROWS_MAX,
+    ROWS_PER_OWNER_MAX,
+    SEQUENCE_MAX,
+    SIGNATURE_BYTES,
+    SPANS_MAX,
+    TOMBSTONES_MAX,
+)
 from lbmesh.gossip.messages import Rows, WireRow
 
 MEMBER_KEY = "_member"
 EDGES_KEY = "_edges"
-_INTERNAL_ROWS = 2
+_INTERNAL_ROWS_MAX = 8
+
+Sign = Callable[[Incarnation, str, int, bytes], bytes]
+"""(incarnation, key, sequence, body) to a signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,11 @@ class OwnerRecords:
         stored = self.rows.get(key)
         return stored.value if stored else None
 
+    def body(self, key: str) -> bytes | None:
+        """An internal row's value without its signature; None when absent."""
+        value = self.value(key)
+        return None if value is None else value[:-SIGNATURE_BYTES]
+
     def merge(self, now: float, batch: Rows, *, room: int) -> list[str]:
         """Take what is newer. Returns the keys that changed; keys beyond `room` rows are left out, and then
         nothing is claimed about the batch's range.
@@ -116,22 +132,12 @@ class OwnerRecords:
         self.floor += 1
         self.rows[key] = Stored(self.floor, value, now)
 
-    def forget_tombstones(self, now: float) -> list[str]:
-        """Give all living rows new sequences, so that everything up to the old floor can be forgotten.
-        Returns their keys.
-        """
-        living = {key: stored.value for key, stored in self.rows.items() if stored.value is not None}
-        self.horizon = self.floor
-        self.rows.clear()
-        for key, value in living.items():
-            self.put(now, key, value)
-        return list(living)
-
 
 class Records:
     """Every owner's rows, within bounds."""
 
-    def __init__(self, name: str, incarnation: Incarnation) -> None:
+    def __init__(self, name: str, incarnation: Incarnation, sign: Sign) -> None:
+        self._sign = sign
         self.own = OwnerRecords(name, incarnation)
         self.owners: dict[str, OwnerRecords] = {name: self.own}
         self.ids: dict[int, str] = {member_id(name): name}
@@ -159,33 +165,59 @@ class Records:
         return owner.reset(incarnation)
 
     def merge(self, now: float, owner: OwnerRecords, batch: Rows) -> list[str]:
-        """Merge a peer's batch of the owner's current incarnation. Returns the keys that changed."""
+        """Merge a peer's batch of the owner's current incarnation. Returns the keys that changed; see `refused`."""
         before = len(owner.rows)
-        bound = ROWS_PER_OWNER_MAX + TOMBSTONES_MAX + _INTERNAL_ROWS
+        bound = ROWS_PER_OWNER_MAX + TOMBSTONES_MAX + _INTERNAL_ROWS_MAX
         changed = owner.merge(now, batch, room=min(bound, before + ROWS_MAX - self._row_count))
         self._row_count += len(owner.rows) - before
         return changed
 
+    def refused(self, owner: OwnerRecords, batch: Rows) -> int:
+        """How many rows of a batch that was merged found no room."""
+        return sum(1 for row in batch.rows if row.sequence > owner.horizon and row.key not in owner.rows)
+
     def write(self, now: float, key: str, value: bytes | None) -> list[str]:
         """Write an own row. Returns the keys that others must hear of: nothing when the value is the same."""
-        if self.own.value(key) == value:
+        if (self.own.body(key) if is_internal(key) else self.own.value(key)) == value:
             return []
-        before = len(self.own.rows)
-        self.own.put(now, key, value)
-        dirty = [key]
+        self._put(now, key, value)
         if value is None and self._own_tombstones() > TOMBSTONES_MAX:
-            dirty = self.own.forget_tombstones(now)
-        self._row_count += len(self.own.rows) - before
-        return dirty
+            return self._restate(now, self.own.floor)
+        return [key]
+
+    def _put(self, now: float, key: str, value: bytes | None) -> None:
+        """Write, and sign what is the gossip's own."""
+        if value is not None and is_internal(key):
+            value += self._sign(self.own.incarnation, key, self.own.floor + 1, value)
+        self._row_count += key not in self.own.rows
+        self.own.put(now, key, value)
+
+    def _restate(self, now: float, horizon: int) -> list[str]:
+        """Give all living rows new sequences above the horizon, so that everything up to it can be forgotten.
+        Returns their keys.
+        """
+        own = self.own
+        living = {key: own.body(key) if is_internal(key) else own.value(key) for key in own.rows}
+        self._row_count -= len(own.rows)
+        own.rows.clear()
+        own.floor = own.horizon = horizon
+        for key, value in living.items():
+            if value is not None:
+                self._put(now, key, value)
+        return list(own.rows)
+
+    def overtake(self, now: float, floor: int) -> list[str]:
+        """Peers know rows of this node, up to `floor`, that it never wrote: speak on above them, which voids them.
+        Returns the keys that others must hear of; none when there is no higher sequence left.
+        """
+        if not self.own.floor < floor < SEQUENCE_MAX // 2:
+            return []
+        return self._restate(now, floor)
 
     def raise_epoch(self, now: float, incarnation: Incarnation) -> list[str]:
         """Speak on in a higher epoch: all living rows are written again under it. Returns their keys."""
-        living = {key: stored.value for key, stored in self.own.rows.items() if stored.value is not None}
-        self.restart(self.own, incarnation)
-        for key, value in living.items():
-            self.own.put(now, key, value)
-        self._row_count += len(living)
-        return list(living)
+        self.own.incarnation, self.own.beat = incarnation, 0
+        return self._restate(now, 0)
 
     def own_row_count(self) -> int:
         """Living rows of this node, its internal ones not counted."""

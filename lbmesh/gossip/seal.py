@@ -35,6 +35,7 @@ class Rejection(StrEnum):
     SELF = "self"
     UNPROVEN = "unproven"
     STALE_IDENTITY = "stale_identity"
+    EPOCH_JUMP = "epoch_jump"
     FULL = "full"
     LEFT = "left"
 

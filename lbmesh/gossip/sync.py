@@ -34,12 +34,14 @@ def pack(frames: Iterable[bytes], room: int) -> Iterator[bytes]:
 @dataclass(frozen=True, slots=True)
 class DigestAnswer:
     """What a digest calls for: `frames` to send back, owners whose beat it advanced, and a claim to this
-    node's own name by an incarnation that outranks it.
+    node's own name by an incarnation that outranks it. `overtaken`: up to where the peer knows rows of this node that
+    it never wrote; 0 when all is well.
     """
 
     frames: tuple[bytes, ...]
     heard: tuple[str, ...]
     claim: DigestEntry | None
+    overtaken: int = 0
 
 
 class Sync:
@@ -152,6 +154,7 @@ class Sync:
         wanted: list[DigestEntry] = []
         heard: list[str] = []
         claim = None
+        overtaken = 0
         for identifier in self._compared(digest, theirs):
             entry, name = theirs.get(identifier), self._records.ids.get(identifier)
             if name is None:
@@ -169,15 +172,18 @@ class Sync:
                 if entry.beat > owner.beat and owner is not self._records.own:
                     owner.beat = entry.beat
                     heard.append(name)
-                if entry.floor > owner.floor and owner is not self._records.own:
-                    wanted.append(self._entry(identifier))
+                if entry.floor > owner.floor:
+                    if owner is self._records.own:
+                        overtaken = entry.floor
+                    else:
+                        wanted.append(self._entry(identifier))
             floor = entry.floor if entry is not None and same else 0
             if owner.floor > floor and len(deltas) < DELTA_DATAGRAMS_MAX:
                 deltas += map(encode, self.delta(owner, floor))
         frames = list(pack(deltas, self._room))[:DELTA_DATAGRAMS_MAX]
         if wanted and not digest.answered:
             frames.append(encode(Digest(True, 0, 0, tuple(wanted[:DIGEST_ENTRIES_MAX]))))
-        return DigestAnswer(tuple(frames), tuple(heard), claim)
+        return DigestAnswer(tuple(frames), tuple(heard), claim, overtaken)
 
     def _compared(self, digest: Digest, theirs: dict[int, DigestEntry]) -> list[int]:
         if digest.answered:

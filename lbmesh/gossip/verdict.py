@@ -3,12 +3,15 @@
 *Trusted* are those whose words count now: whoever this node reaches over a chain of edges that are up. What the dead
 and the cut off said last stays in the books, but it accuses nobody and vouches for nobody.
 
-A zone is down when all trusted edges into it are broken, in most of the live zones (its own among them), most of whose
-live members are trusted, and seen by two observers where a zone has two. A member is down when most of its live
-observers have their edge to it broken, in as many zones, and two of them unless only two members live; those who are
-not trusted count as if they reached it, and most of the live must be trusted. A member with fewer broken edges is
-impaired. A dead zone and a cut are the same thing from inside, so the smaller side of a split condemns nobody beyond
-it. Who is down stays so until somebody who is trusted reaches it.
+Only a quorum may condemn: each live zone has one vote, its live members a share each, and the trusted must have more
+than half of all. So of two sides of a split at most one condemns the other, whatever the sizes of the zones. Where just
+two zones live, half will do to condemn the other zone as a whole: nobody else could.
+
+A zone is down when all trusted edges into it are broken, seen from two zones where there are two others, and by two
+observers where a zone has two. A member is down when most of its live observers have their edge to it broken, in two
+zones where there are two others, and two of them unless only two members live; those who are not trusted count as if
+they reached it. A member with fewer broken edges is impaired. Who is down stays so until somebody who is trusted
+reaches it.
 
 Who accuses many whom most others reach has itself the trouble (or lies), and its accusations are left out.
 """
@@ -24,6 +27,10 @@ _ROUNDS_MAX = 4
 
 _CONTRADICTED_MIN = 2
 """So many accusations against the others' word show that the accuser is in trouble; one may be a single cut link."""
+
+_PAIR = 2
+_ROUNDING = 1e-9
+"""Shares of a tie may add up to a little more than half."""
 
 
 class Rule(StrEnum):
@@ -90,14 +97,27 @@ _STILL_DOWN = Finding(MemberState.DOWN, Rule.STILL_DOWN, "nobody has reached it 
 
 @dataclass(frozen=True, slots=True)
 class _Court:
-    """Everything one round needs, indexed once. `live_zones`: {zone: its live members}."""
+    """Everything one round needs, indexed once. `live_zones`: {zone: its live members}. `votes_share`: of all zones'
+    votes, what the trusted have.
+    """
 
     subjects: Mapping[str, Subject]
     live_zones: Mapping[str, tuple[str, ...]]
     live_count: int
+    votes_share: float
     trusted: frozenset[str]
     votes: Mapping[str, _Votes]
     discounted: Mapping[str, int]
+
+    @property
+    def is_quorum(self) -> bool:
+        """Have the trusted more than half of all votes?"""
+        return self.votes_share > 0.5 + _ROUNDING
+
+    @property
+    def is_half(self) -> bool:
+        """Have they half at least?"""
+        return self.votes_share > 0.5 - _ROUNDING
 
 
 def judge(subjects: Iterable[Subject], me: str) -> Judgement:
@@ -113,14 +133,6 @@ def judge(subjects: Iterable[Subject], me: str) -> Judgement:
     return Judgement(findings, court.trusted, court.discounted)
 
 
-def zones_needed(other_zones: int) -> int:
-    """In how many zones a member must be missed, of so many live zones other than its own: most of all live zones,
-    its own counted, so that of two sides of a split at most one can condemn the other. Where one other zone lives,
-    or none, that one's word must do.
-    """
-    return other_zones if other_zones <= 1 else (other_zones + 1) // 2 + 1
-
-
 def _convene(subjects: Mapping[str, Subject], states: Mapping[str, MemberState], me: str) -> _Court:
     live = [subject for subject in subjects.values() if states[subject.name].is_live or subject.name == me]
     trusted = _trusted(subjects, states, me)
@@ -131,7 +143,8 @@ def _convene(subjects: Mapping[str, Subject], states: Mapping[str, MemberState],
     zones: dict[str, tuple[str, ...]] = {}
     for subject in live:
         zones[subject.zone] = (*zones.get(subject.zone, ()), subject.name)
-    return _Court(subjects, zones, len(live), trusted, votes, discounted)
+    share = sum(sum(name in trusted for name in names) / len(names) for names in zones.values()) / len(zones)
+    return _Court(subjects, zones, len(live), share, trusted, votes, discounted)
 
 
 def _trusted(subjects: Mapping[str, Subject], states: Mapping[str, MemberState], me: str) -> frozenset[str]:
@@ -210,21 +223,22 @@ def _judge_self(me: str, court: _Court) -> Finding:
 def _judge_zone(zone: str, court: _Court) -> Finding | None:
     members = {subject.name for subject in court.subjects.values() if subject.zone == zone}
     other_zones = [other for other in court.live_zones if other != zone]
+    if not court.is_quorum and not (court.is_half and len(court.live_zones) == _PAIR):
+        return None
     witnesses = 0
     agreed: list[str] = []
     for other in other_zones:
-        trusted = [name for name in court.live_zones[other] if name in court.trusted]
+        trusted = (name for name in court.live_zones[other] if name in court.trusted)
         voters = [court.subjects[name] for name in trusted if name not in court.discounted]
         seen = [[broken for target, broken in voter.edges.items() if target in members] for voter in voters]
         watching = [flags for flags in seen if flags]
         if not all(map(all, watching)):
             return None
-        is_quorum = len(trusted) * 2 > len(court.live_zones[other])
-        if is_quorum and watching and len(watching) >= min(2, len(voters)):
+        if watching and len(watching) >= min(2, len(voters)):
             agreed.append(other)
             witnesses += len(watching)
     witnesses_needed = min(2, sum(len(court.live_zones[other]) for other in other_zones))
-    if not agreed or len(agreed) < zones_needed(len(other_zones)) or witnesses < witnesses_needed:
+    if not agreed or len(agreed) < min(2, len(other_zones)) or witnesses < witnesses_needed:
         return None
     zones = "zone" if len(agreed) == 1 else "zones"
     return Finding(
@@ -249,8 +263,8 @@ def _judge_member(subject: Subject, court: _Court, down_zones: Mapping[str, Find
     agreed = (
         len(accusers) * 2 > observers
         and len(accusers) >= min(2, others)
-        and len(zones) >= zones_needed(other_zones)
-        and (len(court.trusted) * 2 > court.live_count or others == 1)
+        and len(zones) >= min(2, other_zones)
+        and (court.is_quorum or others == 1)
     )
     if agreed:
         return Finding(MemberState.DOWN, Rule.MAJORITY, reason)

@@ -9,10 +9,12 @@ from typing import Protocol
 from lbmesh.config.settings import NodeSettings, Settings
 from lbmesh.control.inputs import Effects, ProbeResult
 from lbmesh.control.plane import Plane
+from lbmesh.gossip.codec import encode_edges
 from lbmesh.gossip.core import Gossip, Output
-from lbmesh.gossip.identity import Identity, KeyRing
+from lbmesh.gossip.identity import Identity, KeyRing, member_id
 from lbmesh.gossip.members import MemberChange
 from lbmesh.gossip.notices import Notice
+from lbmesh.gossip.records import EDGES_KEY
 from lbmesh.health.outcome import ProbeOrder
 from lbmesh.model.address import Address
 from lbmesh.model.service import ReplicaId, Route, Service, WeightedService
@@ -84,6 +86,26 @@ class GossipOnly:
 
     def next_deadline(self) -> float:
         return self.gossip.next_deadline()
+
+
+class Liar(GossipOnly):
+    """A member with a valid key that says of everybody else, all the time, that it cannot reach them."""
+
+    def __init__(self, birth: Birth) -> None:
+        self._lying = _LyingGossip(
+            identity=birth.identity, key_ring=RING, seeds=birth.seeds, rng=birth.rng, now=birth.now
+        )
+        self.gossip = self._lying
+
+    def tick(self, now: float) -> Step:
+        self._lying.lie(now)
+        return super().tick(now)
+
+
+class _LyingGossip(Gossip):
+    def lie(self, now: float) -> None:
+        others = {member_id(one.name): True for one in self.members() if one.name != self._identity.name}
+        self._write(now, EDGES_KEY, encode_edges(isolated=False, broken=others))
 
 
 def _step(output: Output) -> Step:

@@ -4,6 +4,7 @@ import pytest
 
 from lbmesh.gossip.notices import NoticeKind
 from lbmesh.model.member import MemberState
+from tests.sim.cores import Liar
 from tests.sim.network import End
 from tests.sim.world import World
 
@@ -347,3 +348,18 @@ def test_a_node_whose_own_sends_fail_accuses_later(seed: int) -> None:
         assert lone is not None
         assert lone.isolated
     assert took_s[1] > took_s[0] + 0.3
+
+
+@SEEDS
+@ALL_SHAPES
+def test_a_member_that_claims_everyone_dead_harms_nobody(seed: int, zones: dict[str, int]) -> None:
+    world = World(seed, zones, others={"b1": Liar})
+    world.start(*world.nodes)
+    world.run(20.0)
+    honest = [name for name in world.nodes if name != "b1"]
+    assert not world.downs(honest, world.nodes), f"seed {seed}"
+    if len(world.nodes) > 3:
+        assert world.all_see(honest, ALIVE, observers=honest), f"seed {seed}\n{world.picture()}"
+    world.crash(honest[-1])
+    rest = honest[:-1]
+    world.run_until(lambda: world.all_see(honest[-1:], DOWN, observers=rest), within_s=1.5)

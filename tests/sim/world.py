@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -42,6 +42,7 @@ class World:
     """The first node of each zone is everybody's seed. `zones`: how many nodes in each.
 
     `replicas`: None runs gossip alone; a number runs whole planes, which balance so many. `clocks`: each node's.
+    `others`: nodes by name that run something else, such as a liar.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class World:
         replicas: int | None = None,
         check: HealthCheck | None = None,
         clocks: Callable[[Random], NodeClock] = lambda _: NodeClock(),
+        others: Mapping[str, MakeCore] | None = None,
     ) -> None:
         self.seed = seed
         self.records = False
@@ -72,6 +74,7 @@ class World:
         self.network.on_change = self.turned
         self.nodes: dict[str, Node] = {}
         self._make = self._maker()
+        self._others = others or {}
         for zone_number, (zone, size) in enumerate(zones.items()):
             for number in range(1, size + 1):
                 self._add(f"{zone}{number}", zone, Address(f"10.0.{zone_number}.{number}", 7946), clocks)
@@ -178,12 +181,12 @@ class World:
 
     def _run(self, node: Node) -> None:
         rng = Random(f"{self.seed}/{node.name}/{self.now}")
-        identity = Identity(node.name, node.zone, node.address, node.boots, rng.randbytes(16))
+        identity = Identity(node.name, node.zone, node.address, node.boots, rng.randbytes(32))
         inherited = node.view if node.generation > 1 else None
         node.view = None
         birth = Birth(identity, self.seeds, rng, node.now_s(), node.generation, inherited)
         self.say(f"{node.name} starts in epoch {node.boots}")
-        node.run(self._make(birth))
+        node.run(self._others.get(node.name, self._make)(birth))
         self.turned()
 
     def crash(self, *names: str) -> None:

@@ -58,7 +58,7 @@ class World:
             address = Address(f"10.1.0.{1 + len(self.planes)}", 7946)
             self.addresses[address] = node
             gossip = Gossip(
-                identity=Identity(node, zone, address, epoch=1, session=rng.randbytes(16)),
+                identity=Identity(node, zone, address, epoch=1, secret=rng.randbytes(32)),
                 key_ring=KeyRing([KEY]),
                 seeds=(Address("10.1.0.1", 7946),),
                 rng=rng,

@@ -123,7 +123,7 @@ def test_the_table_says_why_a_node_is_alone() -> None:
     plane = world.add("lb-b", "zone-b", shop(1))
     world.run(20.0)
     stranger = Gossip(
-        identity=Identity("lb-c", "zone-c", Address("10.1.0.3", 7946), epoch=1, session=bytes(16)),
+        identity=Identity("lb-c", "zone-c", Address("10.1.0.3", 7946), epoch=1, secret=bytes(32)),
         key_ring=KeyRing([bytes(32)]),
         seeds=(Address("10.1.0.2", 7946),),
         rng=random.Random(1),

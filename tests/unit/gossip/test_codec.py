@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbmesh.gossip.codec import decode, decode_edges, decode_member, encode, encode_edges, encode_member
+from lbmesh.gossip.codec import MemberFacts, decode, decode_edges, decode_member, encode, encode_edges, encode_member
 from lbmesh.gossip.identity import Incarnation
 from lbmesh.gossip.messages import Conflict, Digest, DigestEntry, Message, Ping, Pong, Rows, WireRow
 from lbmesh.model.address import Address
@@ -66,7 +66,9 @@ def test_rows_out_of_order_or_outside_their_range_are_malformed() -> None:
 @given(zone=names, port=st.integers(1, 65535), left=st.booleans(), host=st.ip_addresses())
 def test_a_member_survives(zone: str, port: int, left: bool, host: object) -> None:
     address = Address(str(host), port)
-    assert decode_member(encode_member(zone, address, left=left)) == (zone, address, left)
+    assert decode_member(encode_member(MemberFacts(zone, address, b"p" * 32, left))) == MemberFacts(
+        zone, address, b"p" * 32, left
+    )
 
 
 @given(isolated=st.booleans(), broken=st.dictionaries(u64, st.booleans(), max_size=48))

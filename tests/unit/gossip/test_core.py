@@ -5,14 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbmesh.gossip.codec import decode, encode, encode_member
+from lbmesh.gossip.codec import MemberFacts, decode, encode, encode_edges, encode_member
 from lbmesh.gossip.core import Gossip
-from lbmesh.gossip.identity import Identity, Incarnation, KeyRing
-from lbmesh.gossip.limits import ROWS_PER_OWNER_MAX, VALUE_BYTES_MAX
+from lbmesh.gossip.identity import Identity, Incarnation, KeyRing, member_id, public_key_of
+from lbmesh.gossip.limits import ROWS_PER_OWNER_MAX, TOMBSTONES_MAX, VALUE_BYTES_MAX
 from lbmesh.gossip.messages import Conflict, Digest, DigestEntry, Message, Ping, Pong, Rows, WireRow
 from lbmesh.gossip.notices import NoticeKind
 from lbmesh.gossip.seal import Opened, Opener, Sealer
 from lbmesh.gossip.sessions import Sessions
+from lbmesh.gossip.signatures import Signer
 from lbmesh.gossip.turn import Output
 from lbmesh.model.address import Address
 from lbmesh.model.member import MemberState
@@ -22,9 +23,9 @@ HERE, THERE = Address("10.0.0.1", 7946), Address("10.0.1.1", 7946)
 NOW = 100.0
 
 
-def identity(name: str, epoch: int = 1, session: bytes | None = None) -> Identity:
+def identity(name: str, epoch: int = 1, secret: bytes = b"") -> Identity:
     address = HERE if name == "here" else THERE
-    return Identity(name, f"zone-{name}", address, epoch, session or name.encode().ljust(16, b"-"))
+    return Identity(name, f"zone-{name}", address, epoch, (secret or name.encode()).ljust(32, b"-"))
 
 
 def node(name: str = "here", epoch: int = 1, seeds: tuple[Address, ...] = ()) -> Gossip:
@@ -35,9 +36,14 @@ def believes(gossip: Gossip) -> object:
     return gossip.members(), sorted(gossip.rows(""), key=lambda row: row.key), gossip.epoch
 
 
+def signed(who: Identity, sequence: int, body: bytes, key: str = "_member") -> WireRow:
+    """A row of the gossip's own, as its owner would write it."""
+    return WireRow(key, sequence, body + Signer(who).sign(who.incarnation, key, sequence, body))
+
+
 def introduction(who: Identity, *, left: bool = False, rows: tuple[WireRow, ...] = ()) -> bytes:
     """What a member says of itself, sealed by nobody yet."""
-    own = WireRow("_member", 1, encode_member(who.zone, who.address, left=left))
+    own = signed(who, 1, encode_member(MemberFacts(who.zone, who.address, public_key_of(who.secret), left)))
     return encode(Rows(who.name, who.incarnation, 0, 0, 0, (own, *rows)))
 
 
@@ -307,7 +313,7 @@ def test_a_node_publishes_so_many_rows_and_no_more() -> None:
 
 def test_identities_are_checked() -> None:
     good = identity("here")
-    for bad in ({"name": ""}, {"name": "n" * 65}, {"zone": ""}, {"session": b"short"}, {"epoch": 2**32}):
+    for bad in ({"name": ""}, {"name": "n" * 65}, {"zone": ""}, {"secret": b"short"}, {"epoch": 2**32}):
         with pytest.raises(ValueError):
             replace(good, **bad)
     with pytest.raises(ValueError, match="resolve it"):
@@ -316,3 +322,86 @@ def test_identities_are_checked() -> None:
         KeyRing(())
     with pytest.raises(ValueError, match="64 hex digits"):
         KeyRing((b"short",))
+
+
+def known_state(gossip: Gossip) -> tuple[MemberState, int]:
+    (member,) = [member for member in gossip.members() if member.name == "there"]
+    return member.state, member.epoch
+
+
+def stranger(gossip: Gossip) -> Sealer:
+    """Another member with a valid key, whom nobody distrusts yet."""
+    where = Address("10.0.2.1", 7946)
+    third = Identity("third", "zone-third", where, 1, b"3" * 32)
+    sealer = Sealer(third, RING)
+    prove(gossip, sealer, 1, source=where)
+    gossip.receive(NOW, where, sealer.seal(1, introduction(third)))
+    return sealer
+
+
+@pytest.mark.parametrize("signer", ["third", "nobody", "replayed"])
+def test_only_its_owner_says_a_goodbye(signer: str) -> None:
+    gossip, _ = met()
+    sealer, there = stranger(gossip), identity("there")
+    body = encode_member(MemberFacts(there.zone, there.address, public_key_of(there.secret), left=True))
+    row = {
+        "third": signed(Identity("there", "z", THERE, 1, b"3" * 32), 2, body),
+        "nobody": WireRow("_member", 2, body + bytes(64)),
+        "replayed": replace(signed(there, 1, body), sequence=2),
+    }[signer]
+    output = gossip.receive(NOW, HERE, sealer.seal(1, encode(Rows("there", there.incarnation, 0, 9, 0, (row,)))))
+    assert known_state(gossip) == (MemberState.ALIVE, 1)
+    assert gossip.counters["rows_forged"] == 1
+    assert [(notice.kind, notice.subject) for notice in output.notices] == [(NoticeKind.FORGED_ROWS, "third")]
+    again = gossip.receive(NOW, HERE, sealer.seal(1, encode(Rows("there", there.incarnation, 0, 9, 0, (row,)))))
+    assert not again.notices
+    own = encode(Rows("there", there.incarnation, 0, 2, 0, (signed(there, 2, body),)))
+    gossip.receive(NOW, HERE, sealer.seal(1, own))
+    assert known_state(gossip) == (MemberState.LEFT, 1), "whoever passes it on, the owner has signed it"
+
+
+def test_edges_that_their_owner_did_not_sign_are_left_out() -> None:
+    gossip, _ = met()
+    sealer, there = stranger(gossip), identity("there")
+    lies = WireRow("_edges", 2, encode_edges(isolated=False, broken={member_id("third"): True}) + bytes(64))
+    gossip.receive(NOW, HERE, sealer.seal(1, encode(Rows("there", there.incarnation, 0, 0, 0, (lies,)))))
+    gossip.tick(NOW + 0.1)
+    assert gossip.counters["rows_forged"] == 1
+    assert {member.state for member in gossip.members()} == {MemberState.ALIVE}
+
+
+def test_who_is_said_to_have_written_more_than_it_did_speaks_on_above_it() -> None:
+    gossip, sealer = met()
+    gossip.publish(NOW, "row", b"mine")
+    own = [message for _, message in said(gossip.tick(NOW + 0.1)) if isinstance(message, Rows)]
+    incarnation = next(rows.incarnation for rows in own if rows.owner == "here")
+    entry = DigestEntry(member_id("here"), incarnation, 5000, 0)
+    told = gossip.receive(NOW + 1, THERE, sealer.seal(1, encode(Digest(True, 0, 0, (entry,)))))
+    assert [notice.subject for notice in told.notices] == ["there"]
+    rows = [message for _, message in said(gossip.tick(NOW + 1.2)) if isinstance(message, Rows)]
+    sequences = {row.key: row.sequence for one in rows if one.owner == "here" for row in one.rows}
+    assert set(sequences) == {"_member", "_edges", "row"}
+    assert min(sequences.values()) > 5000
+
+
+def test_an_epoch_that_no_restarts_explain_is_refused() -> None:
+    gossip, _ = met()
+    sealer = stranger(gossip)
+    far = replace(identity("there"), epoch=2**31)
+    gossip.receive(NOW, HERE, sealer.seal(1, introduction(far)))
+    assert known_state(gossip) == (MemberState.ALIVE, 1)
+    assert gossip.counters["epoch_jumps"] == 1
+
+
+def test_a_member_with_ten_thousand_rows_takes_no_more_than_its_room() -> None:
+    gossip, sealer = met()
+    there = identity("there")
+    said_of_it = 0
+    for start in range(2, 10_002, 50):
+        rows = tuple(WireRow(f"row/{number}", number, b"x") for number in range(start, start + 50))
+        output = gossip.receive(NOW, THERE, sealer.seal(1, encode(Rows("there", there.incarnation, 0, 0, 0, rows))))
+        said_of_it += sum(notice.kind is NoticeKind.TOO_MANY_ROWS for notice in output.notices)
+    assert sum(1 for _ in gossip.rows("row/")) <= ROWS_PER_OWNER_MAX + TOMBSTONES_MAX + 8
+    assert gossip.counters["rows_refused"] > 4000
+    assert said_of_it == 1
+    gossip.publish(NOW, "mine", b"still room")

@@ -10,7 +10,7 @@ from lbmesh.gossip.sessions import ReplayWindow, Session, Sessions
 from lbmesh.model.address import Address
 
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32
-IDENTITY = Identity("lb-a1", "a", Address("10.0.0.1", 7946), 3, b"s" * 16)
+IDENTITY = Identity("lb-a1", "a", Address("10.0.0.1", 7946), 3, b"s" * 32)
 
 
 def sealer(identity: Identity = IDENTITY, key: bytes = KEY) -> Sealer:
@@ -25,7 +25,11 @@ def opener(key: bytes, sessions: Sessions | None = None) -> Opener:
 def test_what_is_sealed_opens(payload: bytes) -> None:
     opened = opener(KEY).open(sealer().seal(3, payload))
     assert isinstance(opened, Opened)
-    assert (opened.sender, opened.session.key[1], opened.incarnation) == ("lb-a1", b"s" * 16, IDENTITY.incarnation)
+    assert (opened.sender, opened.session.key[1], opened.incarnation) == (
+        "lb-a1",
+        IDENTITY.session,
+        IDENTITY.incarnation,
+    )
     assert opened.payload == payload
 
 
@@ -106,7 +110,7 @@ def test_sessions_are_bounded_and_recordings_push_out_none_that_lives() -> None:
     assert isinstance(opened, Opened)
     sessions.prove(1.0, opened.session)
     for number in range(SESSIONS_MAX + SESSIONS_UNPROVEN_MAX):
-        identity = Identity("lb-a1", "a", IDENTITY.address, 1, rng.randbytes(16))
+        identity = Identity("lb-a1", "a", IDENTITY.address, 1, rng.randbytes(32))
         assert isinstance(fresh.open(sealer(identity).seal(1, b"x")), Opened)
         assert len(fresh) == 1 + min(number + 1, SESSIONS_UNPROVEN_MAX)
     again = fresh.open(living.seal(3, b"y"))
