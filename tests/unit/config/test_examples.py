@@ -2,11 +2,13 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from lbmesh.config.parse import parse_settings
 from lbmesh.config.settings import Settings
+from lbmesh.model.check import Probe
 from tests.support.config_text import KEY
 
 EXAMPLES = Path(__file__).parents[3] / "config"
@@ -45,6 +47,11 @@ def test_the_full_example_spans_three_zones() -> None:
     assert settings.admin is not None
 
 
+def test_the_full_example_checks_in_every_way() -> None:
+    kinds = {type(service.health.probe) for service in load("lbmesh.toml").services if service.health}
+    assert kinds == set(get_args(Probe))
+
+
 def test_what_is_commented_out_is_the_default() -> None:
     text = (EXAMPLES / "lbmesh.toml").read_text()
     assert len(re.findall(r"^# \w+ = ", text, flags=re.MULTILINE)) == 10
@@ -52,7 +59,12 @@ def test_what_is_commented_out_is_the_default() -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["seeds", "workers", "balance", "retries", "timeouts", "health", "token_file", "weight"]
+    "key",
+    [
+        *["seeds", "workers", "balance", "retries", "timeouts", "health", "token_file", "weight"],
+        *["kind", "method", "host", "port", "headers", "status", "headers_match", "body_regex"],
+        *["grpc_service", "tls", "server_name", "ca", "send", "expect"],
+    ],
 )
 def test_every_key_is_shown(key: str) -> None:
     assert re.search(rf"\b{key} = ", (EXAMPLES / "lbmesh.toml").read_text())
