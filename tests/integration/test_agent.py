@@ -159,6 +159,32 @@ def test_three_failed_connections_take_a_replica_out_before_its_next_probe(tmp_p
     assert view.services[0].replicas[0].reason == "requests failed: connect_refused"
 
 
+def test_every_kind_of_check_works_in_an_agent_and_a_reload_changes_it(tmp_path: Path, origin: Origin) -> None:
+    def with_check(keys: str) -> str:
+        return config(
+            [origin.address], health=f'{{ interval = "400ms", timeout = "400ms", fall = 1, rise = 1, {keys} }}'
+        )
+
+    checks = {
+        'body = "fine"': ("down", 'body does not contain "fine"'),
+        'kind = "tcp"': ("up", "connected"),
+        'kind = "grpc"': ("down", "not HTTP/2; is this the replica's gRPC port?"),
+        'body = "ok", status = 200': ("up", "status 200"),
+        "tls = true": ("down", "TLS: no end of the handshake within 0.4s"),
+    }
+    first, *others = checks
+    with running_agent(tmp_path, with_check(first)) as agent:
+        assert agent.answer() == Ready()
+        forwarder = agent.link()
+        for keys, (availability, reason) in checks.items():
+            if keys in others:
+                agent.config_file.write_text(with_check(keys))
+                agent.order(Reload())
+                assert agent.answer() == Reloaded(ok=True)
+            view = forwarder.view_with(availability)
+            assert view.services[0].replicas[0].reason == reason
+
+
 def test_a_new_agent_inherits_from_the_forwarders_before_it_publishes(tmp_path: Path, origin: Origin) -> None:
     old = a_view([origin.address], generation=1, number=7, availability=Availability.DOWN)
     shop = replace(old.services[0], name="shop")
