@@ -44,6 +44,12 @@ fuzz: setup
 bench: $(VENV)/.ready-bench
 	$(BIN)/python -m tests.bench $(ARGS)
 
+# As root; serf is skipped unless it is installed (apt-get install serf nftables). For example:
+# make bench-gossip ARGS="--quick --only lbmesh"
+.PHONY: bench-gossip
+bench-gossip: setup
+	$(BIN)/python -m tests.bench gossip $(ARGS)
+
 # Where Envoy has no wheel the benchmark says so, and goes on without it.
 $(VENV)/.ready-bench: $(VENV)/.ready requirements-bench.lock
 	-$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock

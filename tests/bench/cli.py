@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: the requests benchmark; `memory`, `profile` and `origins` beside it."""
+"""`python -m tests.bench`: the requests benchmark; `memory`, `gossip`, `profile` and `origins` beside it."""
 
 import argparse
 import contextlib
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tests.bench import memory, report
+from tests.bench.gossip import cli as gossip
 from tests.bench.load import WORKLOADS, Workload
 from tests.bench.origins import running_origins
 from tests.bench.processes import raise_file_limit
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     raise_file_limit()
-    if what := missing_for_all():
+    if what := options.missing():
         print(f"Nothing can be measured: {what}", file=sys.stderr)
         return 2
     try:
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.set_defaults(run=_requests)
+    parser.set_defaults(run=_requests, missing=missing_for_all)
     _request_options(parser)
     verbs = parser.add_subparsers(title="other measurements", metavar="VERB")
 
@@ -66,6 +67,8 @@ def _parser() -> argparse.ArgumentParser:
 
     alone = verbs.add_parser("origins", help="run the three origins until interrupted, for a proxy of one's own")
     alone.set_defaults(run=_origins)
+
+    gossip.add_options(verbs.add_parser("gossip", help="membership beside serf's: crashes, faults, bytes and CPU"))
     return parser
 
 

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,15 +100,21 @@ def _processes() -> Iterator[_Process]:
 
 def process_tree(root: int) -> list[int]:
     """The ids of a process and all its descendants, parents first; empty when it is gone."""
+    return process_trees([root])[root]
+
+
+def process_trees(roots: Iterable[int]) -> dict[int, list[int]]:
+    """The trees of several processes, after one look at all."""
     children: dict[int, list[int]] = {}
     alive = set()
     for one in _processes():
         children.setdefault(one.parent, []).append(one.pid)
         alive.add(one.pid)
-    tree = [root] if root in alive else []
-    for pid in tree:
-        tree.extend(children.get(pid, []))
-    return tree
+    trees = {root: [root] if root in alive else [] for root in roots}
+    for tree in trees.values():
+        for pid in tree:
+            tree.extend(children.get(pid, []))
+    return trees
 
 
 def command_line(pid: int) -> str:

@@ -3,7 +3,7 @@ import pytest
 from tests.bench.report import DOCUMENT, with_section
 
 
-@pytest.mark.parametrize("name", ["requests", "memory"])
+@pytest.mark.parametrize("name", ["requests", "memory", "gossip"])
 def test_a_section_is_replaced_and_the_rest_stands(name: str) -> None:
     document = DOCUMENT.read_text()
     begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
