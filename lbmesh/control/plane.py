@@ -183,6 +183,9 @@ class Plane:
                 self._book.unhear(observer, replica)
         ready = self._book.ready(now)
         said += map(_replica_event, ready.flips)
+        for flip in ready.flips:
+            if flip.before is Availability.DOWN:
+                self._ejections.no_longer_down(flip.replica, now)
         dirty = {flip.replica.service for flip in ready.flips}
         for replica, event in self._eject(now):
             said.append(event)

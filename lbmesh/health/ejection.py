@@ -24,6 +24,11 @@ EJECTION_MAX_S = 300.0
 JITTER = 0.2
 """An ejection may last longer by up to this part, so that not all nodes take a replica back together."""
 
+STALE_MAX_S = 60.0
+"""Requests to a replica that was down may still fail when it is back, each after its timeout: they are not held
+against it for as long as that timeout, and no longer than this.
+"""
+
 FORGET_S = 60.0
 """So long in service without an ejection makes up for one ejection of the past."""
 
@@ -40,12 +45,15 @@ class Ejection:
 
 @dataclass(slots=True)
 class _Standing:
-    """One replica's. `times`: ejections that are not made up for; `served_since_s`: since when it makes up."""
+    """One replica's. `times`: ejections that are not made up for; `served_since_s`: since when it makes up.
+    `judged_from_s`: what comes to an end before then may have begun before the replica was down.
+    """
 
     tally: Tally = field(default_factory=Tally)
     ejection: Ejection | None = None
     times: int = 0
     served_since_s: float = -inf
+    judged_from_s: float = -inf
 
     def times_left(self, now: float) -> int:
         """Ejections not made up for by now."""
@@ -56,9 +64,12 @@ class _Standing:
 
 @dataclass(slots=True)
 class _Watched:
-    """One service. `suspects`: replicas with failures since the last look."""
+    """One service. `stale_s`: how long a request may take to fail. `suspects`: replicas with failures since the last
+    look.
+    """
 
     rule: Outliers
+    stale_s: float
     standings: dict[ReplicaId, _Standing]
     suspects: dict[ReplicaId, None] = field(default_factory=dict)
     looked_second: int = -1
@@ -90,6 +101,7 @@ class Ejections:
             ids = [ReplicaId(service.name, one.address) for one in service.replicas]
             self._watched[service.name] = _Watched(
                 service.outliers,
+                min(STALE_MAX_S, service.timeouts.response_s),
                 {replica: standings.get(replica) or _Standing() for replica in ids},
                 quiet_until_s=known.quiet_until_s if known else -inf,
             )
@@ -100,12 +112,20 @@ class Ejections:
         """Take what a forwarder saw of late: requests to the replica that came to an end, and how many failed."""
         watched = self._watched.get(replica.service)
         standing = watched.standings.get(replica) if watched else None
-        if watched is None or standing is None or standing.ejection or not finished:
+        if watched is None or standing is None or standing.ejection or not finished or now < standing.judged_from_s:
             return
         standing.tally.add(finished, failed, int(now))
         if failed:
             watched.suspects[replica] = None
             self._eager[replica.service] = None
+
+    def no_longer_down(self, replica: ReplicaId, now: float) -> None:
+        """Checks or peers had it down until now: what its requests did before is no evidence any more."""
+        watched = self._watched.get(replica.service)
+        standing = watched.standings.get(replica) if watched else None
+        if watched and standing:
+            standing.tally = Tally()
+            standing.judged_from_s = now + watched.stale_s
 
     def look(self, now: float, availability: Callable[[ReplicaId], Availability]) -> tuple[Outlier, ...]:
         """Judge the services that had failures, each once a second, and eject at most one replica of each.

@@ -47,7 +47,8 @@ def render_metrics(
     yield from family(
         "lbmesh_replica_up",
         "gauge",
-        'May requests go to a replica? Observer "merged": 1 up, 0 down, 0.5 unknown; else an observer\'s word.',
+        'May requests go to a replica? Observer "merged": 1 up, 0 down, 0.5 unknown; '
+        'observer "traffic": 0 while ejected here; else an observer\'s word.',
         (sample for replica in replicas() for sample in _replica_up(replica)),
     )
     yield from _mesh(state)
@@ -138,6 +139,8 @@ def _replica_up(replica: ReplicaState) -> Iterator[Sample]:
     labels = {"service": replica.id.service, "replica": str(replica.id.address)}
     value = {Availability.UP: 1.0, Availability.UNKNOWN: 0.5, Availability.DOWN: 0.0}[replica.availability]
     yield {**labels, "observer": "merged"}, value
+    if replica.ejected_until_s is not None:
+        yield {**labels, "observer": "traffic"}, 0.0
     for word in replica.opinions:
         yield {**labels, "observer": word.observer}, float(word.up)
 

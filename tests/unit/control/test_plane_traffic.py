@@ -135,6 +135,19 @@ def test_an_ejection_yields_when_the_other_dies() -> None:
     assert "ejected" not in made.status()
 
 
+def test_what_came_to_an_end_around_a_death_is_not_held_against_the_replica() -> None:
+    made = node()
+    made.run(3)
+    made.broken = {replica_id(1)}
+    made.run(5)
+    made.broken = set()
+    made.rates = {replica_id(1): 0.9}
+    made.run(10)
+    assert made.letters() == "UU"
+    made.run(15)
+    assert made.letters() == "?U"
+
+
 def test_a_service_without_checks_is_watched_too() -> None:
     made = node(shop(2, None))
     made.rates = {replica_id(1): 0.5}

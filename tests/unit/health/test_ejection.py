@@ -129,6 +129,20 @@ def test_old_failures_do_not_count_after_the_return() -> None:
     assert len(traffic.ejected) == len(traffic.back) == 1
 
 
+def test_failures_from_before_a_death_are_not_held_against_who_came_back() -> None:
+    """A request that waits for its timeout fails when the replica is long back; shop's timeout is 15 s."""
+    traffic = Traffic(2, {1: 1.0})
+    traffic.run(2)
+    traffic.down = {1}
+    traffic.run(5)
+    traffic.down = set()
+    traffic.ejections.no_longer_down(replica_id(1), traffic.now)
+    traffic.run(14)
+    assert traffic.ejected == []
+    traffic.run(5)
+    assert len(traffic.ejected) == 1, "but these are new"
+
+
 @pytest.mark.parametrize(("count", "most"), [(2, 1), (3, 1), (4, 2), (5, 2), (9, 4)])
 def test_one_at_a_time_and_never_more_than_half(count: int, most: int) -> None:
     traffic = Traffic(count, dict.fromkeys(range(1, min(count, most + 2)), 0.9), Outliers(ejection_s=600))

@@ -50,7 +50,9 @@ def page() -> list[str]:
     figures.traffic.take(TELEMETRY)
     figures.probes["shop", "failure"] += 4
     figures.count(Event(EventKind.RELOAD, "config", "refused", "lbmesh.toml:3: bad"))
-    replica = ReplicaState(REPLICA, Replica(ADDRESS, "zone-a"), Availability.UNKNOWN, "", 1.0, OPINIONS)
+    replica = ReplicaState(
+        REPLICA, Replica(ADDRESS, "zone-a"), Availability.UNKNOWN, "", 1.0, OPINIONS, ejected_until_s=9.0
+    )
     return b"".join(render_metrics(STATE, lambda: iter([replica]), figures)).decode().splitlines()
 
 
@@ -67,6 +69,7 @@ def test_the_page_says_what_is_documented() -> None:
         f"lbmesh_upstream_responses_5xx_total{{{replica}}} 1",
         f"lbmesh_upstream_latency_seconds{{{replica}}} 0.125",
         f'lbmesh_replica_up{{{replica},observer="merged"}} 0.5',
+        f'lbmesh_replica_up{{{replica},observer="traffic"}} 0',
         f'lbmesh_replica_up{{{replica},observer="lb-a1"}} 1',
         f'lbmesh_replica_up{{{replica},observer="lb-b1"}} 0',
         'lbmesh_member_up{member="lb-b1",zone="zone-b"} 0',
