@@ -159,6 +159,16 @@ def test_a_service_without_checks_is_watched_too() -> None:
     assert 1 in made.returned()
 
 
+def test_the_end_of_an_ejection_needs_no_other_input() -> None:
+    made = node(shop(2, None))
+    made.rates = {replica_id(1): 0.5}
+    made.run(10)
+    assert made.letters() == "?U"
+    while (due := made.plane.next_deadline()) < float("inf"):
+        made.take(made.plane.tick(due))
+    assert made.letters() == "UU"
+
+
 def test_outliers_false_and_a_reload_to_it() -> None:
     made = node(replace(shop(2, CHECK), outliers=None))
     made.rates = {replica_id(1): 0.9}

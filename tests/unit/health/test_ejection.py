@@ -159,6 +159,16 @@ def test_the_dead_count_among_those_that_are_out() -> None:
     assert traffic.ejected == []
 
 
+def test_who_is_down_already_need_not_be_ejected() -> None:
+    service = shop(5)
+    ejections = Ejections(Random(1))
+    ejections.configure([service])
+    for second in range(10):
+        for number in range(1, 6):
+            ejections.take(replica_id(number), 100, 100 if number == 1 else 0, float(second))
+        assert ejections.look(float(second), lambda one: DOWN if one == replica_id(1) else UP) == ()
+
+
 def test_ejections_yield_when_others_die() -> None:
     traffic = Traffic(4, {1: 0.9, 2: 0.9}, Outliers(ejection_s=600))
     traffic.run(60)

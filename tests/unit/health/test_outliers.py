@@ -177,6 +177,20 @@ def test_the_floor_is_configurable() -> None:
     assert worst(both, list(both), Outliers(failure_percent=5), 9)
 
 
+def test_a_ratio_above_the_floor_must_be_sure() -> None:
+    def found(own_per_second: int, failed: int) -> Outlier | None:
+        bad, good = Tally(), Tally()
+        for second in range(10):
+            bad.add(own_per_second, failed, second)
+            good.add(2000, 0, second)
+        both = {replica_id(1): bad, replica_id(2): good}
+        return worst(both, list(both), Outliers(), 9)
+
+    assert found(9, 1) is None
+    assert found(8, 2)
+    assert found(2700, 300)
+
+
 def test_the_worst_of_several_goes_first() -> None:
     tallies = {replica_id(number): Tally() for number in range(1, 6)}
     for second in range(10):

@@ -74,6 +74,12 @@ def test_where_no_other_can_serve_there_is_nothing_to_wait_for(policy: Balance) 
     assert shares(policy, [back, both], {back: 0.1, both: 0.1})["back"] == pytest.approx(0.5, abs=0.03)
 
 
+@pytest.mark.parametrize("policy", [Balance.P2C, Balance.LEAST_REQUEST])
+def test_among_equally_cold_ones_the_policy_decides(policy: Balance) -> None:
+    busy, idle = Candidate("busy", in_flight=50), Candidate("idle")
+    assert shares(policy, [busy, idle], {busy: 0.3, idle: 0.3}) == {"idle": 1.0}
+
+
 @policies
 def test_a_group_elsewhere_has_its_own_shares(policy: Balance) -> None:
     here, there, back = Candidate("here"), Candidate("there"), Candidate("back")
