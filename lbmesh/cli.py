@@ -111,6 +111,8 @@ def child_parser() -> argparse.ArgumentParser:
     agent.add_argument("--boot-epoch", type=int, required=True)
     agent.add_argument("--admin-fd", type=int)
     agent.add_argument("--gossip-fd", type=int)
+    agent.add_argument("--heartbeat-port", type=int)
+    agent.add_argument("--heartbeat-session", default="")
     forwarder.add_argument("--worker", type=int, required=True)
     forwarder.add_argument("--access-log", default="stdout")
     forwarder.add_argument("--listen-fd", type=int, action="append", default=[])
@@ -178,6 +180,8 @@ def agent_options(parsed: argparse.Namespace) -> AgentOptions:
         boot_epoch=parsed.boot_epoch,
         admin_fd=parsed.admin_fd,
         gossip_fd=parsed.gossip_fd,
+        heartbeat_port=parsed.heartbeat_port,
+        heartbeat_session=parsed.heartbeat_session,
         log_level=parsed.log_level,
     )
 

@@ -115,7 +115,12 @@ def _head(state: NodeState) -> dict[str, Any]:
             "ready": state.readiness.ready,
             "reason": state.readiness.reason,
         },
-        "members": [_member(member, state.now) for member in state.members],
+        "members": [_member(member, state) for member in state.members],
+        "heartbeat": {
+            "partners": state.heartbeat.partners,
+            "judged": state.heartbeat.judged,
+            "counters": dict(state.heartbeat.counters),
+        },
         "forwarders": [_forwarder(forwarder, state) for forwarder in state.forwarders],
         "reload": {"ok": reload.ok, "errors": reload.errors, "age_s": _age(reload.at_s, state.now)} if reload else None,
         "gossip": dict(state.gossip),
@@ -126,15 +131,17 @@ def _head(state: NodeState) -> dict[str, Any]:
     }
 
 
-def _member(member: Member, now: float) -> dict[str, Any]:
+def _member(member: Member, state: NodeState) -> dict[str, Any]:
+    gone = state.heartbeat.gone.get(member.name)
     return {
         "name": member.name,
         "zone": member.zone,
         "address": str(member.address),
         "epoch": member.epoch,
         "state": member.state,
-        "for_s": _age(member.since_s, now),
+        "for_s": _age(member.since_s, state.now),
         "reason": member.reason,
+        "gone": {"for_s": _age(gone.since_s, state.now), "reason": gone.reason} if gone else None,
     }
 
 

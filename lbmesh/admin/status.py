@@ -71,7 +71,7 @@ def status_lines(state: dict[str, Any]) -> Iterator[str]:
     yield from _section(
         "member",
         ("zone", "state", "for", "reason"),
-        ((one["name"], one["zone"], one["state"], ago(one["for_s"]), one["reason"]) for one in state["members"]),
+        ((one["name"], one["zone"], one["state"], ago(one["for_s"]), _why_so(one)) for one in state["members"]),
     )
     yield from _mesh_lines(state)
     yield from _section(
@@ -106,6 +106,12 @@ def status_lines(state: dict[str, Any]) -> Iterator[str]:
     )
     yield ""
     yield from _reload_lines(state["reload"])
+
+
+def _why_so(member: dict[str, Any]) -> str:
+    """The reason of its state, after what the heartbeat knows and membership may not have noticed yet."""
+    gone = member["gone"]
+    return f"gone for {ago(gone['for_s'])} ({gone['reason']}); {member['reason']}" if gone else str(member["reason"])
 
 
 def _mesh_lines(state: dict[str, Any]) -> Iterator[str]:

@@ -14,6 +14,7 @@ import trio
 from lbmesh.agent.limits import DATAGRAMS_QUEUED_MAX
 from lbmesh.control.inputs import Effects, Event, EventKind
 from lbmesh.control.plane import Plane
+from lbmesh.failover.words import Partner
 from lbmesh.health.outcome import ProbeOrder
 from lbmesh.model.address import Address
 from lbmesh.model.view import View
@@ -25,8 +26,9 @@ log = structlog.get_logger(__name__)
 class Hub:
     """Holds the plane. The parts that carry effects out set their hooks; until then nothing happens there.
 
-    `on_probe` gets each probe that is due, `on_view` each new View. `on_outbox` is told that datagrams wait in
-    `outbox`, and `before_tick` that a deadline has come but is not judged yet.
+    `on_probe` gets each probe that is due, `on_view` each new View, `on_partners` each new table of partners.
+    `on_outbox` is told that datagrams wait in `outbox`, and `before_tick` that a deadline has come but is not judged
+    yet.
     """
 
     def __init__(self, plane: Plane) -> None:
@@ -36,6 +38,7 @@ class Hub:
         self.on_probe: Callable[[ProbeOrder], None] = lambda _: None
         self.on_view: Callable[[View], None] = lambda _: None
         self.on_outbox: Callable[[], None] = lambda: None
+        self.on_partners: Callable[[tuple[Partner, ...]], None] = lambda _: None
         self.before_tick: Callable[[], None] = lambda: None
         self._alarm: trio.CancelScope | None = None
 
@@ -48,6 +51,8 @@ class Hub:
             self.on_view(effects.view)
         for order in effects.probes:
             self.on_probe(order)
+        if effects.partners is not None:
+            self.on_partners(effects.partners)
         if effects.datagrams:
             self.outbox += effects.datagrams
             self.on_outbox()
@@ -70,8 +75,10 @@ class Hub:
 
 
 def _log(event: Event) -> None:
-    """A refused reload is the sentinel's to say, which also knows of those that no agent answers."""
-    if event.kind is EventKind.RELOAD and event.is_trouble:
+    """A refused reload is the sentinel's to say, which also knows of those that no agent answers, and so is what it
+    finds about partners.
+    """
+    if event.kind is EventKind.PARTNER or (event.kind is EventKind.RELOAD and event.is_trouble):
         return
     write = log.warning if event.is_trouble else log.info
     write(event.kind.value, subject=event.subject, change=event.change, reason=event.reason)

@@ -21,8 +21,20 @@ from lbmesh.agent.reload import Refused, Taken, read_again
 from lbmesh.agent.seeds import resolve_seeds
 from lbmesh.config.handover import settings_from_memory, settings_to_memory
 from lbmesh.config.settings import Settings
+from lbmesh.control.heartbeat import Heartbeat, own_station
 from lbmesh.control.plane import Plane
-from lbmesh.control.processes import AgentOptions, ForwarderLink, Leave, Left, Ready, Reload, Reloaded
+from lbmesh.control.processes import (
+    AgentOptions,
+    ForwarderLink,
+    HeartbeatFigures,
+    Leave,
+    Left,
+    Partners,
+    Ready,
+    Reload,
+    Reloaded,
+)
+from lbmesh.failover.words import Back, Gone
 from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.identity import SECRET_BYTES, Identity, KeyRing
 from lbmesh.observe.child import ControlChannel
@@ -46,7 +58,15 @@ class Agent:
         self._rng = random.Random(secrets.randbits(64))
         self._gossip_socket = socket.socket(fileno=options.gossip_fd) if options.gossip_fd is not None else None
         self._gossip = self._make_gossip(settings)
-        plane = Plane(settings, generation=options.generation, gossip=self._gossip, rng=self._rng, now=monotonic())
+        self._heartbeat = self._make_heartbeat(settings)
+        plane = Plane(
+            settings,
+            generation=options.generation,
+            gossip=self._gossip,
+            rng=self._rng,
+            now=monotonic(),
+            heartbeat=self._heartbeat,
+        )
         self._hub = Hub(plane)
 
     def _make_gossip(self, settings: Settings) -> Gossip | None:
@@ -68,11 +88,21 @@ class Agent:
             now=monotonic(),
         )
 
+    def _make_heartbeat(self, settings: Settings) -> Heartbeat | None:
+        options = self._options
+        if options.heartbeat_port is None or settings.gossip is None:
+            return None
+        station = own_station(settings, options.heartbeat_port, bytes.fromhex(options.heartbeat_session))
+        if station is None:
+            return None
+        return Heartbeat(station, settings.gossip.keys, generation=options.generation, now=monotonic())
+
     async def run(self) -> None:
         """Work until the sentinel is gone, or has been told that this node left."""
         hub = self._hub
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keep_pulse, hub, self._ticks)
+            hub.on_partners = lambda _: nursery.start_soon(self._tell_partners)
             Prober(hub, nursery)
             links = ForwarderLinks(hub, nursery)
             nursery.start_soon(self._begin, links, nursery)
@@ -110,6 +140,11 @@ class Agent:
         )
         return AdminServer(listener, source)
 
+    async def _tell_partners(self) -> None:
+        """Tell the newest table: tasks may run in another order than they were started."""
+        if self._heartbeat is not None:
+            await self._control.send(Partners(self._heartbeat.own.name, self._heartbeat.newest))
+
     async def _obey(self, links: ForwarderLinks, nursery: trio.Nursery) -> None:
         """Do what the sentinel says, until it closes the channel."""
         while received := await self._control.receive():
@@ -121,6 +156,10 @@ class Agent:
                     await self._reload()
                 case Leave():
                     nursery.start_soon(self._leave)
+                case Gone() | Back():
+                    self._hub.do(self._hub.plane.partner_word(message, monotonic()))
+                case HeartbeatFigures(counters=counters):
+                    self._hub.plane.heartbeat_figures(counters)
                 case _:
                     log.warning("a control message that is not for an agent", message=type(message).__name__)
 

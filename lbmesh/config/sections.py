@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 STATE_DIR = "/var/lib/lbmesh"
 DRAIN_TIMEOUT_S = 30.0
+PORT_MAX = 65_535
 ADMIN_BIND = Address("127.0.0.1", 9900)
 WORKERS_MAX = 256
 CONNECTIONS_MAX = 1_000_000
@@ -55,13 +56,24 @@ def read_gossip(root: Table, read_file: ReadFile) -> GossipSettings | None:
             'such as advertise = "10.0.1.10:7946"',
             "advertise",
         )
+    heartbeat_bind = table.optional("heartbeat_bind", values.bind_address, _next_port(bind))
+    if bind and heartbeat_bind == bind and bind.port:
+        table.error(f"{bind} is the gossip's own address; write another port", "heartbeat_bind")
     seeds = table.items("seeds", values.seed_address, (), '["10.0.2.10:7946"]')
     key_file = table.required("key_file", values.file_path, '"/etc/lbmesh/gossip.key"')
     keys = _from_file(table, "key_file", key_file, read_file, values.gossip_keys)
     table.close()
-    if bind is None or advertise is None or key_file is None or keys is None:
+    if bind is None or advertise is None or key_file is None or keys is None or heartbeat_bind is None:
         return None
-    return GossipSettings(bind, advertise, seeds, key_file, keys)
+    return GossipSettings(bind, advertise, seeds, key_file, keys, heartbeat_bind)
+
+
+def _next_port(bind: Address | None) -> Address | None:
+    """The port after the gossip's, or the one before the last; any port if that is any."""
+    if bind is None:
+        return None
+    step = 0 if bind.port == 0 else -1 if bind.port == PORT_MAX else 1
+    return Address(bind.host, bind.port + step)
 
 
 def read_forwarder(root: Table, cpu_count: int) -> tuple[int, ForwarderLimits]:

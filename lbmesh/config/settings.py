@@ -22,7 +22,8 @@ class NodeSettings:
 class GossipSettings:
     """[gossip]: how this node meets the others. Left out: a node alone.
 
-    `keys`: 32-byte keys as read from `key_file`, the first is primary.
+    `keys`: 32-byte keys as read from `key_file`, the first is primary. `heartbeat_bind`: where the sentinel's
+    fast heartbeat is heard; the others reach it at the host of `advertise`.
     """
 
     bind: Address
@@ -30,6 +31,7 @@ class GossipSettings:
     seeds: tuple[Address, ...]
     key_file: Path
     keys: tuple[bytes, ...] = field(repr=False)
+    heartbeat_bind: Address
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lbmesh.failover.words import Partner
 from lbmesh.health.outcome import ProbeOrder
 from lbmesh.model.address import Address
 from lbmesh.model.view import View
@@ -25,6 +26,7 @@ class EventKind(StrEnum):
     RELOAD = "reload"
     VIEW = "view"
     NODE = "node"
+    PARTNER = "partner"
     NAME_CONFLICT = "name_conflict"
     NAME_CLAIM = "name_claim"
     SEEDS_SILENT = "seeds_silent"
@@ -50,10 +52,12 @@ class Event:
 class Effects:
     """What the shell is to do after an input; the order of the parts does not matter.
 
-    `view`: a new View for all forwarders, None when requests need nothing new.
+    `view`: a new View for all forwarders, None when requests need nothing new. `partners`: with whom the sentinel is to
+    exchange heartbeats from now on, None when that stands.
     """
 
     datagrams: tuple[tuple[Address, bytes], ...] = ()
     probes: tuple[ProbeOrder, ...] = ()
     view: View | None = None
     events: tuple[Event, ...] = ()
+    partners: tuple[Partner, ...] | None = None

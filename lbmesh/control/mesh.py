@@ -5,8 +5,10 @@ too.
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from lbmesh.control.heartbeat import STATION_KEY, parse_station, station_value
 from lbmesh.control.inputs import Event, EventKind
 from lbmesh.control.opinions import KEY_PREFIX, opinion_key, opinion_value, parse_opinion, parse_replica
+from lbmesh.failover.table import Station
 from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.members import MemberChange
 from lbmesh.gossip.notices import Notice
@@ -21,15 +23,14 @@ from lbmesh.model.service import ReplicaId
 
 @dataclass(frozen=True, slots=True)
 class MeshNews:
-    """What one step of gossip brought. `members_changed`: they, or whose words count. `unheard`: (observer, replica) of
-    opinions taken back.
-    """
+    """What one step of gossip brought. `unheard`: (observer, replica) of opinions taken back."""
 
     datagrams: tuple[tuple[Address, bytes], ...] = ()
     members_changed: bool = False
     heard: tuple[Opinion, ...] = ()
     unheard: tuple[tuple[str, ReplicaId], ...] = ()
     events: tuple[Event, ...] = ()
+    stations_changed: bool = False
 
 
 class Mesh:
@@ -38,7 +39,7 @@ class Mesh:
     def __init__(self, node: str, gossip: Gossip | None) -> None:
         self._node = node
         self._gossip = gossip
-        self._trusted = self.trusted()
+        self._published = 0
 
     def receive(self, now: float, source: Address, datagram: bytes) -> MeshNews:
         """Take one datagram."""
@@ -69,10 +70,6 @@ class Mesh:
         """Everybody gossip knows of; nobody for a node alone."""
         return self._gossip.members() if self._gossip else ()
 
-    def trusted(self) -> frozenset[str]:
-        """The peers whose words count now; nobody for a node alone."""
-        return self._gossip.trusted() if self._gossip else frozenset()
-
     def counters(self) -> dict[str, int]:
         """Gossip's counters by name; datagrams that changed nothing are `rejected_<reason>`."""
         return dict(self._gossip.counters) if self._gossip else {}
@@ -90,7 +87,21 @@ class Mesh:
                 self._gossip.withdraw(now, key)
         for word in words:
             if key := opinion_key(word.replica):
-                self._gossip.publish(now, key, opinion_value(word))
+                self._published += 1
+                self._gossip.publish(now, key, opinion_value(word, self._published))
+
+    def publish_station(self, now: float, station: Station) -> None:
+        """Let the peers know where this node's heartbeat is reached."""
+        if self._gossip:
+            self._gossip.publish(now, STATION_KEY, station_value(station))
+
+    def stations(self) -> list[Station]:
+        """Where the heartbeats of live peers are reached."""
+        if self._gossip is None:
+            return []
+        living = {member.name: member for member in self.members() if member.state.is_live}
+        rows = (row for row in self._gossip.rows(STATION_KEY) if row.owner != self._node and row.owner in living)
+        return [station for row in rows if (station := parse_station(living[row.owner], row.key, row.value))]
 
     def opinions(self) -> Iterator[Opinion]:
         """All opinions of live peers."""
@@ -120,7 +131,6 @@ class Mesh:
 
     def _news(self, output: Output) -> MeshNews:
         """A peer that is new, or back, is heard with all it has said: its rows may have come before it."""
-        before, self._trusted = self._trusted, self.trusted()
         changed = {row for row in output.rows_changed if row[1].startswith(KEY_PREFIX)}
         joined = {change.name for change in output.member_changes if _is_new(change)}
         heard: tuple[Opinion, ...] = ()
@@ -129,10 +139,11 @@ class Mesh:
             changed -= {(word.observer, opinion_key(word.replica) or "") for word in heard}
         return MeshNews(
             datagrams=output.datagrams,
-            members_changed=bool(output.member_changes) or before != self._trusted,
+            members_changed=bool(output.member_changes),
             heard=heard,
             unheard=tuple((owner, replica) for owner, key in sorted(changed) if (replica := parse_replica(key))),
             events=(*map(_member_event, output.member_changes), *map(_notice_event, output.notices)),
+            stations_changed=bool(output.member_changes) or any(key == STATION_KEY for _, key in output.rows_changed),
         )
 
 

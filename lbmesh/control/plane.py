@@ -6,16 +6,17 @@ between inputs the shell waits until `next_deadline` and calls `tick`. No clock 
 own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from lbmesh.config.settings import Settings
-from lbmesh.control.explaining import explain_replica
 from lbmesh.control.forwarders import SILENT_S, Forwarders
+from lbmesh.control.heartbeat import Heartbeat
 from lbmesh.control.inputs import Effects, Event, EventKind, ProbeResult
 from lbmesh.control.link import ReplicaFailure, Telemetry
 from lbmesh.control.mesh import Mesh, MeshNews
-from lbmesh.control.state import NodeState, Readiness, ReloadOutcome, ReplicaState
+from lbmesh.control.state import HeartbeatState, NodeState, Readiness, ReloadOutcome, ReplicaState
 from lbmesh.control.views import ViewMaker, judge
+from lbmesh.failover.words import Back, Gone, Partner
 from lbmesh.gossip.core import Gossip
 from lbmesh.health.book import HealthBook
 from lbmesh.health.ejection import Ejections
@@ -31,10 +32,19 @@ from lbmesh.model.view import View, ViewVersion
 
 class Plane:
     """One agent's picture of the world. `generation`: the number the sentinel gave this agent; all its
-    Views carry it. `gossip`: None for a node alone.
+    Views carry it. `gossip`: None for a node alone. `heartbeat`: None where the sentinel exchanges none.
     """
 
-    def __init__(self, settings: Settings, *, generation: int, gossip: Gossip | None, rng: Random, now: float) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        generation: int,
+        gossip: Gossip | None,
+        rng: Random,
+        now: float,
+        heartbeat: Heartbeat | None = None,
+    ) -> None:
         node = settings.node
         self._settings = settings
         self._mesh = Mesh(node.name, gossip)
@@ -45,10 +55,10 @@ class Plane:
         self._views = ViewMaker(generation)
         self._generation = generation
         self._forwarders = Forwarders()
+        self._heartbeat = heartbeat
         self._reload: ReloadOutcome | None = None
         self._started = False
         self._leaving = False
-        self._began_s = now
         self._members_by_zone = dict(self._book.members_by_zone)
 
     # Inputs -----------------------------------------------------------------------------------------------
@@ -66,6 +76,8 @@ class Plane:
     def start(self, now: float) -> Effects:
         """Make the first View, and begin."""
         self._started = True
+        if self._heartbeat:
+            self._mesh.publish_station(now, self._heartbeat.own)
         return self._settle(now, self._mesh.tick(now), everything=True)
 
     def datagram(self, source: Address, datagram: bytes, now: float) -> Effects:
@@ -142,6 +154,16 @@ class Plane:
         event = Event(EventKind.RELOAD, "config", "refused", "; ".join(errors), is_trouble=True)
         return self._settle(now, events=(event,))
 
+    def partner_word(self, word: Gone | Back, now: float) -> Effects:
+        """The sentinel finds that a partner is gone, or back. No member's state changes by that."""
+        event = self._heartbeat.take(word, now) if self._heartbeat else None
+        return self._settle(now, events=(event,) if event else ())
+
+    def heartbeat_figures(self, counters: Mapping[str, int]) -> None:
+        """The sentinel's counters of the heartbeat."""
+        if self._heartbeat:
+            self._heartbeat.counters = dict(counters)
+
     def leave(self, now: float) -> Effects:
         """Say goodbye to the mesh; requests are still served until the forwarders have drained."""
         self._leaving = True
@@ -157,6 +179,7 @@ class Plane:
             self._book.next_deadline(),
             self._forwarders.next_deadline(),
             self._ejections.next_deadline(),
+            self._heartbeat.due_s if self._heartbeat else float("inf"),
         )
 
     # The fold ---------------------------------------------------------------------------------------------
@@ -176,7 +199,9 @@ class Plane:
         if news:
             said += news.events
             if news.members_changed:
-                self._book.set_members(self._mesh.members(), self._mesh.trusted())
+                self._book.set_members(self._mesh.members())
+            if news.stations_changed and self._heartbeat:
+                self._heartbeat.unsettle(now)
             for opinion in news.heard:
                 self._book.hear(opinion, now)
             for observer, replica in news.unheard:
@@ -196,7 +221,13 @@ class Plane:
             probes=ready.probes,
             view=self._view(dirty, now, everything=everything),
             events=tuple(said),
+            partners=self._partners(now),
         )
+
+    def _partners(self, now: float) -> tuple[Partner, ...] | None:
+        if self._heartbeat is None or now < self._heartbeat.due_s:
+            return None
+        return self._heartbeat.table(self._mesh.stations())
 
     def _eject(self, now: float) -> Iterator[tuple[ReplicaId, Event]]:
         """Begin and end ejections."""
@@ -259,6 +290,7 @@ class Plane:
             reload=self._reload,
             gossip=self._mesh.counters(),
             notices=self._mesh.notices(now),
+            heartbeat=self._heartbeat.state() if self._heartbeat else HeartbeatState(),
             local_shares=tuple((service.name, service.local_share) for service in view.services) if view else (),
         )
 
@@ -289,14 +321,6 @@ class Plane:
             ejected_until_s=ejection.until_s if ejection else None,
             returned_s=returned_s,
             slow_start_s=service.slow_start_s,
-        )
-
-    def explain_replica(self, now: float, replica: ReplicaId) -> Explanation | None:
-        """Why a replica's availability is what it is: who said what, when, and which rule decided. None for a replica
-        that the settings do not know.
-        """
-        return explain_replica(
-            replica, self._settings.services, self._book, self._ejections, began_s=self._began_s, now=now
         )
 
 

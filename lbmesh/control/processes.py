@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lbmesh.failover.words import Back, Gone, GoneRule, PairKey, Partner
+from lbmesh.model.address import Address
+
 MESSAGE_BYTES_MAX = 64 * 1024
 """One control message; the kernel's default socket buffer holds three of them."""
 
@@ -27,7 +30,8 @@ class AgentOptions:
     """What the agent is started with. Descriptors are inherited; None where the settings have no such socket.
 
     `settings_fd` holds the settings in force (see `config.handover`); `config_file` is for a reload only.
-    `generation` rises with each agent of one sentinel, `boot_epoch` with each start of the node.
+    `generation` rises with each agent of one sentinel, `boot_epoch` with each start of the node. `heartbeat_port`,
+    `heartbeat_session` (16 bytes in hex): where, and as whom, the sentinel exchanges heartbeats.
     """
 
     config_file: Path
@@ -38,6 +42,8 @@ class AgentOptions:
     boot_epoch: int
     admin_fd: int | None = None
     gossip_fd: int | None = None
+    heartbeat_port: int | None = None
+    heartbeat_session: str = ""
     log_level: str = "info"
 
 
@@ -122,7 +128,37 @@ class Drained:
     """From a forwarder: nothing is in flight any more, or its time is up."""
 
 
-ControlMessage = AgentLink | ForwarderLink | Drain | Reload | Leave | Ready | Reloaded | Left | Drained
+@dataclass(frozen=True, slots=True)
+class Partners:
+    """From the agent: with whom to exchange heartbeats from now on. `name`: this node's."""
+
+    name: str
+    table: tuple[Partner, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatFigures:
+    """To the agent: the heartbeat's counters since the sentinel started, by name."""
+
+    counters: dict[str, int]
+
+
+ControlMessage = (
+    AgentLink
+    | ForwarderLink
+    | Drain
+    | Reload
+    | Leave
+    | Ready
+    | Reloaded
+    | Left
+    | Drained
+    | Partners
+    | Gone
+    | Back
+    | HeartbeatFigures
+)
+"""`Gone` and `Back` go to the agent: what the sentinel finds about partners."""
 
 _KINDS: dict[str, type[ControlMessage]] = {
     "agent_link": AgentLink,
@@ -134,6 +170,10 @@ _KINDS: dict[str, type[ControlMessage]] = {
     "reloaded": Reloaded,
     "left": Left,
     "drained": Drained,
+    "partners": Partners,
+    "gone": Gone,
+    "back": Back,
+    "heartbeat_figures": HeartbeatFigures,
 }
 _NAMES = {message_type: kind for kind, message_type in _KINDS.items()}
 
@@ -154,9 +194,24 @@ def decode_control(packet: bytes) -> ControlMessage:
         message_type = _KINDS[fields.pop("kind")]
         if message_type is Reloaded:
             fields["errors"] = tuple(fields["errors"])
+        elif message_type is Partners:
+            fields["table"] = tuple(map(_partner, fields["table"]))
+        elif message_type is Gone:
+            fields["rule"] = GoneRule(fields["rule"])
         return message_type(**fields)
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"a malformed control message: {error!r}") from error
+
+
+def _partner(fields: dict[str, Any]) -> Partner:
+    front = fields.pop("front")
+    return Partner(
+        address=Address(**fields.pop("address")),
+        keys=tuple(PairKey(**key) for key in fields.pop("keys")),
+        judges=tuple(fields.pop("judges")),
+        front=Address(**front) if front else None,
+        **fields,
+    )
 
 
 def _bounded(errors: tuple[str, ...]) -> tuple[str, ...]:

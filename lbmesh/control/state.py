@@ -1,7 +1,7 @@
 """What a node believes, for whoever asks: the shapes behind /v1/state, /readyz and the metrics."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lbmesh.control.inputs import Event
 from lbmesh.control.link import Telemetry
@@ -63,6 +63,26 @@ class ReplicaState:
 
 
 @dataclass(frozen=True, slots=True)
+class GoneState:
+    """A partner that the sentinel takes for gone, since when, and why. Membership may not have noticed yet."""
+
+    since_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatState:
+    """The fast heartbeat. `partners`: with whom it is exchanged; `judged`: those of them whose backup this node is;
+    `gone`: those of these that are, by name. `counters`: the sentinel's, by name.
+    """
+
+    partners: tuple[str, ...] = ()
+    judged: tuple[str, ...] = ()
+    gone: Mapping[str, GoneState] = field(default_factory=dict)
+    counters: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class NodeState:
     """A node's picture without its replicas, which are too many for one answer; see `Plane.replica_states`.
 
@@ -83,3 +103,4 @@ class NodeState:
     gossip: Mapping[str, int]
     local_shares: tuple[tuple[str, float], ...]
     notices: tuple[Event, ...] = ()
+    heartbeat: HeartbeatState = HeartbeatState()

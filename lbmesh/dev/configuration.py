@@ -16,6 +16,7 @@ drain_timeout = "2s"
 
 [gossip]
 bind = "{gossip}"
+heartbeat_bind = "{gossip_host}:0"
 seeds = [{seeds}]
 key_file = {key_file}
 
@@ -50,6 +51,7 @@ def balancer_config(balancer: Balancer, world: World, directory: Path) -> str:
         zone=balancer.zone,
         state_dir=_text(directory / f"{balancer.name}.state"),
         gossip=balancer.gossip,
+        gossip_host=balancer.gossip.host,
         seeds=", ".join(f'"{one.gossip}"' for one in others),
         key_file=_text(directory / KEY_FILE),
         listen=balancer.address,

@@ -217,7 +217,7 @@ class Heartbeats:
                     peer.gone = None
             elif peer.hangs and peer.is_fresh(now):
                 assert peer.said is not None
-                reason = f"it says that all {peer.said.forwarders} forwarders hang"
+                reason = f"it says that its forwarders hang: {peer.said.hung} of {peer.said.forwarders}"
                 self._find_gone(now, peer, Gone(peer.partner.name, GoneRule.HUNG, reason), output)
             elif not is_cut_off:
                 self._judge_silence(now, peer, weighed.get(peer.session), output)

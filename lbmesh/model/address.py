@@ -41,6 +41,11 @@ def is_ip_literal(host: str) -> bool:
     return True
 
 
+def is_unspecified(host: str) -> bool:
+    """True for 0.0.0.0 and "::", where a socket listens on all of the machine's addresses."""
+    return is_ip_literal(host) and ipaddress.ip_address(host).is_unspecified
+
+
 def is_name(host: str) -> bool:
     """True when `host` could be a DNS name; digits and dots alone are a mistyped IPv4 address."""
     return _NAME.match(host) is not None and not host.replace(".", "").isdigit()

@@ -162,6 +162,7 @@ def _mesh(state: NodeState) -> Iterator[bytes]:
             for each in MemberState
         ),
     )
+    yield from _heartbeat(state)
     rejected = [
         ({"reason": name.removeprefix("rejected_")}, count)
         for name, count in sorted(state.gossip.items())
@@ -181,6 +182,42 @@ def _mesh(state: NodeState) -> Iterator[bytes]:
                 if f"{unit}_{direction}" in state.gossip
             ],
         )
+
+
+def _heartbeat(state: NodeState) -> Iterator[bytes]:
+    heartbeat = state.heartbeat
+    yield from family(
+        "lbmesh_partner_gone",
+        "gauge",
+        "Whether the fast heartbeat takes a balancer that this node backs for gone.",
+        [({"member": name}, float(name in heartbeat.gone)) for name in heartbeat.judged],
+    )
+    yield from family(
+        "lbmesh_heartbeats_total",
+        "counter",
+        "Datagrams of the fast heartbeat by direction.",
+        [
+            ({"direction": direction}, heartbeat.counters[f"datagrams_{direction}"])
+            for direction in ("in", "out")
+            if f"datagrams_{direction}" in heartbeat.counters
+        ],
+    )
+    yield from family(
+        "lbmesh_heartbeats_rejected_total",
+        "counter",
+        "Datagrams at the heartbeat's port that changed nothing, by reason.",
+        [
+            ({"reason": name.removeprefix("rejected_")}, count)
+            for name, count in sorted(heartbeat.counters.items())
+            if name.startswith("rejected_")
+        ],
+    )
+    yield from family(
+        "lbmesh_partners_gone_total",
+        "counter",
+        "How often the fast heartbeat took a balancer for gone.",
+        [({}, heartbeat.counters["gone"])] if "gone" in heartbeat.counters else [],
+    )
 
 
 def _agent(state: NodeState, figures: AgentFigures) -> Iterator[bytes]:

@@ -35,6 +35,8 @@ def agent_command(options: AgentOptions) -> list[str]:
         command += ["--admin-fd", str(options.admin_fd)]
     if options.gossip_fd is not None:
         command += ["--gossip-fd", str(options.gossip_fd)]
+    if options.heartbeat_port is not None:
+        command += ["--heartbeat-port", str(options.heartbeat_port), "--heartbeat-session", options.heartbeat_session]
     return command
 
 

@@ -9,6 +9,27 @@ LISTEN_BACKLOG = 4096
 GOSSIP_RECEIVE_BYTES = 4 * 1024 * 1024
 """Datagrams that wait while the agent is busy or restarting. The kernel grants up to net.core.rmem_max."""
 
+HEARTBEAT_RECEIVE_BYTES = 1024 * 1024
+"""Heartbeats that wait while the sentinel stands still: 300 a second, a kilobyte each in the kernel's books."""
+
+HEARTBEATS_PER_ROUND = 256
+"""Received in one go, some 10 µs each. With more waiting, the next round goes on, and nobody is judged before."""
+
+HEARTBEAT_FIGURES_S = 1.0
+"""How often the agent gets the heartbeat's counters."""
+
+REJECTIONS_LOGGED_S = 60.0
+"""Between two log lines about datagrams at the heartbeat's port that changed nothing."""
+
+PROBES_MAX = 8
+"""Fronts asked at one time; there are fewer partners."""
+
+REALTIME_PRIORITY = 1
+"""The lowest: above every ordinary process, below whatever an operator deems more urgent."""
+
+NICE = -5
+"""Where real-time scheduling is refused."""
+
 CONTROL_SEND_BYTES = 256 * 1024
 """Control messages that wait for a child. One that lets them pile up further is hung, and is killed."""
 

@@ -12,6 +12,7 @@ from lbmesh.sentinel.decisions import ExitCode
 from lbmesh.sentinel.log import LogWriter
 from lbmesh.sentinel.node import Node, Plan
 from lbmesh.sentinel.notify import ServiceManager, without_manager
+from lbmesh.sentinel.priority import raise_priority
 from lbmesh.sentinel.sockets import NodeSockets, describe, inherited_sockets, open_sockets
 
 _EPOCH_ALONE = 1
@@ -39,6 +40,7 @@ def run(
         return ExitCode.CANNOT_START
     _say_where(settings, sockets, boot_epoch, log)
     manager = ServiceManager(environment, os.getpid())
+    log.info("the sentinel's scheduling", policy=raise_priority())
     plan = Plan(settings, config_file, boot_epoch, commands, without_manager(environment))
     try:
         return Node(plan, sockets, manager, log).run()
@@ -61,7 +63,7 @@ def _boot_epoch(settings: Settings, log: LogWriter) -> int | None:
 def _say_where(settings: Settings, sockets: NodeSockets, boot_epoch: int, log: LogWriter) -> None:
     for address in sockets.unmatched:
         log.warning(
-            "closed an inherited socket that no listener, admin or gossip address matches",
+            "closed an inherited socket that no listener, admin, gossip or heartbeat address matches",
             address=address,
             hint="write the same address and port in the configuration and in the socket unit",
         )
@@ -74,4 +76,5 @@ def _say_where(settings: Settings, sockets: NodeSockets, boot_epoch: int, log: L
         listeners=[describe(listener) for listener in sockets.listeners],
         admin=describe(sockets.admin) if sockets.admin else "",
         gossip=describe(sockets.gossip) if sockets.gossip else "",
+        heartbeat=describe(sockets.heartbeat) if sockets.heartbeat else "",
     )

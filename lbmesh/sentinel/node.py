@@ -21,9 +21,13 @@ from lbmesh.control.processes import (
     ControlMessage,
     ForwarderLink,
     ForwarderOptions,
+    Partners,
     Reloaded,
     tick_slot,
 )
+from lbmesh.failover.datagram import SESSION_BYTES
+from lbmesh.failover.pulse import Pulse
+from lbmesh.failover.words import Vitals
 from lbmesh.observe.ticks import TickBoard
 from lbmesh.sentinel.commands import ChildCommands
 from lbmesh.sentinel.decisions import (
@@ -39,12 +43,13 @@ from lbmesh.sentinel.decisions import (
     Start,
     child_name,
 )
+from lbmesh.sentinel.heartbeat import HeartbeatShell
 from lbmesh.sentinel.limits import PERIOD_S
 from lbmesh.sentinel.log import LogWriter
 from lbmesh.sentinel.notify import ServiceManager
 from lbmesh.sentinel.process import ChildProcess
 from lbmesh.sentinel.sockets import NodeSockets
-from lbmesh.sentinel.supervisor import Supervisor
+from lbmesh.sentinel.supervisor import Phase, Supervisor
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
@@ -77,35 +82,69 @@ class Node:
         self._selector = selectors.DefaultSelector()
         self._supervisor = Supervisor(plan.settings.workers, plan.settings.node.drain_timeout_s, time.monotonic())
         self._fed_s = time.monotonic()
+        self._look_s = time.monotonic()
+        self._pulse = Pulse(plan.settings.workers)
+        self._heartbeat = self._make_heartbeat()
         self._exit_code: int | None = None
+
+    def _make_heartbeat(self) -> HeartbeatShell | None:
+        if self._sockets.heartbeat is None:
+            return None
+        return HeartbeatShell(
+            self._sockets.heartbeat,
+            os.urandom(SESSION_BYTES),
+            self._selector,
+            tell_agent=lambda message: self._send(AGENT_SLOT, message),
+            vitals=self._vitals,
+            log=self._log,
+        )
+
+    def _vitals(self, now_s: float) -> Vitals:
+        return self._pulse.take(
+            now_s,
+            self._ticks.age_s(AGENT_SLOT),
+            [self._ticks.age_s(tick_slot(worker)) for worker in range(self._plan.settings.workers)],
+            leaving=self._supervisor.phase is not Phase.RUNNING,
+            draining=self._supervisor.phase is Phase.DRAINING,
+        )
 
     def run(self) -> int:
         """Run until told to end by a signal; the exit code."""
         wakeup, waker = socket.socketpair()
-        self._selector.register(wakeup, selectors.EVENT_READ)
+        self._selector.register(wakeup, selectors.EVENT_READ, lambda: self._take_signals(wakeup.recv(4096)))
         try:
             with _signals_wake(waker):
                 while self._exit_code is None:
-                    self._go_round(wakeup)
+                    self._go_round()
             return self._exit_code
         finally:
             self._close()
             wakeup.close()
             waker.close()
 
-    def _go_round(self, wakeup: socket.socket) -> None:
-        timeout_s = 0.0 if self._perform() else PERIOD_S
-        for key, _ in self._selector.select(timeout_s):
-            if key.fileobj is wakeup:
-                self._take_signals(wakeup.recv(4096))
-            else:
-                self._receive(key.data)
-        self._reap()
+    def _go_round(self) -> None:
+        """Heartbeats come every few milliseconds; children are looked at when there is something, else periodically."""
+        if self._perform():
+            self._look_s = 0.0
+        due_s = self._look_s
+        if self._heartbeat is not None:
+            due_s = min(due_s, self._heartbeat.next_deadline())
+        for key, _ in self._selector.select(max(0.0, due_s - time.monotonic())):
+            key.data()
+        if self._heartbeat is not None:
+            self._heartbeat.step()
         now_s = time.monotonic()
+        if now_s >= self._look_s:
+            self._look_s = now_s + PERIOD_S
+            self._look_after_children(now_s)
+
+    def _look_after_children(self, now_s: float) -> None:
+        self._reap()
         self._supervisor.tick(now_s, {slot: self._ticks.age_s(slot) for slot in self._children})
         self._feed_watchdog(now_s)
 
     def _take_signals(self, numbers: bytes) -> None:
+        self._look_s = 0.0
         for number in numbers:
             if number == signal.SIGHUP:
                 self._supervisor.reload(time.monotonic())
@@ -113,11 +152,16 @@ class Node:
                 self._supervisor.terminate(number, time.monotonic())
 
     def _receive(self, slot: int) -> None:
+        self._look_s = 0.0
         child = self._children[slot]
         channel = child.channel
         try:
             for message, descriptors in child.receive():
                 self._keep(message, descriptors)
+                if isinstance(message, Partners):
+                    if self._heartbeat is not None:
+                        self._heartbeat.set_partners(message)
+                    continue
                 self._supervisor.received(slot, message, time.monotonic())
         except ValueError as error:
             self._log.error(
@@ -202,7 +246,7 @@ class Node:
             return
         self._children[slot] = child
         if child.channel is not None:
-            self._selector.register(child.channel, selectors.EVENT_READ, slot)
+            self._selector.register(child.channel, selectors.EVENT_READ, lambda: self._receive(slot))
         self._supervisor.started(slot, child.pid, time.monotonic())
 
     def _agent(self, generation: int) -> _Launch:
@@ -218,6 +262,8 @@ class Node:
                 boot_epoch=self._plan.boot_epoch,
                 admin_fd=admin.fileno() if admin else None,
                 gossip_fd=gossip.fileno() if gossip else None,
+                heartbeat_port=self._heartbeat.port if self._heartbeat else None,
+                heartbeat_session=self._heartbeat.session.hex() if self._heartbeat else "",
                 log_level=self._plan.settings.log.level,
             )
         ), descriptors
@@ -259,7 +305,9 @@ class Node:
         for slot, child in self._children.items():
             child.kill()
             self._close_channel(slot)
-        for one in (*self._sockets.listeners, self._sockets.admin, self._sockets.gossip):
+        if self._heartbeat is not None:
+            self._heartbeat.close()
+        for one in (*self._sockets.listeners, self._sockets.admin, self._sockets.gossip, self._sockets.heartbeat):
             if one is not None:
                 one.close()
         self._selector.close()

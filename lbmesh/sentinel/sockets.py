@@ -12,7 +12,7 @@ from enum import Enum
 
 from lbmesh.config.settings import Settings
 from lbmesh.model.address import Address
-from lbmesh.sentinel.limits import GOSSIP_RECEIVE_BYTES, LISTEN_BACKLOG
+from lbmesh.sentinel.limits import GOSSIP_RECEIVE_BYTES, HEARTBEAT_RECEIVE_BYTES, LISTEN_BACKLOG
 
 _FIRST_INHERITED = 3
 """SD_LISTEN_FDS_START of sd_listen_fds(3)."""
@@ -26,11 +26,12 @@ class Purpose(Enum):
     LISTENER = "listener"
     ADMIN = "admin"
     GOSSIP = "gossip"
+    HEARTBEAT = "heartbeat"
 
     @property
     def type(self) -> socket.SocketKind:
-        """TCP, or UDP for gossip."""
-        return socket.SOCK_DGRAM if self is Purpose.GOSSIP else socket.SOCK_STREAM
+        """TCP, or UDP for gossip and the heartbeat."""
+        return socket.SOCK_DGRAM if self in (Purpose.GOSSIP, Purpose.HEARTBEAT) else socket.SOCK_STREAM
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class NodeSockets:
     listeners: tuple[socket.socket, ...]
     admin: socket.socket | None
     gossip: socket.socket | None
+    heartbeat: socket.socket | None
     unmatched: tuple[str, ...]
 
 
@@ -79,12 +81,13 @@ def open_sockets(settings: Settings, inherited: list[socket.socket]) -> NodeSock
     listeners = [take(Purpose.LISTENER, listener.bind) for listener in settings.listeners]
     admin = take(Purpose.ADMIN, settings.admin.bind) if settings.admin else None
     gossip = take(Purpose.GOSSIP, settings.gossip.bind) if settings.gossip else None
+    heartbeat = take(Purpose.HEARTBEAT, settings.gossip.heartbeat_bind) if settings.gossip else None
     unmatched = tuple(describe(one) for one in spare)
     for one in spare + (opened if problems else []):
         one.close()
     if problems:
         return tuple(problems)
-    return NodeSockets(tuple(one for one in listeners if one is not None), admin, gossip, unmatched)
+    return NodeSockets(tuple(one for one in listeners if one is not None), admin, gossip, heartbeat, unmatched)
 
 
 def describe(one: socket.socket) -> str:
@@ -123,8 +126,9 @@ def _bind(purpose: Purpose, address: Address) -> socket.socket:
         if family == socket.AF_INET6:
             # "[::]:80" beside "0.0.0.0:80" must work, and must not depend on the machine's bindv6only.
             one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if purpose is Purpose.GOSSIP:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, GOSSIP_RECEIVE_BYTES)
+        if purpose.type is socket.SOCK_DGRAM:
+            received = GOSSIP_RECEIVE_BYTES if purpose is Purpose.GOSSIP else HEARTBEAT_RECEIVE_BYTES
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, received)
         else:
             # Connections of the node that ran here before may still be in TIME_WAIT.
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -154,7 +158,7 @@ def _explain(purpose: Purpose, address: Address, error: OSError) -> str:
         return what + f'"{address.host}" cannot be resolved ({error.strerror}): write an IP address'
     match error.errno:
         case errno.EADDRINUSE:
-            flag = "u" if purpose is Purpose.GOSSIP else "t"
+            flag = "u" if purpose.type is socket.SOCK_DGRAM else "t"
             return what + (
                 "the port is in use. See by what with "
                 f'"ss -{flag}lnp sport = :{address.port}", end that, or choose another port'

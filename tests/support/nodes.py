@@ -84,6 +84,7 @@ class Node:
         gossip = f"""
 [gossip]
 bind = "{self.gossip_address}"
+heartbeat_bind = "127.0.0.1:0"
 seeds = [{seeds}]
 key_file = "{self.directory}/gossip.key"
 """

@@ -112,7 +112,8 @@ gossips = st.builds(
     seeds=st.lists(seeds, max_size=2).map(tuple),
     key_file=st.just(KEY_FILE),
     keys=st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=2).map(tuple),
-)
+    heartbeat_bind=ip_addresses,
+).filter(lambda gossip: gossip.bind != gossip.heartbeat_bind)
 admins = st.builds(
     AdminSettings,
     bind=ip_addresses,
@@ -179,7 +180,9 @@ def render(settings: Settings) -> str:
     ]
     if settings.gossip:
         gossip = settings.gossip
-        chosen = {"seeds": list(gossip.seeds)} if gossip.seeds else {}
+        chosen: dict[str, object] = {"heartbeat_bind": gossip.heartbeat_bind}
+        if gossip.seeds:
+            chosen["seeds"] = list(gossip.seeds)
         tables.append(
             _table("[gossip]", bind=gossip.bind, advertise=gossip.advertise, key_file=gossip.key_file, **chosen)
         )

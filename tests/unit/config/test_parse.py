@@ -61,6 +61,7 @@ def test_every_value_reaches_the_settings() -> None:
         (Address("a.b", 3),),
         Path("/gossip.key"),
         (bytes.fromhex(KEY),),
+        Address("0.0.0.0", 2),
     )
     assert parsed.admin is not None
     assert parsed.admin.bind == Address("::1", 4)

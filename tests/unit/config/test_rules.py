@@ -71,6 +71,8 @@ RULES = [
     ("[admin]", "[log]\nlevle = 1\n[admin]", "18: log.levle: unknown key; write level"),
     ("[admin]", "[forwarder]\nworker = 1\n[admin]", "18: forwarder.worker: unknown key; write workers"),
     ("[admin]", f"{ROUTE}path = 1\n[admin]", "19: route #1: path: unknown key; write paths"),
+    ('bind = "10.0.1.10:7946"', 'bind = "10.0.1.10:7946"\nheartbeat_bind = "10.0.1.10:7946"',
+     "5: gossip.heartbeat_bind: 10.0.1.10:7946 is the gossip's own address; write another port"),
     ("[[listener]]", "[[listener]]\ntls = { cert = 1 }", f"7: listener #1: tls: {NOT_YET}"),
     ("[admin]", "[[front]]\n[admin]", f"17: front: {NOT_YET}"),
     ("[admin]", "[failover]\n[admin]", f"17: failover: {NOT_YET}"),

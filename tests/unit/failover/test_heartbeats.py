@@ -139,7 +139,7 @@ def test_one_whose_forwarders_all_hang_is_gone_and_one_whose_agent_hangs_is_not(
     world.nodes["lb-a"].vitals = replace(HEALTHY, forwarder_age_s=HUNG_FORWARDER_S, hung=2)
     world.run(0.1)
     assert [word for _, _, word in world.words(Gone)] == [
-        Gone("lb-a", GoneRule.HUNG, "it says that all 2 forwarders hang")
+        Gone("lb-a", GoneRule.HUNG, "it says that its forwarders hang: 2 of 2")
     ] * 2
     world.nodes["lb-a"].vitals = HEALTHY
     world.run(0.1)

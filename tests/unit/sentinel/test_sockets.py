@@ -15,7 +15,12 @@ from lbmesh.sentinel.sockets import NodeSockets, inherited_sockets, open_sockets
 ANY = Address("127.0.0.1", 0)
 
 
-def settings(*listeners: Address, admin: Address | None = None, gossip: Address | None = None) -> Settings:
+def settings(
+    *listeners: Address,
+    admin: Address | None = None,
+    gossip: Address | None = None,
+    heartbeat: Address = ANY,
+) -> Settings:
     return Settings(
         node=NodeSettings("node-1", "zone-a", Path("state")),
         listeners=tuple(ListenerSettings(listener) for listener in listeners),
@@ -23,7 +28,7 @@ def settings(*listeners: Address, admin: Address | None = None, gossip: Address 
         routes=(),
         workers=1,
         admin=AdminSettings(admin) if admin else None,
-        gossip=GossipSettings(gossip, gossip, (), Path("key"), (b"k" * 32,)) if gossip else None,
+        gossip=GossipSettings(gossip, gossip, (), Path("key"), (b"k" * 32,), heartbeat) if gossip else None,
     )
 
 
@@ -34,7 +39,7 @@ def opened(settings: Settings, *inherited: socket.socket) -> Iterator[NodeSocket
     try:
         yield sockets
     finally:
-        for one in (*sockets.listeners, sockets.admin, sockets.gossip):
+        for one in (*sockets.listeners, sockets.admin, sockets.gossip, sockets.heartbeat):
             if one is not None:
                 one.close()
 
@@ -62,7 +67,7 @@ needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="needs IPv6 on loopback")
 
 def test_all_sockets_are_bound_not_inheritable_and_never_block() -> None:
     with opened(settings(ANY, ANY, admin=ANY, gossip=ANY)) as sockets:
-        everyone = (*sockets.listeners, sockets.admin, sockets.gossip)
+        everyone = (*sockets.listeners, sockets.admin, sockets.gossip, sockets.heartbeat)
         for one in everyone:
             assert one is not None
             assert not one.getblocking()
@@ -71,8 +76,9 @@ def test_all_sockets_are_bound_not_inheritable_and_never_block() -> None:
         for listening in everyone[:3]:
             assert listening is not None
             assert listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-        assert sockets.gossip is not None
-        assert sockets.gossip.type == socket.SOCK_DGRAM
+        for one in everyone[3:]:
+            assert one is not None
+            assert one.type == socket.SOCK_DGRAM
 
 
 def test_every_problem_is_found_at_once_and_nothing_stays_open() -> None:

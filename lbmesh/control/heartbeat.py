@@ -1,0 +1,124 @@
+"""The fast heartbeat as the plane sees it: who the sentinel's partners are, and what it finds about them.
+
+Each node tells by a gossip row where its sentinel is reached: `heartbeat` → {"port", "session" (hex), "front"}.
+Until fronts can be configured, each node stands for one: its first listener.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from lbmesh.config.settings import Settings
+from lbmesh.control.inputs import Event, EventKind
+from lbmesh.control.state import GoneState, HeartbeatState
+from lbmesh.failover.datagram import SESSION_BYTES
+from lbmesh.failover.table import RingKey, Station, partner_table
+from lbmesh.failover.words import Back, Gone, Partner
+from lbmesh.gossip.identity import key_id
+from lbmesh.model.address import Address, is_unspecified, parse_address
+from lbmesh.model.member import Member
+
+STATION_KEY = "heartbeat"
+
+GATHER_S = 0.05
+"""Several changes within this time make one table."""
+
+FIRST_GATHER_S = 2.0
+"""A new agent beside a sentinel that has partners first hears who lives: a table of nobody would end them all."""
+
+
+class Heartbeat:
+    """What an agent knows of its sentinel's heartbeat. `due_s`: when `table` is to be asked for next."""
+
+    def __init__(self, own: Station, keys: Sequence[bytes], *, generation: int, now: float) -> None:
+        self.own = own
+        self.counters: dict[str, int] = {}
+        self.due_s = now + (FIRST_GATHER_S if generation > 1 else 0.0)
+        self._earliest_s = self.due_s
+        self._ring = _ring(keys)
+        self._table: tuple[Partner, ...] | None = None
+        self._gone: dict[str, GoneState] = {}
+
+    def unsettle(self, now: float) -> None:
+        """Somebody came or went, or says something new of its heartbeat."""
+        self.due_s = min(self.due_s, max(now + GATHER_S, self._earliest_s))
+
+    def use_keys(self, keys: Sequence[bytes], now: float) -> None:
+        """The ring holds these keys now; the first is primary."""
+        self._ring = _ring(keys)
+        self.unsettle(now)
+
+    def table(self, peers: Collection[Station]) -> tuple[Partner, ...] | None:
+        """The table of partners; None when it stands as it is."""
+        self.due_s = float("inf")
+        table = partner_table(self.own, peers, self._ring)
+        names = {partner.name for partner in table}
+        self._gone = {name: gone for name, gone in self._gone.items() if name in names}
+        if table == self._table:
+            return None
+        self._table = table
+        return table
+
+    @property
+    def newest(self) -> tuple[Partner, ...]:
+        """The table that stands."""
+        return self._table or ()
+
+    def take(self, word: Gone | Back, now: float) -> Event | None:
+        """What the sentinel finds; an event when it is news."""
+        match word:
+            case Gone(name=name, reason=reason, for_s=for_s):
+                known = self._gone.get(name)
+                self._gone[name] = GoneState(now - for_s, reason)
+                return None if known else Event(EventKind.PARTNER, name, "gone", reason, is_trouble=True)
+            case Back(name=name, reason=reason):
+                known = self._gone.pop(name, None)
+                return Event(EventKind.PARTNER, name, "back", reason) if known else None
+
+    def state(self) -> HeartbeatState:
+        """For whoever asks."""
+        watched = [partner for partner in self.newest if partner.watched]
+        return HeartbeatState(
+            partners=tuple(partner.name for partner in watched),
+            judged=tuple(partner.name for partner in watched if partner.judges),
+            gone=dict(self._gone),
+            counters=self.counters,
+        )
+
+
+def own_station(settings: Settings, port: int, session: bytes) -> Station | None:
+    """This node's; None for a node alone."""
+    if settings.gossip is None:
+        return None
+    host, listener = settings.gossip.advertise.host, settings.listeners[0].bind
+    front = Address(host, listener.port) if is_unspecified(listener.host) else listener
+    return Station(settings.node.name, settings.node.zone, Address(host, port), session, front)
+
+
+def station_value(station: Station) -> bytes:
+    """The row's value."""
+    fields = {"port": station.address.port, "session": station.session.hex(), "front": str(station.front)}
+    return json.dumps(fields, separators=(",", ":")).encode()
+
+
+def parse_station(member: Member, key: str, value: bytes) -> Station | None:
+    """A peer's; None when the row is another one, or malformed: a hostile peer may have written it."""
+    if key != STATION_KEY:
+        return None
+    try:
+        fields: Any = json.loads(value)
+        address = parse_address(f"{_bracketed(member.address.host)}:{fields['port']:d}")
+        session, front = bytes.fromhex(fields["session"]), parse_address(fields["front"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    if len(session) != SESSION_BYTES or not front.is_literal:
+        return None
+    return Station(member.name, member.zone, address, session, front)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _ring(keys: Sequence[bytes]) -> tuple[RingKey, ...]:
+    return tuple(RingKey(key_id(key), key) for key in keys)

@@ -1,0 +1,89 @@
+"""Asking a front over HTTP whether anybody answers, without ever waiting: a step for each event of its socket."""
+
+import errno
+import os
+import selectors
+import socket
+import time
+from collections.abc import Callable
+
+from lbmesh.failover.words import Probe
+from lbmesh.model.address import Address
+from lbmesh.sentinel.limits import PROBES_MAX
+
+_FAMILIES = {False: socket.AF_INET, True: socket.AF_INET6}
+
+
+class FrontProbes:
+    """The probes under way, on the sentinel's selector. `on_end` gets the number, whether anybody answered, and how."""
+
+    def __init__(self, selector: selectors.BaseSelector, on_end: Callable[[int, bool, str], None]) -> None:
+        self._selector = selector
+        self._on_end = on_end
+        self._open: dict[int, tuple[socket.socket, float]] = {}
+
+    def start(self, probe: Probe) -> None:
+        """Connect. Any HTTP answer, an error's too, means that the front lives."""
+        if len(self._open) >= PROBES_MAX:
+            self._on_end(probe.number, True, "was not asked: too many are")
+            return
+        one = socket.socket(_FAMILIES[":" in probe.front.host], socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        self._open[probe.number] = (one, time.monotonic() + probe.timeout_s)
+        failed = one.connect_ex((probe.front.host, probe.front.port))
+        if failed not in (0, errno.EINPROGRESS):
+            self._end(probe.number, False, _why(failed))
+            return
+        self._selector.register(one, selectors.EVENT_WRITE, lambda: self._connected(probe.number, probe.front))
+
+    def expire(self, now_s: float) -> None:
+        """End those whose time is up."""
+        for number in [number for number, (_, until_s) in self._open.items() if now_s >= until_s]:
+            self._end(number, False, "does not answer")
+
+    def next_deadline(self) -> float:
+        """When the next one's time is up; infinite when none is under way."""
+        return min((until_s for _, until_s in self._open.values()), default=float("inf"))
+
+    def close(self) -> None:
+        """Give up all."""
+        for one, _ in self._open.values():
+            one.close()
+        self._open.clear()
+
+    def _connected(self, number: int, front: Address) -> None:
+        one, _ = self._open[number]
+        failed = one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if failed:
+            self._end(number, False, _why(failed))
+            return
+        try:
+            one.send(f"HEAD / HTTP/1.1\r\nHost: {front}\r\nConnection: close\r\n\r\n".encode())
+        except OSError as error:
+            self._end(number, False, _why(error.errno or 0))
+            return
+        self._selector.modify(one, selectors.EVENT_READ, lambda: self._answered(number))
+
+    def _answered(self, number: int) -> None:
+        one, _ = self._open[number]
+        try:
+            answer = one.recv(16)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._end(number, False, _why(error.errno or 0))
+            return
+        alive = answer.startswith(b"HTTP/1.")
+        self._end(number, alive, "answers" if alive else "closes the connection" if not answer else "speaks no HTTP")
+
+    def _end(self, number: int, alive: bool, how: str) -> None:
+        one, _ = self._open.pop(number)
+        if one in self._selector.get_map():
+            self._selector.unregister(one)
+        one.close()
+        self._on_end(number, alive, how)
+
+
+def _why(number: int) -> str:
+    return (
+        "refuses connections" if number == errno.ECONNREFUSED else f"cannot be reached: {os.strerror(number).lower()}"
+    )
