@@ -4,17 +4,30 @@ import struct
 from dataclasses import dataclass
 from typing import assert_never
 
-from lbmesh.gossip.identity import Incarnation
+from lbmesh.gossip.identity import KEY_BYTES, Incarnation
 from lbmesh.gossip.limits import (
     DIGEST_ENTRIES_MAX,
     HOST_BYTES_MAX,
     KEY_BYTES_MAX,
+    KEYS_MAX,
     NAME_BYTES_MAX,
     PUBLIC_KEY_BYTES,
     VALUE_BYTES_MAX,
     ZONE_BYTES_MAX,
 )
-from lbmesh.gossip.messages import Conflict, Digest, DigestEntry, Message, Ping, Pong, Rows, WireRow
+from lbmesh.gossip.messages import (
+    Conflict,
+    Digest,
+    DigestEntry,
+    GivenKey,
+    KeyGift,
+    Message,
+    Ping,
+    Pong,
+    Rows,
+    WireRow,
+)
+from lbmesh.gossip.ring import Stamp
 from lbmesh.model.address import Address, is_ip_literal
 
 _FRAME = struct.Struct(">BH")
@@ -26,7 +39,8 @@ _ENTRY = struct.Struct(">QIIII")
 _MEMBER = struct.Struct(">BH")
 _EDGE = struct.Struct(">QB")
 _PORT = struct.Struct(">H")
-_KIND_PING, _KIND_PONG, _KIND_ROWS, _KIND_DIGEST, _KIND_CONFLICT = 1, 2, 3, 4, 5
+_GIVEN_KEY = struct.Struct(f">IQ{KEY_BYTES}s")
+_KIND_PING, _KIND_PONG, _KIND_ROWS, _KIND_DIGEST, _KIND_CONFLICT, _KIND_KEYS = 1, 2, 3, 4, 5, 6
 _TOMBSTONE = 0xFFFF
 ROWS_FRAME_BYTES = _FRAME.size + _ROWS.size + 1
 """What a Rows message costs beyond its owner's name and its rows."""
@@ -52,6 +66,9 @@ def encode(message: Message) -> bytes:
             return _frame(_KIND_DIGEST, head + b"".join(map(_encode_entry, entries)))
         case Conflict(address):
             return _frame(_KIND_CONFLICT, _PORT.pack(address.port) + _text(address.host))
+        case KeyGift(keys):
+            given = (_GIVEN_KEY.pack(one.stamp.counter, one.stamp.author, one.key) for one in keys)
+            return _frame(_KIND_KEYS, bytes((len(keys),)) + b"".join(given))
         case _:
             assert_never(message)
 
@@ -157,6 +174,8 @@ def _decode_body(kind: int, body: _Reader) -> Message | None:
             return _decode_digest(body)
         case 5:
             return _decode_conflict(body)
+        case 6:
+            return _decode_keys(body)
         case _:
             return None
 
@@ -202,6 +221,17 @@ def _decode_conflict(body: _Reader) -> Conflict:
     if not port or not is_ip_literal(host):
         raise ValueError("no address")
     return Conflict(Address(host, port))
+
+
+def _decode_keys(body: _Reader) -> KeyGift:
+    (count,) = body.take(1)
+    if count > KEYS_MAX:
+        raise ValueError("more keys than a ring holds")
+    given = []
+    for _ in range(count):
+        counter, author, key = _GIVEN_KEY.unpack(body.take(_GIVEN_KEY.size))
+        given.append(GivenKey(Stamp(counter, author), key))
+    return KeyGift(tuple(given))
 
 
 def _frame(kind: int, body: bytes) -> bytes:

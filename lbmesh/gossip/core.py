@@ -14,6 +14,8 @@ from lbmesh.gossip.explain import explain_member
 from lbmesh.gossip.identity import Identity, Incarnation, KeyRing, Rng, public_key_of
 from lbmesh.gossip.inbox import Inbox
 from lbmesh.gossip.intruders import Intruders
+from lbmesh.gossip.key_orders import KeyOrders, RingPicture, Said
+from lbmesh.gossip.keys import Keys
 from lbmesh.gossip.limits import KEY_BYTES_MAX, ROWS_PER_OWNER_MAX, VALUE_BYTES_MAX, GossipTiming
 from lbmesh.gossip.lookout import KeyFault, Lookout
 from lbmesh.gossip.members import GOODBYE, Members
@@ -24,7 +26,7 @@ from lbmesh.gossip.outbox import Outbox
 from lbmesh.gossip.picture import Picture
 from lbmesh.gossip.probing import Prober
 from lbmesh.gossip.proofs import Proofs
-from lbmesh.gossip.records import EDGES_KEY, MEMBER_KEY, Records, Row, is_internal
+from lbmesh.gossip.records import EDGES_KEY, KEYS_KEY, MEMBER_KEY, Records, Row, is_internal
 from lbmesh.gossip.seal import Opener, Rejection, Sealer, sealed_room
 from lbmesh.gossip.seeds import Seeds
 from lbmesh.gossip.sessions import Sessions
@@ -64,8 +66,11 @@ class Gossip:
         self._sync = Sync(self._records, sealed_room(identity.name), settings.push_rounds)
         self._notices = Notices(settings)
         sessions = Sessions()
-        self._opener = Opener(key_ring, sessions)
-        self._outbox = Outbox(Sealer(identity, key_ring), self._records, self._members, self._sync, settings, rng, now)
+        self._keys = Keys(key_ring, self._members, settings, rng, self._say_keys)
+        self._key_orders = KeyOrders(identity.name, self._keys, self._members)
+        self._opener = Opener(self._keys.ring, sessions)
+        sealer = Sealer(identity, self._keys.ring)
+        self._outbox = Outbox(sealer, self._keys, self._records, self._members, self._sync, settings, rng, now)
         self._picture = Picture(self._members, self._prober, self._records, settings, self._say_edges)
         self._lookout = Lookout(self._seeds, self._members, self._notices, settings)
         replies = ReplyBudget()
@@ -83,6 +88,7 @@ class Gossip:
         )
         self._inbox = Inbox(
             identity.session,
+            self._keys,
             self._records,
             self._members,
             self._prober,
@@ -98,6 +104,7 @@ class Gossip:
         )
         self._left = False
         self._stepped_s = now
+        self._keys.settle(now)  # Before the member's row, so that nobody learns of a member without its keys.
         self._write(now, MEMBER_KEY, self._member_row(left=False))
         self._promised_s = float("inf")
 
@@ -168,6 +175,36 @@ class Gossip:
             raise ValueError(f'row key "{key}" must not begin with "_"')
         self._write(now, key, None)
 
+    # The key ring.
+
+    def ring(self) -> RingPicture:
+        """Who holds which key, and whose primary key is which."""
+        return self._key_orders.picture()
+
+    def keys_held(self) -> tuple[bytes, ...]:
+        """Ids of the keys that open datagrams here, removed ones that somebody still needs among them."""
+        return tuple(self._keys.ring.held())
+
+    def install_key(self, key: bytes) -> Said:
+        """Have all members take this key in."""
+        return self._key_orders.install(key)
+
+    def use_key(self, identifier: str) -> Said:
+        """Have all members seal under the key with this id, as soon as all hold it."""
+        return self._key_orders.use(identifier)
+
+    def remove_key(self, identifier: str, *, force: bool) -> Said:
+        """Have all members give up the key with this id. `force`: even when members that are down need it."""
+        return self._key_orders.remove(identifier, force=force)
+
+    def key_file_read(self, keys: KeyRing) -> tuple[str, ...]:
+        """An operator has changed the key file. Returns what could not be done, a line each."""
+        return self._key_orders.follow_file(keys)
+
+    def keys_stored(self, keys: tuple[bytes, ...], *, volatile: bool) -> None:
+        """The key file holds these keys; `volatile`: it cannot be written, and memory is all there is."""
+        self._keys.stored(keys, volatile=volatile)
+
     def seeds_resolved(self, seeds: tuple[Address, ...]) -> None:
         """Take the seeds' addresses as they resolve now; names among them are left out."""
         self._seeds.replace(seeds, self._stepped_s)
@@ -198,6 +235,7 @@ class Gossip:
             self._claims.deadline_s(),
             self._outbox.deadline_s(),
             self._picture.deadline_s(),
+            self._keys.deadline_s(),
         )
         self._promised_s = max(due_s, self._stepped_s)
         return self._promised_s
@@ -227,6 +265,7 @@ class Gossip:
         if isinstance(opened, Rejection):
             self._lookout.refused(now, source, opened, turn)
             return self._finish(now, turn, opened)
+        self._keys.heard(source, opened.key_id)
         return self._finish(now, turn, self._inbox.accept(now, source, opened, turn))
 
     def tick(self, now: float) -> Output:
@@ -250,7 +289,15 @@ class Gossip:
             self.counters[f"rejected_{rejected}"] += 1
         if not self._left:
             self._picture.settle(now, turn)
+            self._settle_keys(now, turn)
         return turn.output(rejected)
+
+    def _settle_keys(self, now: float, turn: Turn) -> None:
+        if turn.changes:
+            self._keys.unsettle()
+        for address, gift in self._keys.settle(now):
+            self._outbox.send(turn, address, [gift])
+        turn.keys_to_store = self._keys.to_store()
 
     def _notice_pause(self, now: float) -> None:
         """A step far later than agreed means that this node stood still, not that the others did."""
@@ -270,6 +317,9 @@ class Gossip:
 
     def _say_edges(self, now: float, value: bytes) -> None:
         self._write(now, EDGES_KEY, value)
+
+    def _say_keys(self, now: float, value: bytes) -> None:
+        self._write(now, KEYS_KEY, value)
 
     def _write(self, now: float, key: str, value: bytes | None) -> None:
         self._outbox.announce(now, self._records.write(now, key, value))

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from lbmesh.gossip.limits import NAME_BYTES_MAX, SEQUENCE_MAX, ZONE_BYTES_MAX
+from lbmesh.gossip.limits import KEYS_MAX, NAME_BYTES_MAX, SEQUENCE_MAX, ZONE_BYTES_MAX
 from lbmesh.model.address import Address
 
 _T = TypeVar("_T")
@@ -95,14 +95,30 @@ def member_id(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
 
 
+class HeldKeys(Protocol):
+    """The keys that a node holds now, by their ids."""
+
+    @property
+    def primary(self) -> bytes:
+        """The id of the key that seals."""
+
+    def find(self, identifier: bytes, /) -> bytes | None:
+        """The key with this id; None when it is not held."""
+
+
 class KeyRing:
-    """The ring's 32-byte keys: the first seals, any opens. Raises ValueError for none, or a wrong length."""
+    """The 32-byte keys that a node starts with: the first seals, any opens. Raises ValueError for none, for more than
+    a ring holds, or a wrong length.
+    """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         if not keys:
             raise ValueError("the key ring is empty: write at least one line of 64 hex digits to the key file")
         if any(len(key) != KEY_BYTES for key in keys):
             raise ValueError(f"a gossip key is {KEY_BYTES} bytes: write lines of {2 * KEY_BYTES} hex digits")
+        if len(set(keys)) > KEYS_MAX:
+            raise ValueError(f"the key ring holds at most {KEYS_MAX} keys: remove lines from the key file")
+        self.keys = tuple(keys)
         self.primary = key_id(keys[0])
         self._keys = {key_id(key): key for key in keys}
 

@@ -3,15 +3,16 @@
 from lbmesh.gossip.codec import decode, encode
 from lbmesh.gossip.identity import Incarnation
 from lbmesh.gossip.intruders import Intruders
+from lbmesh.gossip.keys import Keys
 from lbmesh.gossip.limits import EPOCH_JUMP_MAX, MEMBERS_MAX, GossipTiming
 from lbmesh.gossip.members import Members
-from lbmesh.gossip.messages import Conflict, Digest, Message, Ping, Pong, Rows
+from lbmesh.gossip.messages import Conflict, Digest, KeyGift, Message, Ping, Pong, Rows
 from lbmesh.gossip.namesakes import Namesakes, pongs
 from lbmesh.gossip.outbox import Outbox
 from lbmesh.gossip.picture import Picture
 from lbmesh.gossip.probing import Prober
 from lbmesh.gossip.proofs import Proofs
-from lbmesh.gossip.records import EDGES_KEY, MEMBER_KEY, OwnerRecords, Records, is_internal
+from lbmesh.gossip.records import EDGES_KEY, KEYS_KEY, MEMBER_KEY, OwnerRecords, Records, is_internal
 from lbmesh.gossip.seal import Opened, Rejection
 from lbmesh.gossip.seeds import Seeds
 from lbmesh.gossip.signatures import Authors
@@ -27,6 +28,7 @@ class Inbox:
     def __init__(
         self,
         own_session: bytes,
+        keys: Keys,
         records: Records,
         members: Members,
         prober: Prober,
@@ -41,6 +43,7 @@ class Inbox:
         timing: GossipTiming,
     ) -> None:
         self._own_session = own_session
+        self._keys = keys
         self._records = records
         self._members = members
         self._prober = prober
@@ -120,6 +123,8 @@ class Inbox:
                 self._answer_digest(now, source, sender, message, turn)
             case Conflict():
                 self._namesakes.hear_of(now, sender, message, turn)
+            case KeyGift():
+                self._keys.take(message)
 
     def _take_rows(self, now: float, sender: str, batch: Rows, turn: Turn) -> None:
         if batch.owner == self._records.own.name:
@@ -139,6 +144,8 @@ class Inbox:
         turn.rows += [(owner.name, key) for key in changed if not is_internal(key)]
         if MEMBER_KEY in changed:
             self._learn_member(now, owner, turn)
+        if KEYS_KEY in changed:
+            self._keys.learn(owner.name, owner.body(KEYS_KEY) or b"")
         if EDGES_KEY in changed or MEMBER_KEY in changed:
             if self._members.learn_edges(now, owner.name, owner.body(EDGES_KEY) or b"\0"):
                 self._refute(owner.name, turn)
@@ -180,6 +187,7 @@ class Inbox:
             self._records.forget(forgotten)
             self._replies.forget(forgotten)
             self._authors.forget(forgotten)
+            self._keys.forget(forgotten)
             del self._members.entries[forgotten]
         return self._records.owner(name, incarnation)
 
@@ -194,3 +202,4 @@ class Inbox:
         turn.rows += [(owner.name, key) for key in gone if not is_internal(key)]
         self._members.learn_edges(now, owner.name, b"\0")
         self._prober.restart(now, owner.name)
+        self._keys.restarted(owner.name)

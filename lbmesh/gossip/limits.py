@@ -43,6 +43,15 @@ DIGEST_DATAGRAMS_MAX = 3
 DELTA_DATAGRAMS_MAX = 8
 """Datagrams in answer to one digest; what does not fit waits for the next digest."""
 
+KEYS_MAX = 8
+"""Keys a ring holds at a time: one in use, one coming, and what failed rotations left."""
+
+KEY_NOTES_MAX = 16
+"""Keys a ring says anything of, removed ones included; the longest removed are forgotten first."""
+
+KEY_SOURCES_MAX = 1024
+"""Addresses whose last datagram came under another key than the primary one, so that answers come in kind."""
+
 PUSH_DATAGRAMS_MAX = 4
 """Datagrams to one peer in one push."""
 
@@ -91,6 +100,8 @@ class GossipTiming:
     takeover_s: float = 10.0
     overtake_gap_s: float = 1.0
     proof_interval_s: float = 0.2
+    key_interval_s: float = 0.25
+    key_linger_s: float = 5.0
     seeds_silent_s: float = 5.0
     notice_repeat_s: float = 60.0
     observers: int = 10

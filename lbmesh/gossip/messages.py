@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from lbmesh.gossip.identity import Incarnation
+from lbmesh.gossip.ring import Stamp
 from lbmesh.model.address import Address
 
 
@@ -74,5 +75,20 @@ class Conflict:
     address: Address
 
 
-Message = Ping | Pong | Rows | Digest | Conflict
+@dataclass(frozen=True, slots=True)
+class GivenKey:
+    """A key that an order installed."""
+
+    stamp: Stamp
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeyGift:
+    """Keys that the receiver was found to lack."""
+
+    keys: tuple[GivenKey, ...]
+
+
+Message = Ping | Pong | Rows | Digest | Conflict | KeyGift
 ID_MAX = 2**64 - 1

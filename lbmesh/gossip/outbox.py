@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 
 from lbmesh.gossip.codec import encode
 from lbmesh.gossip.identity import Rng
+from lbmesh.gossip.keys import Keys
 from lbmesh.gossip.limits import GossipTiming
 from lbmesh.gossip.members import Members
 from lbmesh.gossip.messages import Ping
@@ -24,6 +25,7 @@ class Outbox:
     def __init__(
         self,
         sealer: Sealer,
+        keys: Keys,
         records: Records,
         members: Members,
         sync: Sync,
@@ -32,6 +34,7 @@ class Outbox:
         now: float,
     ) -> None:
         self._sealer = sealer
+        self._keys = keys
         self._records = records
         self._members = members
         self._sync = sync
@@ -42,10 +45,13 @@ class Outbox:
         self._digest_s = now + rng.random() * timing.digest_interval_s
         self.counters: Counter[str] = Counter()
 
-    def send(self, turn: Turn, address: Address, frames: Iterable[bytes]) -> None:
-        """Frames, each at most a datagram's room, in as few datagrams as hold them."""
+    def send(self, turn: Turn, address: Address, frames: Iterable[bytes], key_id: bytes | None = None) -> None:
+        """Frames, each at most a datagram's room, in as few datagrams as hold them. `key_id`: the key to seal under,
+        when it is not to be the one that suits whoever is there.
+        """
         for payload in pack(frames, self._room):
-            datagram = self._sealer.seal(self._records.own.incarnation.epoch, payload)
+            key = key_id or self._keys.key_for(address)
+            datagram = self._sealer.seal(self._records.own.incarnation.epoch, payload, key)
             self.counters["datagrams_out"] += 1
             self.counters["bytes_out"] += len(datagram)
             turn.datagrams.append((address, datagram))
@@ -80,7 +86,8 @@ class Outbox:
         live = self._members.live_peers()
         addresses = {entry.address for entry in live} | {self._members.own.address}
         for address, nonce in seeds.due(now, {entry.name for entry in live}, addresses):
-            self.send(turn, address, [encode(Ping(nonce)), *self.introduction()])
+            key = None if live else self._keys.next_dialled()
+            self.send(turn, address, [encode(Ping(nonce)), *self.introduction()], key)
 
     def introduction(self) -> list[bytes]:
         """Who this node is, and what it knows: enough for the two to learn all of each other."""

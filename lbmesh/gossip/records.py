@@ -22,6 +22,7 @@ from lbmesh.gossip.messages import Rows, WireRow
 
 MEMBER_KEY = "_member"
 EDGES_KEY = "_edges"
+KEYS_KEY = "_keys"
 _INTERNAL_ROWS_MAX = 8
 
 Sign = Callable[[Incarnation, str, int, bytes], bytes]

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from lbmesh.gossip.identity import KEY_BYTES, Identity, Incarnation, KeyRing, incarnation_of
+from lbmesh.gossip.identity import KEY_BYTES, HeldKeys, Identity, Incarnation, incarnation_of
 from lbmesh.gossip.limits import DATAGRAM_BYTES_MAX, NAME_BYTES_MAX
 from lbmesh.gossip.sessions import Session, Sessions
 
@@ -42,11 +42,12 @@ class Rejection(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An authentic datagram, not seen before: who sent it, and its payload in clear."""
+    """An authentic datagram, not seen before: who sent it, under which key, and its payload in clear."""
 
     sender: str
     session: Session
     incarnation: Incarnation
+    key_id: bytes
     payload: bytes
 
 
@@ -58,28 +59,36 @@ def sealed_room(name: str) -> int:
 class Sealer:
     """Seals what this node sends. The counter is the nonce: it is never reset within a session."""
 
-    def __init__(self, identity: Identity, key_ring: KeyRing) -> None:
-        key = key_ring.find(key_ring.primary)
-        assert key is not None
-        self._key_id = key_ring.primary
+    def __init__(self, identity: Identity, keys: HeldKeys) -> None:
+        self._keys = keys
         self._name = identity.name.encode()
         self._session = identity.session
-        self._cipher = _cipher(key, self._name, identity.session)
+        self._ciphers: dict[bytes, AESGCM] = {}
         self._counter = 0
 
-    def seal(self, epoch: int, payload: bytes) -> bytes:
-        """The datagram. `payload` is at most `sealed_room()` bytes."""
+    def seal(self, epoch: int, payload: bytes, key_id: bytes | None = None) -> bytes:
+        """The datagram, under the key with this id, or the primary one. `payload` is at most `sealed_room()` bytes."""
         self._counter += 1
-        header = _HEADER.pack(WIRE_VERSION, self._key_id, self._session, epoch, self._counter, len(self._name))
+        key_id = key_id or self._keys.primary
+        header = _HEADER.pack(WIRE_VERSION, key_id, self._session, epoch, self._counter, len(self._name))
         clear = header + self._name
-        return clear + self._cipher.encrypt(_nonce(self._counter), payload, clear)
+        return clear + self._cipher(key_id).encrypt(_nonce(self._counter), payload, clear)
+
+    def _cipher(self, key_id: bytes) -> AESGCM:
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
+            key = self._keys.find(key_id)
+            assert key is not None
+            self._ciphers = {known: cipher for known, cipher in self._ciphers.items() if self._keys.find(known)}
+            cipher = self._ciphers[key_id] = _cipher(key, self._name, self._session)
+        return cipher
 
 
 class Opener:
     """Opens what arrives. Nothing is remembered of a datagram until it has proved authentic."""
 
-    def __init__(self, key_ring: KeyRing, sessions: Sessions) -> None:
-        self._key_ring = key_ring
+    def __init__(self, keys: HeldKeys, sessions: Sessions) -> None:
+        self._keys = keys
         self._sessions = sessions
 
     def open(self, datagram: bytes) -> Opened | Rejection:
@@ -109,15 +118,14 @@ class Opener:
             sender = name.decode()
         except UnicodeDecodeError:
             return Rejection.MALFORMED
-        return Opened(sender, session, incarnation_of(epoch, session_id), payload)
+        return Opened(sender, session, incarnation_of(epoch, session_id), key_id, payload)
 
     def _decrypt(self, session: Session, key_id: bytes, counter: int, datagram: bytes, clear: int) -> bytes | Rejection:
-        cipher = session.ciphers.get(key_id)
-        if cipher is None:
-            key = self._key_ring.find(key_id)
-            if key is None:
-                return Rejection.UNKNOWN_KEY
-            cipher = _cipher(key, *session.key)
+        key = self._keys.find(key_id)
+        if key is None:
+            session.ciphers.pop(key_id, None)
+            return Rejection.UNKNOWN_KEY
+        cipher = session.ciphers.get(key_id) or _cipher(key, *session.key)
         try:
             payload = cipher.decrypt(_nonce(counter), datagram[clear:], datagram[:clear])
         except InvalidTag:

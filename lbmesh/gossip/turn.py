@@ -10,6 +10,7 @@ from lbmesh.model.address import Address
 @dataclass(frozen=True, slots=True)
 class Output:
     """What one step calls for. `rows_changed`: (owner, key). `notices`: warnings for an operator.
+    `keys_to_store`: what the key file is to hold, the primary key first; to be answered with `keys_stored`.
     `rejected`: why a datagram changed nothing.
     """
 
@@ -17,6 +18,7 @@ class Output:
     member_changes: tuple[MemberChange, ...] = ()
     rows_changed: tuple[tuple[str, str], ...] = ()
     notices: tuple[Notice, ...] = ()
+    keys_to_store: tuple[bytes, ...] | None = field(default=None, repr=False)
     rejected: str | None = None
 
 
@@ -28,7 +30,15 @@ class Turn:
     changes: list[MemberChange] = field(default_factory=list)
     rows: list[tuple[str, str]] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    keys_to_store: tuple[bytes, ...] | None = None
 
     def output(self, rejected: str | None = None) -> Output:
         """The finished output."""
-        return Output(tuple(self.datagrams), tuple(self.changes), tuple(self.rows), tuple(self.notices), rejected)
+        return Output(
+            tuple(self.datagrams),
+            tuple(self.changes),
+            tuple(self.rows),
+            tuple(self.notices),
+            self.keys_to_store,
+            rejected,
+        )

@@ -114,6 +114,11 @@ class Node:
 
     # Its loop.
 
+    def wake(self) -> None:
+        """Something came from within the node: its deadline may have moved."""
+        if self.core is not None and not self.paused:
+            self._schedule()
+
     def arrive(self, source: Address, datagram: bytes) -> None:
         """A datagram reaches the socket, if there is one and it has room."""
         if self.core is None or len(self._socket) >= SOCKET_DATAGRAMS_MAX:

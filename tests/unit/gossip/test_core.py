@@ -380,7 +380,7 @@ def test_who_is_said_to_have_written_more_than_it_did_speaks_on_above_it() -> No
     assert [notice.subject for notice in told.notices] == ["there"]
     rows = [message for _, message in said(gossip.tick(NOW + 1.2)) if isinstance(message, Rows)]
     sequences = {row.key: row.sequence for one in rows if one.owner == "here" for row in one.rows}
-    assert set(sequences) == {"_member", "_edges", "row"}
+    assert set(sequences) == {"_member", "_edges", "_keys", "row"}
     assert min(sequences.values()) > 5000
 
 
