@@ -175,6 +175,8 @@ def _shown(value: object) -> str:
     match value:
         case None:
             return "none"
+        case "":
+            return '""'
         case tuple():
             return _listed(
                 ": ".join(map(str, filter(None, each))) if isinstance(each, tuple) else each for each in value

@@ -138,6 +138,21 @@ def test_what_a_call_sends() -> None:
     }
 
 
+def test_what_a_call_sends_over_tls(authority: Authority) -> None:
+    context = server_context(authority.issue("127.0.0.1"), ["h2"])
+    schemes: list[str] = []
+
+    def behave(connection: OriginConnection) -> None:
+        with context.wrap_socket(connection.socket, server_side=True) as secured:
+            answer = Call(OriginConnection(secured))
+            schemes.append(answer.headers[":scheme"])
+            assert answer.machine.remote_settings.enable_push == 0
+
+    tls = ProbeTls(ca_certificates=authority.text)
+    assert ask_origin(behave, HealthCheck(GrpcProbe(), tls=tls)) == ProbeResult(False, CUT)
+    assert schemes == ["https"]
+
+
 STATUS_OK = (("grpc-status", "0"),)
 
 

@@ -3,8 +3,10 @@
 import socket
 
 import pytest
+import trio
 
-from lbmesh.agent.limits import PROBE_ANSWER_BYTES_MAX, PROBE_BODY_BYTES_MAX
+from lbmesh.agent.limits import PROBE_BODY_BYTES_MAX, PROBE_READ_BYTES
+from lbmesh.agent.probes.talk import Talk
 from lbmesh.control.inputs import ProbeResult
 from lbmesh.model.address import Address
 from lbmesh.model.check import HttpProbe, ProbeMethod, StatusRange
@@ -38,6 +40,14 @@ def test_what_is_sent_by_default() -> None:
     assert f"Host: {origin.address}" in fields
     assert "Connection: close" in fields
     assert any(field.startswith("User-Agent: lbmesh-probe/") for field in fields)
+    assert not any(field.startswith("Accept-Encoding") for field in fields)
+
+
+def test_a_body_that_is_looked_at_is_asked_for_as_it_is() -> None:
+    heads: list[bytes] = []
+    with running_origin(answering(heads=heads)) as origin:
+        assert ask(origin.address, http(body_regex="o.")).success
+    assert b"\r\nAccept-Encoding: identity\r\n" in heads[0]
 
 
 def test_what_is_sent_as_it_is_asked_for() -> None:
@@ -188,8 +198,18 @@ def test_an_answer_without_end_ends_the_probe(behaviour: Behaviour, reason: str)
     assert ask_origin(behaviour, PLAIN) == ProbeResult(False, reason)
 
 
-def test_what_is_received_is_bounded() -> None:
-    assert PROBE_ANSWER_BYTES_MAX < 1024 * 1024
+def test_a_step_takes_few_bytes_however_many_there_are() -> None:
+    async def longest_read(address: Address) -> int:
+        talk = Talk(address, None, "")
+        await talk.open()
+        await talk.send(b"GET / HTTP/1.1\r\n\r\n")
+        await talk.receive()
+        read = max([len(await talk.receive()) for _ in range(20)])
+        talk.close()
+        return read
+
+    with running_origin(endless(b"", b"x" * 65536)) as origin:
+        assert 0 < trio.run(longest_read, origin.address) <= PROBE_READ_BYTES
 
 
 @pytest.mark.parametrize(

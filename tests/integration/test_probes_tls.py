@@ -1,5 +1,6 @@
 """Probes over TLS: whom a certificate is for, until when, who signed it, and servers that do not get that far."""
 
+import os
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -123,11 +124,20 @@ def test_a_handshake_that_never_ends() -> None:
 
 
 def test_a_replica_that_wants_a_certificate_itself(authority: Authority, trusted: ProbeTls) -> None:
+    """Told by an alert after the probe's side of the handshake (RFC 8446, 4.4.2.4), unless a reset overtakes it."""
     context = server_context(authority.issue(NAME))
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(authority.file)
-    with balancer(tls=context) as running:
-        result = ask(parse_address(running.address), HealthCheck(tls=trusted))
+
+    def refuse_and_linger(connection: OriginConnection) -> None:
+        secured = context.wrap_socket(connection.socket, server_side=True, do_handshake_on_connect=False)
+        with secured:
+            with pytest.raises(ssl.SSLError):
+                secured.do_handshake()
+            while os.read(secured.fileno(), 65536):
+                continue
+
+    result = ask_origin(refuse_and_linger, HealthCheck(tls=trusted))
     assert result == ProbeResult(False, "TLS: the replica wants a certificate from its clients")
 
 

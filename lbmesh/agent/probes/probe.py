@@ -25,7 +25,7 @@ async def probe(trust: TrustStore, order: ProbeOrder) -> ProbeResult:
     address = Address(order.replica.address.host, check.port or order.replica.address.port)
     protocol = _protocol(check)
     context = await trust.context(check.tls, protocol) if check.tls else None
-    server_name = _server_name(check, address)
+    server_name = expected_name(check, address)
     talk, result = Talk(address, context, server_name), None
     with trio.move_on_after(check.timeout_s):
         try:
@@ -68,7 +68,7 @@ def _protocol(check: HealthCheck) -> str | None:
             assert_never(check.probe)
 
 
-def _server_name(check: HealthCheck, address: Address) -> str:
+def expected_name(check: HealthCheck, address: Address) -> str:
     """Whom the certificate must be for. An address goes without its zone, which is this machine's own affair."""
     tls = check.tls or ProbeTls()
     host = None if isinstance(check.probe, TcpProbe) else check.probe.host

@@ -130,7 +130,7 @@ def test_a_check_of_one_kind_is_compared_key_by_key_and_its_tls_too() -> None:
 
     old = grpc("", "", "one")
     assert diff(old, grpc("shop", 'server_name = "a", ', "one")) == Hot(
-        ("service shop: health.grpc_service  → shop", "service shop: health.tls.server_name none → a")
+        ('service shop: health.grpc_service "" → shop', "service shop: health.tls.server_name none → a")
     )
     assert diff(old, grpc("", "", "two")) == Hot(("service shop: health.tls.ca: another value",))
 
