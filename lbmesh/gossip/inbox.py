@@ -87,10 +87,10 @@ class Inbox:
         member = self._members.entries.get(opened.sender)
         if member is not None and member.state is MemberState.LEFT and owner.value(MEMBER_KEY) is not None:
             return Rejection.LEFT
-        self._members.heard(now, opened.sender)
         self._prober.poke(now, opened.sender)
         for message in messages:
             self._handle(now, source, opened.sender, message, turn)
+        self._members.spoke(now, opened.sender)
         if member is None and not was_proven:
             self._outbox.send(turn, source, self._outbox.introduction())
         return None

@@ -37,7 +37,9 @@ class Move:
 
 @dataclass(slots=True)
 class Entry:
-    """One member. `heard_s`: when it last gave a sign of life, directly or by a peer's word of its beat."""
+    """One member. `heard_s`: when it last gave a sign of life, directly or by a peer's word of its beat, which may come
+    seconds after its death; `spoke_s`: when it last spoke to this node.
+    """
 
     name: str
     zone: str
@@ -51,6 +53,7 @@ class Entry:
     isolated: bool = False
     edges: dict[int, bool] = field(default_factory=dict)
     edges_s: float = float("-inf")
+    spoke_s: float = float("-inf")
     moves: deque[Move] = field(default_factory=lambda: deque(maxlen=TRANSITIONS_MAX))
 
     def move(self, now: float, finding: Finding) -> MemberChange:
@@ -104,6 +107,12 @@ class Members:
         edges = self.own.edges
         live = self.live_peers()
         return [one for one in live if one.name in self.trusted and not edges.get(member_id(one.name))] or live
+
+    def spoke(self, now: float, name: str) -> None:
+        """The member spoke to this node."""
+        self.heard(now, name)
+        if name in self.entries:
+            self.entries[name].spoke_s = now
 
     def heard(self, now: float, name: str) -> None:
         """The member gave a sign of life."""

@@ -48,7 +48,7 @@ class Namesakes:
         """An earlier incarnation of a member spoke: is it a second node, and does it live still?"""
         self._enlighten(now, source, opened.sender, messages, turn)
         member = self._members.entries.get(opened.sender)
-        both_live = member is not None and now - member.heard_s <= self._timing.silent_s
+        both_live = member is not None and now - member.spoke_s <= self._timing.silent_s
         if not self._proofs.is_recent(now, opened.session) or member is None or not both_live:
             return
         if self._report(now, member.name, f"two nodes have this name, at {member.address} and {source}", turn):

@@ -195,6 +195,19 @@ def test_a_second_node_of_the_same_name_is_told_of_to_all_once_a_minute() -> Non
     assert gossip.notices(NOW + 1000) == ()
 
 
+def test_a_late_word_of_the_beat_of_the_dead_is_no_sign_of_two_nodes() -> None:
+    gossip, _ = met(epoch=5)
+    peer, address = identity("peer"), Address("10.0.2.1", 7946)
+    sealer, later = Sealer(peer, RING), NOW + 2.5
+    prove(gossip, sealer, 1, now=later, source=address)
+    there = Incarnation(5, identity("there", 5).incarnation.tag)
+    digest = Digest(True, 0, 2**64 - 1, (DigestEntry(member_id("there"), there, 0, 99),))
+    assert gossip.receive(later, address, sealer.seal(1, introduction(peer) + encode(digest))).rejected is None
+    output = prove(gossip, Sealer(identity("there", 4, b"its counter lost"), RING), 4, now=later)
+    assert output.rejected == "stale_identity"
+    assert not output.notices
+
+
 def test_the_holder_of_a_name_that_hears_of_another_says_so_once_a_minute() -> None:
     gossip, peer = met()
     conflict = encode(Conflict(Address("10.9.9.9", 7946)))
