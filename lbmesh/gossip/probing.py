@@ -76,13 +76,17 @@ class Prober:
                 self.edges[name] = Edge(address, slow, now)
             elif edge.slow != slow:
                 edge.slow = slow
-                edge.next_ping_s = min(edge.next_ping_s, now + self._interval_s(edge))
+                edge.next_ping_s = min(edge.next_ping_s, now + self._interval_s(edge) * self._stretch())
 
     def due(self, now: float, extra_misses: int = 0) -> list[tuple[Address, int]]:
         """Judge what timed out, then say which pings to send: (address, nonce). `extra_misses`: so many more misses
         break an edge, while this node has reason to doubt itself.
+
+        Pings that fall due within `gather_s` go out together and stay together, since each step of a node has its
+        price: with ten edges, a seventh of the steps that a phase of its own for each would take.
         """
         pings: list[tuple[Address, int]] = []
+        stretch, soon_s = self._stretch(), now + self._timing.gather_s
         for edge in self.edges.values():
             if edge.timeout_at_s is not None and now >= edge.timeout_at_s:
                 edge.timeout_at_s = None
@@ -90,23 +94,24 @@ class Prober:
                 edge.answers = 0
                 if edge.misses >= self._timing.misses + extra_misses:
                     self._flip(edge, broken=True)
-            if edge.timeout_at_s is None and now >= edge.next_ping_s:
-                pings.append((edge.address, self._ping(now, edge)))
+            if edge.timeout_at_s is None and soon_s >= edge.next_ping_s:
+                pings.append((edge.address, self._ping(now, edge, stretch)))
         return pings
 
-    def _ping(self, now: float, edge: Edge) -> int:
+    def _ping(self, now: float, edge: Edge, stretch: float) -> int:
         nonce = self._rng.getrandbits(64)
         edge.pings.append((nonce, now))
         edge.last_ping_s = now
         edge.timeout_at_s = now + edge.timeout_s(self._timing)
-        edge.next_ping_s = now + self._interval_s(edge)
+        edge.next_ping_s = now + self._interval_s(edge) * stretch
         return nonce
 
+    def _stretch(self) -> float:
+        """Of an interval, so that nodes do not fall into step with each other."""
+        return 0.95 + 0.1 * self._rng.random()
+
     def _interval_s(self, edge: Edge) -> float:
-        interval_s = (
-            self._timing.down_ping_interval_s if edge.slow and not edge.answers else self._timing.ping_interval_s
-        )
-        return interval_s * (0.95 + 0.1 * self._rng.random())
+        return self._timing.down_ping_interval_s if edge.slow and not edge.answers else self._timing.ping_interval_s
 
     def pong(self, now: float, name: str, nonce: int) -> None:
         """An answer came. A late one counts, too, up to 1.5 s: it teaches the timeout."""
@@ -126,7 +131,7 @@ class Prober:
         if sent_s == edge.last_ping_s:
             edge.timeout_at_s = None
         if edge.broken:
-            edge.next_ping_s = min(edge.next_ping_s, now + self._interval_s(edge))
+            edge.next_ping_s = min(edge.next_ping_s, now + self._interval_s(edge) * self._stretch())
 
     def awaits(self, now: float, name: str, nonce: int) -> bool:
         """Is this the nonce of a ping to this member that may still be answered?"""

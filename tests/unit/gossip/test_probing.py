@@ -1,4 +1,5 @@
 import random
+from itertools import pairwise
 
 from lbmesh.gossip.limits import GossipTiming
 from lbmesh.gossip.probing import Edge, Prober
@@ -120,3 +121,23 @@ def test_who_is_no_longer_watched_is_forgotten() -> None:
     watching = prober()
     watching.watch(1.0, {})
     assert watching.deadline_s() == float("inf")
+
+
+def test_pings_that_fall_due_close_together_stay_together_and_keep_their_pace() -> None:
+    peers = {f"peer{number}": (Address(f"10.0.1.{number}", 7946), False) for number in range(10)}
+    names = {address: name for name, (address, _) in peers.items()}
+    watching = Prober(TIMING, random.Random(1))
+    watching.watch(0.0, peers)
+    steps: list[float] = []
+    sent: dict[str, list[float]] = {name: [] for name in peers}
+    while (now := watching.deadline_s()) < 60.0:
+        pings = watching.due(now)
+        steps += [now] if pings else []
+        for address, nonce in pings:
+            sent[names[address]].append(now)
+            watching.pong(now + 0.001, names[address], nonce)
+    assert sum(at_s > 30.0 for at_s in steps) < 2 * 30.0 / TIMING.ping_interval_s
+    for at_s in sent.values():
+        gaps = [after - before for before, after in pairwise(at_s)]
+        assert min(gaps) >= 0.95 * TIMING.ping_interval_s - TIMING.gather_s
+        assert 0.95 < sum(gaps) / len(gaps) / TIMING.ping_interval_s < 1.05
