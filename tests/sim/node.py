@@ -36,8 +36,9 @@ class Host(Protocol):
 
 
 class Node:
-    """`boots`: its persisted boot counter; `generation`: agents since its start. `lag_s`: its loop comes round up to
-    this much late. `believes`: what it holds each member for. `view`: the newest its forwarders serve from.
+    """`boots`: its persisted boot counter; `generation`: agents since its start; `runs`: agents ever. `lag_s`: its
+    loop comes round up to this much late. `believes`: what it holds each member for. `view`: the newest its
+    forwarders serve from.
     """
 
     def __init__(self, host: Host, name: str, zone: str, address: Address, clock: NodeClock, rng: Random) -> None:
@@ -49,6 +50,7 @@ class Node:
         self.paused = False
         self.boots = 0
         self.generation = 0
+        self.runs = 0
         self.lag_s = 0.0
         self.believes: dict[str, MemberState] = {}
         self.view: View | None = None
@@ -81,6 +83,7 @@ class Node:
     def run(self, core: Core) -> None:
         """The process begins."""
         self.core = core
+        self.runs += 1
         self.paused = False
         self._forget()
         self.believes.clear()

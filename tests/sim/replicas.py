@@ -12,10 +12,15 @@ ROUND_TRIP_S = 0.005
 SERVICE = "shop"
 
 
+def replica_id(number: int) -> ReplicaId:
+    """The id of the replica with this number, from 0."""
+    return ReplicaId(SERVICE, Address(f"10.9.0.{number + 1}", 80))
+
+
 @dataclass(slots=True)
 class SimulatedReplica:
-    """One replica. `cut_from`: zones whose balancers get no answer. `probes_s`: when each probe came. `changes_s`:
-    when it last changed from what it was.
+    """One replica. `cut_from`: zones whose balancers get no answer. `changes`: when any of this changed. `probes`:
+    how many it got.
     """
 
     id: ReplicaId
@@ -23,7 +28,6 @@ class SimulatedReplica:
     up: bool = True
     slow_s: float = 0.0
     cut_from: frozenset[str] = frozenset()
-    changed_s: float = 0.0
     changes: list[float] = field(default_factory=list)
     probes: int = 0
 
@@ -40,7 +44,7 @@ class Replicas:
         self.check = check
         self.by_id: dict[ReplicaId, SimulatedReplica] = {}
         for number in range(count):
-            identifier = ReplicaId(SERVICE, Address(f"10.9.0.{number + 1}", 80))
+            identifier = replica_id(number)
             self.by_id[identifier] = SimulatedReplica(identifier, zones[number % len(zones)])
 
     def service(self) -> Service:
