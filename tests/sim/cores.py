@@ -45,6 +45,7 @@ class Core(Protocol):
     def tick(self, now: float) -> Step: ...
     def leave(self, now: float) -> Step: ...
     def probe_finished(self, now: float, replica: ReplicaId, result: ProbeResult) -> Step: ...
+    def send_failed(self, now: float, address: Address) -> None: ...
     def next_deadline(self) -> float: ...
 
 
@@ -83,6 +84,9 @@ class GossipOnly:
 
     def probe_finished(self, now: float, replica: ReplicaId, result: ProbeResult) -> Step:
         raise NotImplementedError("gossip alone probes no replica")
+
+    def send_failed(self, now: float, address: Address) -> None:
+        self.gossip.send_failed(now, address)
 
     def next_deadline(self) -> float:
         return self.gossip.next_deadline()
@@ -163,6 +167,9 @@ class WholePlane:
 
     def probe_finished(self, now: float, replica: ReplicaId, result: ProbeResult) -> Step:
         return self._step(self.plane.probe_finished(replica, result, now))
+
+    def send_failed(self, now: float, address: Address) -> None:
+        self.plane.send_failed(address, now)
 
     def next_deadline(self) -> float:
         return self.plane.next_deadline()

@@ -173,6 +173,16 @@ class Lossy:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """The nodes' own kernels refuse what they send, and tell them so."""
+
+    names: tuple[str, ...]
+
+    def begin(self, world: World) -> Ending:
+        return _imposed(world, Conditions(lambda source, _: source.name in self.names, refused=True))
+
+
+@dataclass(frozen=True, slots=True)
 class Weather:
     """What the network does to everybody."""
 

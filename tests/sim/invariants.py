@@ -139,17 +139,17 @@ class Invariants:
                 if other.name in now.up:
                     good = state is not None and (state is MemberState.ALIVE or (state.is_live and not now.calm))
                 else:
-                    good = state is None or not state.is_live or not self._can_tell(now.up)
+                    good = state is None or not state.is_live or not self._can_tell()
                 if not good:
                     self.fail(f"{node.name} holds {other.name} for {state}, {WINDOW_S} s after the last change")
 
-    def _can_tell(self, up: object) -> bool:
-        """Can those that are left tell the dead from a cut? One zone of several cannot, nor one node of three."""
-        assert isinstance(up, dict)
-        zones = {node.zone for node in self._world.nodes.values()}
-        if len(zones) > 2:
-            return len(set(up.values())) >= 2
-        return len(self._world.nodes) == 2 or len(up) >= 2
+    def _can_tell(self) -> bool:
+        """Can those that are left tell the dead from a cut? Most of the nodes must be left, in most of the zones; or
+        one of two.
+        """
+        nodes, up = self._world.nodes, self.truth.now.up
+        zones = {node.zone for node in nodes.values()}
+        return len(nodes) == 2 or (len(up) * 2 > len(nodes) and len(set(up.values())) * 2 > len(zones))
 
     def fail(self, what: str) -> None:
         """Raise, with all that is needed to find the reason."""

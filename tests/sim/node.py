@@ -186,7 +186,8 @@ class Node:
             self.view = step.view
         host.noted(self, step)
         for address, datagram in step.datagrams:
-            host.network.send(self, address, datagram)
+            if not host.network.send(self, address, datagram):
+                core.send_failed(self.now_s(), address)
         for order in step.probes:
             after_s, result = host.answer(self, order)
             ended = partial(self._probe_ended, core, order, result, self.now_s())
