@@ -39,6 +39,16 @@ fuzz: ARGS ?= tests/fuzz
 fuzz: setup
 	LBMESH_HYPOTHESIS=fuzz $(BIN)/pytest $(ARGS)
 
+# One random schedule of faults on simulated planes. Any seed replays exactly: make sim SEED=42
+.PHONY: sim
+sim: setup
+	$(BIN)/python -m tests.sim run $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+# A simulated day at 9 nodes, 100 and 1000 nodes, and the Lifeguard grid: hours of processor time.
+.PHONY: sim-long
+sim-long: setup
+	$(BIN)/python -m tests.sim long $(ARGS)
+
 # For example: make bench ARGS="--quick --only lbmesh,haproxy,envoy"
 .PHONY: bench
 bench: $(VENV)/.ready-bench

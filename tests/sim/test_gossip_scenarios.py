@@ -364,3 +364,20 @@ def test_a_member_that_claims_everyone_dead_harms_nobody(seed: int, zones: dict[
     world.crash(honest[-1])
     rest = honest[:-1]
     world.run_until(lambda: world.all_see(honest[-1:], DOWN, observers=rest), within_s=1.5)
+
+
+@SEEDS
+def test_a_node_that_thaws_and_is_cut_off_at_once_goes_on_sleeping(seed: int) -> None:
+    world = started(seed, NINE)
+    world.pause("b2")
+    world.run(1.0)
+    world.crash("c1")
+    world.run(2.0)
+    world.thaw("b2")
+    world.run(0.3)
+    world.isolate("b2")
+    world.run(5.0)
+    lone = world.nodes["b2"].gossip
+    assert lone is not None
+    assert lone.isolated
+    assert lone.next_deadline() > world.now

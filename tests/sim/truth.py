@@ -50,9 +50,13 @@ class Moment:
         return frozenset(self.up) - self.cut.get(name, frozenset())
 
     def is_alone(self, name: str) -> bool:
-        """May the node say that it is isolated? Not while most of the others answer it."""
-        others = len(self.up) - 1
-        return name in self.sick or others < 2 or len(self.broken.get(name, ())) * 2 >= others
+        """May the node say that it is isolated? Not while most of the others, or one of another zone, answer it: it
+        asks mostly those of other zones.
+        """
+        broken, others = self.broken.get(name, frozenset()), self.up.keys() - {name}
+        if name in self.sick or len(others) < 2 or len(broken) * 2 >= len(others):
+            return True
+        return not {self.up[other] for other in others - broken} - {self.up.get(name)}
 
     @property
     def is_whole(self) -> bool:
@@ -117,15 +121,14 @@ class Truth:
         sick = frozenset(node.name for node in up.values() if node.lag_s > LAG_MAX_S)
         broken: dict[str, set[str]] = {}
         cut: dict[str, set[str]] = {}
+        loss_max = LOSS_MAX if len(up) > 2 else 0.0
         if world.loss or not network.is_clear or self._outranked:
             for one, other in combinations(up.values(), 2):
                 there, back = network.link(one, other), network.link(other, one)
                 if self._outranked & {one.name, other.name} or (there.is_cut and back.is_cut):
                     _add(cut, one.name, other.name)
                     _add(broken, one.name, other.name)
-                elif len(up) == 2 and max(there.loss, back.loss) > 0:
-                    _add(broken, one.name, other.name)
-                elif there.is_cut or back.is_cut or max(there.loss, back.loss) > LOSS_MAX:
+                elif there.is_cut or back.is_cut or max(there.loss, back.loss) > loss_max:
                     _add(broken, one.name, other.name)
         zones = {name: node.zone for name, node in up.items()}
         calm = network.is_clear and world.loss == 0
