@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from lbmesh.health.plan import PROBERS_PER_REPLICA
+from lbmesh.health.limits import PROBERS_PER_REPLICA, REMOVAL_WINDOW_S
 from lbmesh.model.health import Availability
 from lbmesh.model.view import ViewVersion
 from tests.sim.cores import Step
@@ -67,29 +67,35 @@ class HealthInvariants:
     def _round(self) -> None:
         world = self._world
         world.at(world.now + ROUND_S, self._round)
+        ill = sum(not self._is_well(replica) for replica in self._replicas.by_id.values())
         for replica in self._replicas.by_id.values():
-            if self._has_settled(replica):
+            if self._has_settled(replica, ill):
                 for name, since_s in self._up_since.items():
                     if since_s <= world.now - SETTLED_S:
-                        self._compare(world.nodes[name], replica)
+                        self._compare(world.nodes[name], replica, ill)
         self._count_probes()
 
-    def _has_settled(self, replica: SimulatedReplica) -> bool:
+    def _has_settled(self, replica: SimulatedReplica, ill: int) -> bool:
         changes = replica.changes
-        if changes and changes[-1] > self._world.now - SETTLED_S:
+        if changes and changes[-1] > self._world.now - SETTLED_S - ill * REMOVAL_WINDOW_S:
             return False
         return sum(1 for at_s in changes if at_s > self._world.now - FLAPS_WITHIN_S) <= FLAPS_FREE
 
-    def _compare(self, node: Node, replica: SimulatedReplica) -> None:
+    def _compare(self, node: Node, replica: SimulatedReplica, ill: int) -> None:
+        """Who is served may use it; what serves nobody gets no traffic, unless most would be out. Who is not served
+        where others are may still be told to try, and finds out by trying.
+        """
         self.settled += 1
         assert node.view is not None
         views = {view.replica.address: view for view in node.view.services[0].replicas}
         view = views[replica.id.address]
-        serves = replica.serves(node.zone, self._replicas.check.timeout_s)
-        if serves and view.availability is Availability.DOWN:
+        timeout_s = self._replicas.check.timeout_s
+        if replica.serves(node.zone, timeout_s) and view.availability is Availability.DOWN:
             self._fail(f"{node.name} holds {replica.id}, which serves it, for down: {view.reason}")
-        if not serves and view.availability is Availability.UP:
-            self._fail(f"{node.name} holds {replica.id}, which does not serve it, for up: {view.reason}")
+        zones = {other.zone for other in self._world.nodes.values()}
+        is_dead = not any(replica.serves(zone, timeout_s) for zone in zones)
+        if is_dead and ill * 2 <= len(views) and view.availability is Availability.UP:
+            self._fail(f"{node.name} holds {replica.id}, which serves nobody, for up: {view.reason}")
 
     def _count_probes(self) -> None:
         """While all is well, each replica is probed by its few probers and by nobody else."""
