@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from lbmesh.health.limits import PROBERS_PER_REPLICA, REMOVAL_WINDOW_S
+
 from lbmesh.model.health import Availability
 from lbmesh.model.view import ViewVersion
 from tests.sim.cores import Step
