@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from lbmesh.health.limits import PROBERS_PER_REPLICA, REMOVAL_WINDOW_S
 
 from lbmesh.model.health import Availability
 from lbmesh.model.view import ViewVersion
@@ -19,6 +18,12 @@ ROUND_S = 0.5
 
 SETTLED_S = 15.0
 """Three failed probes 2 s apart, the last with its timeout, and as much again for a prober that has died."""
+
+PROBERS_PER_REPLICA = 3
+"""Or one in each zone, where there are more. Said here, not taken from the code: this is what was promised."""
+
+REMOVAL_WINDOW_S = 10.0
+"""What one more of a service's replicas may wait for before hearsay takes it out."""
 
 FLAPS_FREE = 2
 FLAPS_WITHIN_S = 300.0
