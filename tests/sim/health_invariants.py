@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-
 from lbmesh.model.health import Availability
 from lbmesh.model.view import ViewVersion
 from tests.sim.cores import Step
