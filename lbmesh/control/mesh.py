@@ -23,7 +23,9 @@ from lbmesh.model.service import ReplicaId
 
 @dataclass(frozen=True, slots=True)
 class MeshNews:
-    """What one step of gossip brought. `unheard`: (observer, replica) of opinions taken back."""
+    """What one step of gossip brought. `members_changed`: they, or whose words count. `unheard`: (observer, replica) of
+    opinions taken back.
+    """
 
     datagrams: tuple[tuple[Address, bytes], ...] = ()
     members_changed: bool = False
@@ -39,7 +41,6 @@ class Mesh:
     def __init__(self, node: str, gossip: Gossip | None) -> None:
         self._node = node
         self._gossip = gossip
-        self._published = 0
 
     def receive(self, now: float, source: Address, datagram: bytes) -> MeshNews:
         """Take one datagram."""
@@ -70,6 +71,10 @@ class Mesh:
         """Everybody gossip knows of; nobody for a node alone."""
         return self._gossip.members() if self._gossip else ()
 
+    def trusted(self) -> frozenset[str]:
+        """The peers whose words count now."""
+        return frozenset(member.name for member in self.members() if member.state.is_live)
+
     def counters(self) -> dict[str, int]:
         """Gossip's counters by name; datagrams that changed nothing are `rejected_<reason>`."""
         return dict(self._gossip.counters) if self._gossip else {}
@@ -87,8 +92,7 @@ class Mesh:
                 self._gossip.withdraw(now, key)
         for word in words:
             if key := opinion_key(word.replica):
-                self._published += 1
-                self._gossip.publish(now, key, opinion_value(word, self._published))
+                self._gossip.publish(now, key, opinion_value(word))
 
     def publish_station(self, now: float, station: Station) -> None:
         """Let the peers know where this node's heartbeat is reached."""

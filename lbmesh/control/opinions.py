@@ -1,7 +1,7 @@
 """Opinions as gossip rows: the key names the replica, the row's owner is the observer.
 
-`opinion:<service>/<address>` → {"up": bool, "n": count, "why": text}. The count rises with each refresh:
-gossip carries a row only when its value changes, and an opinion that is not refreshed expires.
+`opinion:<service>/<address>` → {"up": bool, "why": text}. A row stands until its owner takes it back, and counts
+while the owner is trusted.
 """
 
 import json
@@ -18,8 +18,6 @@ KEY_BYTES_MAX = 200
 REASON_CHARACTERS_MAX = 48
 """Gossip allows 512 bytes a value, and JSON may write a character as six."""
 
-_COUNT_MODULO = 1 << 16
-
 
 def opinion_key(replica: ReplicaId) -> str | None:
     """The row's key; None when it would be too long to be shared."""
@@ -27,10 +25,10 @@ def opinion_key(replica: ReplicaId) -> str | None:
     return key if len(key.encode()) <= KEY_BYTES_MAX else None
 
 
-def opinion_value(opinion: Opinion, count: int) -> bytes:
-    """The row's value. `count`: how often this node has published."""
+def opinion_value(opinion: Opinion) -> bytes:
+    """The row's value."""
     why = opinion.reason[:REASON_CHARACTERS_MAX]
-    return json.dumps({"up": opinion.up, "n": count % _COUNT_MODULO, "why": why}, separators=(",", ":")).encode()
+    return json.dumps({"up": opinion.up, "why": why}, separators=(",", ":")).encode()
 
 
 def parse_replica(key: str) -> ReplicaId | None:

@@ -9,6 +9,7 @@ own.
 from collections.abc import Iterator, Mapping
 
 from lbmesh.config.settings import Settings
+from lbmesh.control.explaining import explain_replica
 from lbmesh.control.forwarders import SILENT_S, Forwarders
 from lbmesh.control.heartbeat import Heartbeat
 from lbmesh.control.inputs import Effects, Event, EventKind, ProbeResult
@@ -59,6 +60,7 @@ class Plane:
         self._reload: ReloadOutcome | None = None
         self._started = False
         self._leaving = False
+        self._began_s = now
         self._members_by_zone = dict(self._book.members_by_zone)
 
     # Inputs -----------------------------------------------------------------------------------------------
@@ -199,7 +201,7 @@ class Plane:
         if news:
             said += news.events
             if news.members_changed:
-                self._book.set_members(self._mesh.members())
+                self._book.set_members(self._mesh.members(), self._mesh.trusted())
             if news.stations_changed and self._heartbeat:
                 self._heartbeat.unsettle(now)
             for opinion in news.heard:
@@ -321,6 +323,14 @@ class Plane:
             ejected_until_s=ejection.until_s if ejection else None,
             returned_s=returned_s,
             slow_start_s=service.slow_start_s,
+        )
+
+    def explain_replica(self, now: float, replica: ReplicaId) -> Explanation | None:
+        """Why a replica's availability is what it is: who said what, when, and which rule decided. None for a replica
+        that the settings do not know.
+        """
+        return explain_replica(
+            replica, self._settings.services, self._book, self._ejections, began_s=self._began_s, now=now
         )
 
 

@@ -7,14 +7,14 @@ from lbmesh.config.settings import Settings
 from lbmesh.control.returns import Returns
 from lbmesh.health.book import HealthBook
 from lbmesh.health.ejection import Ejections
-from lbmesh.health.merge import Basis, Merged
+from lbmesh.health.merge import Merged, Rule
 from lbmesh.model.health import Availability
 from lbmesh.model.service import Replica, ReplicaId, Service
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion
 from lbmesh.routing.locality import local_share
 from lbmesh.routing.warming import is_warming
 
-NOT_CHECKED = Merged(Availability.UP, Basis.NOBODY, "not checked: the service has no health check")
+NOT_CHECKED = Merged(Availability.UP, Rule.NOT_CHECKED, "not checked: the service has no health check")
 
 
 def judge(service: Service, book: HealthBook, ejections: Ejections) -> tuple[Merged, ...]:

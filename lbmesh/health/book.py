@@ -5,23 +5,27 @@ what is to be done. A change that touches every replica at once (members, settin
 at a time.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from math import inf
 
+from lbmesh.health.credit import Credit
+from lbmesh.health.explain import explain
+from lbmesh.health.group import Group, is_released
+from lbmesh.health.limits import REVISITS_PER_STEP
 from lbmesh.health.merge import Merged
 from lbmesh.health.outcome import Flip, ProbeOrder, Ready
-from lbmesh.health.plan import Random, first_probe_s, next_probe_s, probers
+from lbmesh.health.plan import Random, Role, duty, first_probe_s, next_probe_s
 from lbmesh.health.record import Record
-from lbmesh.health.removal import is_short, limit_removal
+from lbmesh.health.removal import ZoneGuard
+from lbmesh.health.standing import Standing
 from lbmesh.health.timers import Timers
 from lbmesh.health.verdict import Verdict
 from lbmesh.health.voice import Voice
+from lbmesh.model.explanation import Explanation
 from lbmesh.model.health import Availability, Opinion
-from lbmesh.model.member import Member
+from lbmesh.model.member import Member, MemberState
 from lbmesh.model.service import ReplicaId, Service
-
-REVISITS_PER_STEP = 64
-"""With 100 members one revisit hashes 100 times at worst, some 0.1 ms; a step of the agent has 10 ms."""
 
 PAUSE_S = 1.0
 """A deadline missed by more than this means that this node stood still (stopped, or its machine was
@@ -37,9 +41,13 @@ class HealthBook:
         self._zone = zone
         self._rng = rng
         self._records: dict[ReplicaId, Record] = {}
-        self._services: dict[str, tuple[Record, ...]] = {}
-        self._short: set[str] = set()
-        self._zones: dict[str, str] = {node: zone}
+        self._groups: dict[str, Group] = {}
+        self._dirty: dict[str, None] = {}
+        self._guard = ZoneGuard()
+        self._credit = Credit()
+        self._live: dict[str, str] = {node: zone}
+        self._known: frozenset[str] = frozenset()
+        self._standing = Standing({node: zone})
         self._touched: dict[ReplicaId, None] = {}
         self._revisits: dict[ReplicaId, None] = {}
         self._timers = Timers()
@@ -49,18 +57,20 @@ class HealthBook:
     def configure(self, services: Iterable[Service], now: float) -> None:
         """Check these services from now on. What is known about replicas that stay is kept."""
         old = self._records
-        self._records, self._services = {}, {}
+        groups, self._records, self._groups = self._groups, {}, {}
         for service in services:
             if service.health is None:
                 continue
-            self._services[service.name] = tuple(
+            records = tuple(
                 self._record(old.pop(ReplicaId(service.name, one.address), None), service, index, now)
                 for index, one in enumerate(service.replicas)
             )
-        self._short &= self._services.keys()
+            self._groups[service.name] = replace(groups.get(service.name, Group(())), records=records)
         for record in old.values():
             self._timers.set(record.replica, inf)
             self._voice.forget(record)
+            self._credit.forget(record.replica)
+        self._dirty = dict.fromkeys(self._groups)
         self._revisits = dict.fromkeys(self._records)
 
     def _record(self, known: Record | None, service: Service, index: int, now: float) -> Record:
@@ -74,25 +84,28 @@ class HealthBook:
         self._records[record.replica] = record
         return record
 
-    def set_members(self, members: Iterable[Member]) -> None:
-        """Only members that are alive (impaired ones are) have a say, and a part in the plan."""
-        zones = {member.name: member.zone for member in members if member.state.is_live}
-        zones[self._node] = self._zone
-        if zones == self._zones:
+    def set_members(self, members: Iterable[Member], trusted: Collection[str]) -> None:
+        """The words of live members that are `trusted` count, and these share the probing. What the others have said is
+        kept: it counts again when they come back.
+        """
+        everybody = tuple(members)
+        live = {member.name: member.zone for member in everybody if member.state.is_live} | {self._node: self._zone}
+        standing = Standing(
+            {name: zone for name, zone in live.items() if name in trusted or name == self._node},
+            frozenset(member.name for member in everybody if member.state is MemberState.IMPAIRED),
+            self._standing.discounted,
+        )
+        known = frozenset(member.name for member in everybody)
+        if (live, standing, known) == (self._live, self._standing, self._known):
             return
-        gone = self._zones.keys() - zones.keys()
-        self._zones = zones
-        for record in self._records.values():
-            for observer in gone & record.opinions.keys():
-                del record.opinions[observer]
-                self._touched[record.replica] = None
+        self._live, self._standing, self._known = live, standing, known
         self._revisits = dict.fromkeys(self._records)
 
     @property
     def members_by_zone(self) -> Mapping[str, int]:
         """Live balancers in each zone, this node included."""
         counts: dict[str, int] = {}
-        for zone in self._zones.values():
+        for zone in self._live.values():
             counts[zone] = counts.get(zone, 0) + 1
         return counts
 
@@ -112,11 +125,11 @@ class HealthBook:
         self._revisits = dict.fromkeys(self._records)
 
     def hear(self, opinion: Opinion, now: float) -> None:
-        """Take a peer's word; that of a member who is not live, or about an unknown replica, says nothing."""
+        """Take a peer's word; that of a stranger, or about an unknown replica, says nothing."""
         record = self._records.get(opinion.replica)
-        if record is None or opinion.observer == self._node or opinion.observer not in self._zones:
+        if record is None or opinion.observer == self._node or opinion.observer not in self._known:
             return
-        record.hear(opinion, now)
+        record.hear(opinion, now, is_trusted=opinion.observer in self._standing.zones)
         self._touched[record.replica] = None
 
     def unhear(self, observer: str, replica: ReplicaId) -> None:
@@ -160,40 +173,52 @@ class HealthBook:
         self._touched |= dict.fromkeys(self._timers.take_due(now))
         for replica in list(self._revisits)[:REVISITS_PER_STEP]:
             del self._revisits[replica]
-            record = self._records[replica]
-            record.assigned = self._node in probers(replica, self._zones)
+            self._revisit(self._records[replica])
             self._touched[replica] = None
         touched = [self._records[replica] for replica in self._touched if replica in self._records]
         self._touched.clear()
-        for record in touched:
-            record.settle(now)
-        flips = [
-            flip for name in dict.fromkeys(one.replica.service for one in touched) for flip in self._flip(name, now)
-        ]
+        self._dirty |= dict.fromkeys(record.replica.service for record in touched if self._settle(record, now))
+        flips = [flip for name in self._dirty for flip in self._settle_group(self._groups[name], now)]
+        self._dirty.clear()
         probes = [order for record in touched if (order := self._probe(record, now))]
-        words, withdrawn = self._voice.words(touched, self._records, now)
+        words, withdrawn = self._voice.words(touched, now)
         self._promised_s = max(now, self.next_deadline())
         return Ready(tuple(probes), words, withdrawn, tuple(flips))
 
-    def _flip(self, service: str, now: float) -> list[Flip]:
-        """Limit removal in one service, and note what changed."""
-        records = self._services[service]
-        merged = [record.merged for record in records]
-        if is_short(merged) is not (service in self._short):
-            self._short ^= {service}
-            self._revisits |= dict.fromkeys(record.replica for record in records)
-        flips = []
-        for record, final in zip(records, limit_removal(merged), strict=True):
-            before, record.final = record.final, final
-            if before.availability is not final.availability:
-                record.final_since_s = now
-                flips.append(Flip(record.replica, before.availability, final))
+    def _revisit(self, record: Record) -> None:
+        """Members have changed, or whose words count."""
+        record.duty = duty(self._node, record.replica, self._standing.zones)
+        for observer in record.opinions.keys() - self._known:
+            del record.opinions[observer]
+
+    def _settle(self, record: Record, now: float) -> bool:
+        """Merge what is known about one replica. True when its service has to be looked at as a whole."""
+        changed = record.settle(self._node, self._zone, self._standing, now)
+        if record.final.rule is record.merged.rule:
+            record.final = replace(record.final, reason=record.merged.reason)
+        own = record.own_word(self._node, self._zone)
+        words = [word for name, word in record.opinions.items() if name in self._standing.zones]
+        if self._credit.note(record.replica, record.zone, [*words, own] if own else words):
+            self._discount()
+        return changed or is_released(record, now)
+
+    def _discount(self) -> None:
+        changed = self._credit.discounted ^ self._standing.discounted
+        self._standing = replace(self._standing, discounted=self._credit.discounted)
+        self._revisits |= {
+            replica: None for replica, record in self._records.items() if not changed.isdisjoint(record.opinions)
+        }
+
+    def _settle_group(self, group: Group, now: float) -> list[Flip]:
+        was_short = group.is_short
+        flips = list(group.settle(self._guard, now))
+        if group.is_short is not was_short:
+            self._revisits |= dict.fromkeys(record.replica for record in group.records)
         return flips
 
     def _probe(self, record: Record, now: float) -> ProbeOrder | None:
         """The probe of this replica that is due, if any; sets the timer for what comes next."""
-        wanted = record.assigned or record.needs_own_word or record.replica.service in self._short
-        if not wanted:
+        if not self._is_wanted(record, now):
             record.planned_s = inf
         elif record.planned_s == inf:
             record.planned_s = first_probe_s(self._node, record.replica, record.check.interval_s, now)
@@ -202,8 +227,18 @@ class HealthBook:
             record.in_flight, record.started_s, record.asked_s = True, now, inf
             order = ProbeOrder(record.replica, record.check)
         probe_s = inf if record.in_flight else min(record.planned_s, record.asked_s)
-        self._timers.set(record.replica, min(probe_s, record.next_expiry_s))
+        self._timers.set(record.replica, min(probe_s, record.next_change_s(now)))
         return order
+
+    def _is_wanted(self, record: Record, now: float) -> bool:
+        """Is this node to probe the replica once an interval?"""
+        match record.duty.role:
+            case Role.PROBER:
+                return True
+            case Role.LOOKER if record.is_in_doubt or self._groups[record.replica.service].is_short:
+                return True
+            case _:
+                return record.stands_in_s() <= now
 
     def next_deadline(self) -> float:
         """When `ready` has something to do without further input; infinite when never."""
@@ -216,6 +251,14 @@ class HealthBook:
         record = self._records.get(replica)
         return record.final if record else None
 
+    def explain(self, now: float, replica: ReplicaId) -> Explanation | None:
+        """Why a replica's availability is what it is; None when it is not checked."""
+        record = self._records.get(replica)
+        if record is None:
+            return None
+        own = record.own_word(self._node, self._zone)
+        return explain(record, own, self._zone, is_short=self._groups[replica.service].is_short, now=now)
+
     def since_s(self, replica: ReplicaId) -> float | None:
         """Since when its availability is what it is."""
         record = self._records.get(replica)
@@ -226,6 +269,5 @@ class HealthBook:
         record = self._records.get(replica)
         if record is None:
             return ()
-        words = tuple(record.opinions[name] for name in sorted(record.opinions))
         own = record.own_word(self._node, self._zone)
-        return (own, *words) if own else words
+        return (own, *record.weighed.counting) if own else record.weighed.counting

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from lbmesh.health.merge import Basis, Merged
+from lbmesh.health.merge import Merged, Rule
 from lbmesh.health.outliers import Outlier, Tally, worst
 from lbmesh.health.plan import Random
 from lbmesh.model.health import Availability
@@ -213,7 +213,7 @@ class Ejections:
         honoured = dict(standing[: max(0, min(len(merged) // 2 - down, len(is_up) - 1))])
         return tuple(
             replace(
-                one, availability=Availability.UNKNOWN, basis=Basis.OWN, reason=f"ejected: {honoured[replica].reason}"
+                one, availability=Availability.UNKNOWN, rule=Rule.EJECTED, reason=f"ejected: {honoured[replica].reason}"
             )
             if replica in honoured
             else one

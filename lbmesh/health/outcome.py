@@ -25,6 +25,15 @@ class Flip:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A flip that is remembered: what became what, and when."""
+
+    at_s: float
+    before: Availability
+    after: Merged
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """What follows from the inputs since the last time.
 

@@ -1,26 +1,35 @@
 """What a node knows about one replica, and what follows from it."""
 
+from collections import deque
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from lbmesh.health.merge import NOTHING_KNOWN, Basis, Merged, merge
+from lbmesh.health.damping import Damping
+from lbmesh.health.limits import DOUBT_GRACE_S, PROBE_GAP_S
+from lbmesh.health.merge import NOTHING_KNOWN, Merged, Rule, merge
+from lbmesh.health.outcome import Change
 from lbmesh.health.passive import Suspicion
+from lbmesh.health.plan import Duty, Role, comes_before
+from lbmesh.health.standing import Standing, Weighed, weigh
 from lbmesh.health.verdict import Verdict, condemn, expiry_s, judge
+from lbmesh.model.explanation import TRANSITIONS_MAX
 from lbmesh.model.health import Availability, Opinion
 from lbmesh.model.service import HealthCheck, ReplicaId
 
-PROBE_GAP_S = 0.25
-"""However urgent: probes of one replica by one node start at least this far apart."""
+NO_DUTY = Duty(Role.BYSTANDER, frozenset(), patience=1000, pace=1.0)
+"""Until the book has found out, a step later."""
 
 
 @dataclass(slots=True)
 class Record:
-    """One replica's evidence. Only `HealthBook` touches it.
+    """One replica's evidence. Only the health room touches it.
 
-    `opinions`: peers' words by observer. `merged`: by the rules of merging; `final`: with removal limited
-    as well. `asked_s`: when a probe outside the plan is due, `planned_s` one of the plan.
-    `interrupted`: the probe in flight was, so that its failure proves nothing. `published`:
-    this node's word as its peers have it.
+    `opinions`: peers' words by observer, also those that do not count now; `weighed`: which do. `merged`: by the rules
+    of merging; `damping` follows it; `final`: after damping and with removal limited as well, since `final_since_s`;
+    `changes`: its last ones, newest last. `limited_until_s`: when a limit on its removal is to be looked at again.
+    `silent_since_s`: since when nobody who comes before this node has said anything; infinite when somebody has.
+    `asked_s`: when a probe outside the plan is due, `planned_s` one of the plan. `interrupted`: the probe in
+    flight was, so that its failure proves nothing. `published`: this node's word as its peers have it.
     """
 
     replica: ReplicaId
@@ -29,10 +38,15 @@ class Record:
     verdict: Verdict = field(default_factory=Verdict)
     suspicion: Suspicion = field(default_factory=Suspicion)
     opinions: dict[str, Opinion] = field(default_factory=dict)
-    assigned: bool = False
+    weighed: Weighed = field(default_factory=Weighed)
+    duty: Duty = NO_DUTY
     merged: Merged = NOTHING_KNOWN
+    damping: Damping = field(default_factory=Damping)
     final: Merged = NOTHING_KNOWN
     final_since_s: float = 0.0
+    changes: deque[Change] = field(default_factory=lambda: deque(maxlen=TRANSITIONS_MAX))
+    limited_until_s: float = inf
+    silent_since_s: float = inf
     in_flight: bool = False
     interrupted: bool = False
     started_s: float = -inf
@@ -42,19 +56,24 @@ class Record:
 
     @property
     def expiry_s(self) -> float:
-        """How long evidence about this replica counts."""
+        """How long this node's own evidence about this replica counts."""
         return expiry_s(self.check)
+
+    @property
+    def gap_s(self) -> float:
+        """How far apart this node's probes start at least."""
+        return PROBE_GAP_S if self.duty.role is not Role.BYSTANDER else self.check.interval_s * self.duty.pace
 
     def ask_probe(self, now: float) -> None:
         """Have a probe as soon as the gap allows."""
-        self.asked_s = min(self.asked_s, max(now, self.started_s + PROBE_GAP_S))
+        self.asked_s = min(self.asked_s, max(now, self.started_s + self.gap_s))
 
-    def hear(self, opinion: Opinion, now: float) -> None:
-        """Take a peer's word. News that the replica is down is checked at once."""
+    def hear(self, opinion: Opinion, now: float, *, is_trusted: bool) -> None:
+        """Take a peer's word. News that the replica is down is checked at once by who is to look at it."""
         before = self.opinions.get(opinion.observer)
         self.opinions[opinion.observer] = opinion
-        news = before is None or before.up
-        if not opinion.up and news and self.verdict.availability is not Availability.DOWN:
+        is_news = is_trusted and not opinion.up and (before is None or before.up)
+        if is_news and self.duty.role is not Role.BYSTANDER and self.verdict.availability is not Availability.DOWN:
             self.ask_probe(now)
 
     def take_result(self, *, success: bool, reason: str, now: float) -> None:
@@ -88,14 +107,36 @@ class Record:
             self.opinions[observer] = replace(word, at_s=word.at_s + pause_s)
         self.interrupted = self.in_flight
         self.planned_s = inf
+        self.silent_since_s += pause_s
 
-    def settle(self, now: float) -> None:
-        """Drop what has expired, and merge what is left."""
-        if self.verdict.availability is not Availability.UNKNOWN and not self.verdict.is_fresh(now, self.expiry_s):
+    def settle(self, node: str, zone: str, standing: Standing, now: float) -> bool:
+        """Merge what counts. True when more than the reason has changed.
+
+        What was last known stands in, for as long as own evidence would, when nothing that counts is left: who
+        falls silent says nothing about the replica.
+        """
+        before = self.merged
+        self.weighed = weigh(self.opinions.values(), standing)
+        if not self.verdict.is_fresh(now, self.expiry_s):
             self.verdict = Verdict(since_s=now, at_s=now)
-        for observer in [name for name, word in self.opinions.items() if word.at_s + self.expiry_s <= now]:
-            del self.opinions[observer]
-        self.merged = merge(self.verdict, self.opinions.values(), now=now, expiry_s=self.expiry_s)
+        self.merged = self._merge(zone, now)
+        was_known = before.availability is not Availability.UNKNOWN and before.rule is not Rule.LAST_KNOWN
+        if self.merged.rule is Rule.NOBODY and was_known:
+            reason = f"nobody says anything any more; last known: {before.reason}"
+            self.verdict = Verdict(before.availability, since_s=now, at_s=now, reason=reason, first_hand=False)
+            self.merged = self._merge(zone, now)
+        is_heard = any(
+            word.observer in self.duty.probers or comes_before(word.observer, node, self.replica)
+            for word in self.weighed.counting
+        )
+        self.silent_since_s = inf if is_heard else min(self.silent_since_s, now)
+        follows = self.damping.after(self.merged.availability, now)
+        changed, self.damping = follows != self.damping, follows
+        return changed or replace(before, reason="") != replace(self.merged, reason="")
+
+    def _merge(self, zone: str, now: float) -> Merged:
+        doubt_s = self.check.timeout_s + DOUBT_GRACE_S
+        return merge(self.verdict, self.weighed.counting, zone=zone, now=now, expiry_s=self.expiry_s, doubt_s=doubt_s)
 
     def lift_suspicion(self) -> None:
         """Requests succeed again."""
@@ -109,20 +150,26 @@ class Record:
         return Opinion(node, zone, self.replica, verdict.availability is Availability.UP, verdict.at_s, verdict.reason)
 
     @property
-    def needs_own_word(self) -> bool:
-        """True when this node must look for itself though others are assigned to: nobody says anything,
-        or not all say the same. Its own word would otherwise expire, and the replica flip between two
-        opinions.
-        """
-        words = {word.up for word in self.opinions.values()}
-        if self.verdict.availability is not Availability.UNKNOWN and self.verdict.first_hand:
-            words.add(self.verdict.availability is Availability.UP)
-        return self.merged.basis is Basis.NOBODY or bool(self.verdict.streak) or len(words) > 1
+    def is_in_doubt(self) -> bool:
+        """True when trusted observers differ, this node among them, or its own last probes speak against its word."""
+        own_up = self.verdict.availability is Availability.UP
+        has_own = self.verdict.availability is not Availability.UNKNOWN and self.verdict.first_hand
+        differs = has_own and any(word.up is not own_up for word in self.weighed.counting)
+        return self.weighed.is_dispute or differs or bool(self.verdict.streak)
 
-    @property
-    def next_expiry_s(self) -> float:
-        """When the oldest evidence stops to count; infinite when there is none."""
-        times = [word.at_s for word in self.opinions.values()]
+    def stands_in_s(self) -> float:
+        """From when on this node looks, although it is not to, because nobody else does; infinite for never."""
+        return self.silent_since_s + self.duty.patience * self.check.interval_s
+
+    def next_change_s(self, now: float) -> float:
+        """When time alone changes what follows from the evidence; infinite for never."""
+        times = [self.limited_until_s]
         if self.verdict.availability is not Availability.UNKNOWN:
-            times.append(self.verdict.at_s)
-        return min(times) + self.expiry_s if times else inf
+            times.append(self.verdict.at_s + self.expiry_s)
+        if self.merged.until_s is not None:
+            times.append(self.merged.until_s)
+        if self.damping.is_held(now):
+            times.append(self.damping.release_s)
+        if self.stands_in_s() > now:
+            times.append(self.stands_in_s())
+        return min(times)

@@ -124,3 +124,49 @@ def test_a_node_whose_seed_is_silent_says_so_as_trouble() -> None:
     assert event.is_trouble
     assert "no seed of 10.1.0.1:7946 has answered" in event.change
     assert EventKind.SEEDS_SILENT not in {event.kind for event in world.events["lb-a0"]}, "it is its only seed"
+
+
+def test_an_explanation_says_who_said_what_and_which_rule_decided() -> None:
+    world, failing = mesh()
+    failing.add(("", replica_id(2)))
+    world.run(6.0)
+    found = {node: plane.explain_replica(world.now, replica_id(2)) for node, plane in world.planes.items()}
+    rules = {node: one.rule for node, one in found.items() if one}
+    assert rules.keys() == found.keys()
+    assert set(rules.values()) <= {"own_evidence", "same_zone_majority", "other_zones"}
+    assert list(rules.values()).count("own_evidence") >= 3
+    for one in found.values():
+        assert one
+        assert (one.subject, one.state) == ("shop/10.0.0.2:80", "down")
+        assert len(one.said) >= 3
+        assert all(said.what == "down: no answer within 1s" and said.counts for said in one.said)
+        assert (one.history[0].before, one.history[0].after) in (("up", "down"), ("unknown", "down"))
+        assert one.history[0].age_s == one.for_s
+
+
+def test_what_is_not_checked_or_not_known_is_explained_so() -> None:
+    world = World()
+    plane = world.add("lb-a0", "zone-a", shop(1, None), meshed=False)
+    found = plane.explain_replica(world.now, replica_id(1))
+    assert found
+    assert (found.state, found.rule) == ("up", "not_checked")
+    assert plane.explain_replica(world.now, replica_id(2)) is None
+
+
+def test_rows_are_written_only_when_a_word_changes() -> None:
+    world, failing = mesh()
+    before = {node: _own_rows(world, node) for node in world.planes}
+    world.run(30.0)
+    assert {node: _own_rows(world, node) for node in world.planes} == before, "received once, and never again"
+    failing.add(("", replica_id(2)))
+    world.run(6.0)
+    assert {node: _own_rows(world, node) for node in world.planes} != before
+
+
+def _own_rows(world: World, node: str) -> set[tuple[str, ReplicaId, float]]:
+    return {
+        (word.observer, state.id, word.at_s)
+        for state in world.planes[node].replica_states()
+        for word in state.opinions
+        if word.observer != node
+    }

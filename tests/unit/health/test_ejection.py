@@ -8,14 +8,14 @@ from random import Random
 import pytest
 
 from lbmesh.health.ejection import EJECTION_MAX_S, FORGET_S, GAP_S, JITTER, Ejections
-from lbmesh.health.merge import Basis, Merged
+from lbmesh.health.merge import Merged, Rule
 from lbmesh.model.health import Availability
 from lbmesh.model.service import Outliers, ReplicaId
 from tests.support.planes import replica_id, shop
 
 UP, DOWN, UNKNOWN = Availability.UP, Availability.DOWN, Availability.UNKNOWN
 AS_DEFAULT = Outliers()
-FINE = Merged(UP, Basis.OWN, "status 200")
+FINE = Merged(UP, Rule.OWN_EVIDENCE, "status 200")
 
 
 class Traffic:
@@ -58,7 +58,8 @@ class Traffic:
     def seen(self) -> str:
         """A letter for each replica, as traffic sees it."""
         merged = [
-            (replica_id(one), Merged(DOWN, Basis.OWN, "dead") if one in self.down else FINE) for one in self.numbers
+            (replica_id(one), Merged(DOWN, Rule.OWN_EVIDENCE, "dead") if one in self.down else FINE)
+            for one in self.numbers
         ]
         letters = {UP: "U", DOWN: "D", UNKNOWN: "e"}
         return "".join(letters[one.availability] for one in self.ejections.apply("shop", merged))

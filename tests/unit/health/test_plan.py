@@ -5,7 +5,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbmesh.health.plan import JITTER, PROBERS_PER_REPLICA, first_probe_s, next_probe_s, probers
+from lbmesh.health.limits import LOOKERS_PER_ZONE, PROBERS_PER_REPLICA
+from lbmesh.health.plan import JITTER, Role, comes_before, duty, first_probe_s, next_probe_s, probers
 from lbmesh.model.address import Address
 from lbmesh.model.service import ReplicaId
 
@@ -31,6 +32,38 @@ def test_a_member_that_probes_nothing_is_not_missed(zones: dict[str, str], data:
     if idle:
         gone = data.draw(st.sampled_from(idle))
         assert probers(REPLICA, {name: zone for name, zone in zones.items() if name != gone}) == chosen
+
+
+@given(meshes.filter(bool))
+def test_everybody_knows_the_duties_of_all(zones: dict[str, str]) -> None:
+    duties = {member: duty(member, REPLICA, zones) for member in zones}
+    assert {member for member, one in duties.items() if one.role is Role.PROBER} == probers(REPLICA, zones)
+    for zone in set(zones.values()):
+        here = [one for member, one in duties.items() if zones[member] == zone]
+        looking = [one for one in here if one.role is not Role.BYSTANDER]
+        assert min(LOOKERS_PER_ZONE, len(here)) <= len(looking) <= LOOKERS_PER_ZONE
+
+
+@given(meshes.filter(bool))
+def test_bystanders_together_probe_no_more_than_lookers_may(zones: dict[str, str]) -> None:
+    duties = [duty(member, REPLICA, zones) for member in zones]
+    rate = sum(1 / one.pace for one in duties if one.role is Role.BYSTANDER)
+    assert rate <= LOOKERS_PER_ZONE * len(set(zones.values())) + 1e-9
+
+
+@given(meshes.filter(bool))
+def test_in_a_silence_the_number_who_look_at_most_doubles_with_each_interval(zones: dict[str, str]) -> None:
+    duties = {member: duty(member, REPLICA, zones) for member in zones}
+    first = PROBERS_PER_REPLICA + LOOKERS_PER_ZONE * len(set(zones.values()))
+    for intervals in range(10):
+        looking = sum(one.patience <= intervals for one in duties.values())
+        assert looking <= first * 2**intervals
+    assert max(one.patience for one in duties.values()) <= 6
+    bystanders = [member for member, one in duties.items() if one.role is Role.BYSTANDER]
+    for one in bystanders:
+        assert all(
+            duties[one].patience <= duties[other].patience for other in bystanders if comes_before(one, other, REPLICA)
+        )
 
 
 def test_the_work_is_spread() -> None:

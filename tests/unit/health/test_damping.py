@@ -1,0 +1,81 @@
+"""Flap damping slows the return, and nothing else."""
+
+from itertools import pairwise
+from math import inf
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lbmesh.health.damping import Damping
+from lbmesh.health.limits import HOLD_MAX_S, PENALTY_MAX
+from lbmesh.model.health import Availability
+
+UP, UNKNOWN, DOWN = Availability.UP, Availability.UNKNOWN, Availability.DOWN
+
+
+def after(*steps: tuple[Availability, float]) -> Damping:
+    damping = Damping()
+    for availability, at_s in steps:
+        damping = damping.after(availability, at_s)
+    return damping
+
+
+def test_the_first_restart_is_never_held_back() -> None:
+    assert not after((UP, 0), (DOWN, 1), (UP, 1.1)).is_held(1.1)
+    assert not after((DOWN, 0), (UP, 0.1)).is_held(0.1)
+
+
+def test_the_second_within_a_short_time_is_held_until_the_penalty_has_decayed() -> None:
+    damping = after((UP, 0), (DOWN, 0), (UP, 0), (DOWN, 10), (UP, 10))
+    assert 3 < damping.penalty < 4
+    assert damping.is_held(10)
+    assert 60 < damping.release_s - 10 < 120
+    assert damping.penalty_at(damping.release_s) <= 1.0 + 1e-9
+    assert not damping.is_held(damping.release_s)
+
+
+def test_restarts_some_minutes_apart_are_never_held_back() -> None:
+    steps = [
+        (availability, start + delay) for start in range(0, 3600, 120) for availability, delay in ((DOWN, 0), (UP, 5))
+    ]
+    damping = after((UP, -1))
+    for availability, at_s in steps:
+        damping = damping.after(availability, at_s)
+        assert not damping.is_held(at_s)
+
+
+def test_what_flaps_for_ever_is_tried_once_in_five_minutes() -> None:
+    damping = Damping().after(UP, 0.0)
+    returns = []
+    for second in range(1, 3600):
+        damping = damping.after(DOWN if second % 10 < 5 else UP, float(second))
+        if damping.availability is UP and not damping.is_held(second) and second % 10 == 5:
+            returns.append(second)
+    gaps = [later - earlier for earlier, later in pairwise(returns)]
+    assert returns[:1] == [5]
+    assert all(gap >= HOLD_MAX_S - 10 for gap in gaps[1:])
+    assert max(gaps) <= HOLD_MAX_S + 20
+    assert damping.penalty <= PENALTY_MAX
+
+
+transitions = st.lists(st.tuples(st.sampled_from(Availability), st.floats(0, 400)), max_size=60)
+
+
+@given(transitions)
+def test_nothing_is_held_longer_than_the_cap_and_only_while_up(steps: list[tuple[Availability, float]]) -> None:
+    damping, now, held_for_s = Damping(), 0.0, 0.0
+    for availability, wait_s in steps:
+        if damping.is_held(now):
+            held_for_s = min(damping.release_s, now + wait_s) - damping.held_since_s
+            assert damping.availability is UP
+            assert held_for_s <= HOLD_MAX_S
+            assert damping.release_s < inf
+        now += wait_s
+        damping = damping.after(availability, now)
+        assert 0 <= damping.penalty <= PENALTY_MAX
+        if availability is DOWN:
+            assert not damping.is_held(now)
+
+
+def test_unknown_is_no_transition() -> None:
+    assert after((UP, 0), (UNKNOWN, 1), (UP, 2), (UNKNOWN, 3), (UP, 4)).penalty == 0
