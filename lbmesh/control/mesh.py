@@ -41,6 +41,7 @@ class Mesh:
     def __init__(self, node: str, gossip: Gossip | None) -> None:
         self._node = node
         self._gossip = gossip
+        self._trusted = self.trusted()
 
     def receive(self, now: float, source: Address, datagram: bytes) -> MeshNews:
         """Take one datagram."""
@@ -72,8 +73,8 @@ class Mesh:
         return self._gossip.members() if self._gossip else ()
 
     def trusted(self) -> frozenset[str]:
-        """The peers whose words count now."""
-        return frozenset(member.name for member in self.members() if member.state.is_live)
+        """The peers whose words count now; nobody for a node alone."""
+        return self._gossip.trusted() if self._gossip else frozenset()
 
     def counters(self) -> dict[str, int]:
         """Gossip's counters by name; datagrams that changed nothing are `rejected_<reason>`."""
@@ -135,6 +136,7 @@ class Mesh:
 
     def _news(self, output: Output) -> MeshNews:
         """A peer that is new, or back, is heard with all it has said: its rows may have come before it."""
+        before, self._trusted = self._trusted, self.trusted()
         changed = {row for row in output.rows_changed if row[1].startswith(KEY_PREFIX)}
         joined = {change.name for change in output.member_changes if _is_new(change)}
         heard: tuple[Opinion, ...] = ()
@@ -143,7 +145,7 @@ class Mesh:
             changed -= {(word.observer, opinion_key(word.replica) or "") for word in heard}
         return MeshNews(
             datagrams=output.datagrams,
-            members_changed=bool(output.member_changes),
+            members_changed=bool(output.member_changes) or before != self._trusted,
             heard=heard,
             unheard=tuple((owner, replica) for owner, key in sorted(changed) if (replica := parse_replica(key))),
             events=(*map(_member_event, output.member_changes), *map(_notice_event, output.notices)),
