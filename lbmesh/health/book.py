@@ -65,7 +65,8 @@ class HealthBook:
                 self._record(old.pop(ReplicaId(service.name, one.address), None), service, index, now)
                 for index, one in enumerate(service.replicas)
             )
-            self._groups[service.name] = replace(groups.get(service.name, Group(())), records=records)
+            group = self._groups[service.name] = groups.get(service.name) or Group()
+            group.configure(records)
         for record in old.values():
             self._timers.set(record.replica, inf)
             self._voice.forget(record)
@@ -177,7 +178,10 @@ class HealthBook:
             self._touched[replica] = None
         touched = [self._records[replica] for replica in self._touched if replica in self._records]
         self._touched.clear()
-        self._dirty |= dict.fromkeys(record.replica.service for record in touched if self._settle(record, now))
+        for record in touched:
+            if self._settle(record, now):
+                self._groups[record.replica.service].note(record)
+                self._dirty[record.replica.service] = None
         flips = [flip for name in self._dirty for flip in self._settle_group(self._groups[name], now)]
         self._dirty.clear()
         probes = [order for record in touched if (order := self._probe(record, now))]

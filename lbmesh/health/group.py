@@ -1,47 +1,68 @@
 """One service's replicas together: damping and limited removal need to know how many are left."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from math import inf
 
 from lbmesh.health.merge import Merged, Rule
 from lbmesh.health.outcome import Change, Flip
 from lbmesh.health.record import Record
-from lbmesh.health.removal import Case, RemovalBudget, ZoneGuard, is_short, limit_removal
+from lbmesh.health.removal import Case, RemovalBudget, ZoneGuard, limit_removal
 from lbmesh.model.health import Availability
+from lbmesh.model.service import ReplicaId
 
 
 @dataclass(slots=True)
 class Group:
-    """A service that is checked. `is_short`: when more than half of its replicas are down, held back ones not
-    counted.
+    """A service that is checked. `records`: of all its replicas; `special`: of those that are not simply in use (or
+    unknown to everybody), in the order in which that was noted, so that a change costs what is amiss and not what there
+    is. `is_short`: when more than half of its replicas are down, held back ones not counted.
     """
 
-    records: tuple[Record, ...]
+    records: tuple[Record, ...] = ()
+    special: dict[ReplicaId, Record] = field(default_factory=dict)
     budget: RemovalBudget = field(default_factory=RemovalBudget)
     is_short: bool = False
 
+    def configure(self, records: Iterable[Record]) -> None:
+        """These are its replicas from now on."""
+        self.records = tuple(records)
+        known = {record.replica: record for record in self.records}
+        self.special = {replica: known[replica] for replica in self.special if replica in known}
+
+    def note(self, record: Record) -> None:
+        """What is known of this replica has changed: it is to be looked at when the group is settled."""
+        self.special[record.replica] = record
+
     def settle(self, guard: ZoneGuard, now: float) -> Iterator[Flip]:
         """Hold back what flaps, limit removal, and say what has changed."""
-        self.is_short = is_short([record.merged for record in self.records])
-        self._lift_holds(now)
-        cases = [Case(record.zone, record.final.availability, _damped(record, now)) for record in self.records]
-        for record, limited in zip(self.records, limit_removal(cases, self.budget, guard, now), strict=True):
+        special = tuple(self.special.values())
+        total = len(self.records)
+        self.is_short = sum(_is_down(one.merged) for one in special) * 2 > total
+        _lift_holds(special, total, now)
+        cases = [Case(record.zone, record.final.availability, _damped(record, now)) for record in special]
+        for record, limited in zip(special, limit_removal(cases, total, self.budget, guard, now), strict=True):
             before, record.final = record.final, limited.final
             record.limited_until_s = limited.until_s
+            if limited.final == record.merged and not record.merged.is_removal and not _is_down(record.merged):
+                del self.special[record.replica]
             if before.availability is not record.final.availability:
                 record.final_since_s = now
                 record.changes.append(Change(now, before.availability, record.final))
                 yield Flip(record.replica, before.availability, record.final)
 
-    def _lift_holds(self, now: float) -> None:
-        """No more are held back than leaves half usable: those that flapped least come back."""
-        out = sum(_damped(record, now).availability is Availability.DOWN for record in self.records)
-        excess = out * 2 - len(self.records)
-        held = [record for record in self.records if record.damping.is_held(now)]
-        held.sort(key=lambda record: (record.damping.penalty_at(now), record.replica))
-        for record in held[: max(0, (excess + 1) // 2)]:
-            record.damping = record.damping.released()
+
+def _lift_holds(special: Iterable[Record], total: int, now: float) -> None:
+    """No more are held back than leaves half usable: those that flapped least come back."""
+    out = sum(_is_down(_damped(record, now)) for record in special)
+    held = [record for record in special if record.damping.is_held(now)]
+    held.sort(key=lambda record: (record.damping.penalty_at(now), record.replica))
+    for record in held[: max(0, (out * 2 - total + 1) // 2)]:
+        record.damping = record.damping.released()
+
+
+def _is_down(merged: Merged) -> bool:
+    return merged.availability is Availability.DOWN
 
 
 def _damped(record: Record, now: float) -> Merged:

@@ -85,7 +85,9 @@ def comes_before(one: str, other: str, replica: ReplicaId) -> bool:
 
 
 def _ranked(replica: ReplicaId, zones: Mapping[str, str]) -> list[str]:
-    return sorted(zones, key=lambda member: _score(member, replica), reverse=True)
+    text = f"\0{replica}".encode()
+    scores = {member: _digest(member.encode() + text) for member in zones}
+    return sorted(zones, key=scores.__getitem__, reverse=True)
 
 
 def _best(ranked: Sequence[str], zones: Mapping[str, str]) -> frozenset[str]:
@@ -111,5 +113,8 @@ def next_probe_s(started_s: float, interval_s: float, rng: Random) -> float:
 @lru_cache(maxsize=1 << 16)
 def _score(member: str, replica: ReplicaId) -> float:
     """A number from 0 to 1, the same on every node."""
-    digest = blake2b(f"{member}\0{replica}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64
+    return int.from_bytes(_digest(f"{member}\0{replica}".encode())) / 2**64
+
+
+def _digest(text: bytes) -> bytes:
+    return blake2b(text, digest_size=8).digest()

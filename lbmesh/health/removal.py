@@ -13,11 +13,6 @@ from lbmesh.health.merge import Merged, Rule
 from lbmesh.model.health import Availability
 
 
-def is_short(merged: Sequence[Merged]) -> bool:
-    """True when more than half of a service's replicas are down: time to look again."""
-    return sum(one.availability is Availability.DOWN for one in merged) * 2 > len(merged)
-
-
 @dataclass(slots=True)
 class ZoneGuard:
     """Lets one zone at a time lose replicas that somebody still reaches; one for all services of a node."""
@@ -69,8 +64,11 @@ class Limited:
     until_s: float = inf
 
 
-def limit_removal(cases: Sequence[Case], budget: RemovalBudget, guard: ZoneGuard, now: float) -> tuple[Limited, ...]:
-    """One service's replicas, with removal by hearsay limited. Those already out come first, then in the given order:
+def limit_removal(
+    cases: Sequence[Case], total: int, budget: RemovalBudget, guard: ZoneGuard, now: float
+) -> tuple[Limited, ...]:
+    """Some replicas of a service that has `total`, all that are not in use among them, with removal by hearsay limited.
+    Those already out come first, then in the given order:
 
     1. *Fail open*: it never takes more than half out, with those out by own evidence counted.
     2. *Removal limit*: it takes at most REMOVAL_SHARE of them out of use in REMOVAL_WINDOW_S.
@@ -87,8 +85,8 @@ def limit_removal(cases: Sequence[Case], budget: RemovalBudget, guard: ZoneGuard
         is_new = case.now_is is Availability.UP
         is_contested = is_new and case.merged.ups > 0
         rule, until_s = Rule.FAIL_OPEN, inf
-        if (out + 1) * 2 <= len(cases):
-            rule, until_s = Rule.REMOVAL_LIMIT, budget.free_s(len(cases), now) if is_new else -inf
+        if (out + 1) * 2 <= total:
+            rule, until_s = Rule.REMOVAL_LIMIT, budget.free_s(total, now) if is_new else -inf
             if until_s <= now and is_contested:
                 rule, until_s = Rule.ONE_ZONE_AT_A_TIME, guard.free_s(case.zone)
         if until_s > now:

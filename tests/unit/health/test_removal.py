@@ -31,7 +31,7 @@ class Limits:
         self.budget, self.guard = RemovalBudget(), ZoneGuard()
 
     def at(self, now: float) -> list[Limited]:
-        limited = limit_removal(self.cases, self.budget, self.guard, now)
+        limited = limit_removal(self.cases, len(self.cases), self.budget, self.guard, now)
         self.cases = [
             replace(one, now_is=found.final.availability) for one, found in zip(self.cases, limited, strict=True)
         ]
@@ -114,7 +114,7 @@ cases_lists = st.lists(
 
 @given(cases_lists, st.floats(0, 1e4))
 def test_hearsay_never_empties_a_service_and_own_evidence_always_counts(cases: list[Case], now: float) -> None:
-    limited = limit_removal(cases, RemovalBudget(), ZoneGuard(), now)
+    limited = limit_removal(cases, len(cases), RemovalBudget(), ZoneGuard(), now)
     seen_dead = sum(one.merged.availability is DOWN and not one.merged.is_removal for one in cases)
     assert sum(one.final.availability is DOWN for one in limited) <= max(seen_dead, len(cases) // 2)
     for before, after in zip(cases, limited, strict=True):
