@@ -130,7 +130,8 @@ class HealthBook:
         record = self._records.get(opinion.replica)
         if record is None or opinion.observer == self._node or opinion.observer not in self._known:
             return
-        record.hear(opinion, now, is_trusted=opinion.observer in self._standing.zones)
+        is_believed = opinion.observer in self._standing.zones and opinion.observer not in self._standing.discounted
+        record.hear(opinion, now, is_believed=is_believed)
         self._touched[record.replica] = None
 
     def unhear(self, observer: str, replica: ReplicaId) -> None:

@@ -28,7 +28,8 @@ class Record:
     of merging; `damping` follows it; `final`: after damping and with removal limited as well, since `final_since_s`;
     `changes`: its last ones, newest last. `limited_until_s`: when a limit on its removal is to be looked at again.
     `silent_since_s`: since when nobody who comes before this node has said anything; infinite when somebody has.
-    `asked_s`: when a probe outside the plan is due, `planned_s` one of the plan. `interrupted`: the probe in
+    `asked_s`: when a probe outside the plan is due, `planned_s` one of the plan. `news_s`: when
+    news from peers last asked for one. `interrupted`: the probe in
     flight was, so that its failure proves nothing. `published`: this node's word as its peers have it.
     """
 
@@ -52,6 +53,7 @@ class Record:
     started_s: float = -inf
     planned_s: float = inf
     asked_s: float = inf
+    news_s: float = -inf
     published: Opinion | None = None
 
     @property
@@ -64,17 +66,21 @@ class Record:
         """How far apart this node's probes start at least."""
         return PROBE_GAP_S if self.duty.role is not Role.BYSTANDER else self.check.interval_s * self.duty.pace
 
-    def ask_probe(self, now: float) -> None:
-        """Have a probe as soon as the gap allows."""
-        self.asked_s = min(self.asked_s, max(now, self.started_s + self.gap_s))
+    def ask_probe(self, due_s: float) -> None:
+        """Have a probe at that time, or as soon after it as the gap allows."""
+        self.asked_s = min(self.asked_s, max(due_s, self.started_s + self.gap_s))
 
-    def hear(self, opinion: Opinion, now: float, *, is_trusted: bool) -> None:
-        """Take a peer's word. News that the replica is down is checked at once by who is to look at it."""
+    def hear(self, opinion: Opinion, now: float, *, is_believed: bool) -> None:
+        """Take a peer's word. News that the replica is down is checked at once by who is to look at it; further news
+        within an interval is checked at its end, so that who says up and down by turns does not make all of them hammer
+        the replica.
+        """
         before = self.opinions.get(opinion.observer)
         self.opinions[opinion.observer] = opinion
-        is_news = is_trusted and not opinion.up and (before is None or before.up)
+        is_news = is_believed and not opinion.up and (before is None or before.up)
         if is_news and self.duty.role is not Role.BYSTANDER and self.verdict.availability is not Availability.DOWN:
-            self.ask_probe(now)
+            self.news_s = max(now, self.news_s + self.check.interval_s)
+            self.ask_probe(self.news_s)
 
     def take_result(self, *, success: bool, reason: str, now: float) -> None:
         """Take the result of this node's own probe."""

@@ -121,6 +121,41 @@ def test_a_liar_takes_nothing_away(sizes: tuple[int, ...]) -> None:
     assert {books.seen(name) for name in others} == {"UUUUUU"}
 
 
+def test_who_says_up_and_down_by_turns_does_not_make_the_others_hammer_a_replica() -> None:
+    books = settled((3, 3, 3), 2)
+    since_s = books.now
+    for turn in range(100):
+        books.write("lb-a0", 0, up=turn % 2 == 1)
+        books.run(0.1)
+    assert books.probes_of(0, since_s) <= 2 * 9 * 10 * 1.15, "one as planned and one for the news, of nine lookers"
+
+
+def test_what_a_bystander_alone_cannot_reach_it_tries_ever_more_rarely() -> None:
+    books = settled((10, 10, 10), 4)
+    name = next(one for one in books.zones if _role(books, one).startswith("this node leaves probing to others"))
+    book = books.books[name]
+    books.forget()
+    tried = []
+    for _ in range(600):
+        merged = book.merged(replica_id(0))
+        if merged and merged.availability is not Availability.DOWN:
+            tried.append(books.now)
+            for _ in range(3):
+                book.request_failed(replica_id(0), "connect_refused", books.now)
+        books.run(1.0)
+    others = {books.seen(one) for one in books.zones if one != name}
+    assert others == {"UUUU"}, "and nobody else is bothered"
+    assert books.seen(name) == "DUUU"
+    assert len(tried) <= 12, "in ten minutes; without damping it would be each three intervals"
+    assert books.probes_of(0, books.now - 300.0) <= 300 * 9 * 1.15
+
+
+def _role(books: Books, node: str) -> str:
+    explained = books.books[node].explain(books.now, replica_id(0))
+    assert explained
+    return explained.notes[0]
+
+
 def test_who_accuses_everybody_is_discounted_with_the_reason() -> None:
     books = settled((4, 4, 4), 6)
     for number in range(6):
@@ -250,9 +285,7 @@ def test_in_a_silence_of_the_probers_others_stand_in_and_stay() -> None:
 
 
 def _is_prober(books: Books, node: str) -> bool:
-    explained = books.books[node].explain(books.now, replica_id(0))
-    assert explained
-    return "this node is one of its probers" in explained.notes[0]
+    return "this node is one of its probers" in _role(books, node)
 
 
 def test_the_impaired_are_not_believed_against_others() -> None:
