@@ -117,6 +117,23 @@ def test_a_failing_replica_is_ejected_though_its_probes_succeed_and_comes_back_s
     assert 1004 + 30 <= returned_s <= made.now
 
 
+def test_an_ejection_is_explained_with_what_it_would_be_without() -> None:
+    made = node()
+    made.rates = {replica_id(1): 0.3, replica_id(2): 0.01}
+    made.run(10)
+    found = made.plane.explain_replica(made.now, replica_id(1))
+    assert found
+    assert (found.state, found.rule) == ("unknown", "ejected")
+    assert " requests failed in " in found.reason
+    assert found.for_s < 10
+    assert [(one.who, one.what) for one in found.said] == [("this node", "up: as told")]
+    assert any(note.startswith("ejected ") for note in found.notes)
+    assert "without the ejection it would be up (own_evidence): as told" in found.notes
+    other = made.plane.explain_replica(made.now, replica_id(2))
+    assert other
+    assert (other.state, other.rule) == ("up", "own_evidence")
+
+
 def test_equally_bad_replicas_all_stay() -> None:
     made = node()
     made.rates = {replica_id(1): 1.0, replica_id(2): 1.0}
