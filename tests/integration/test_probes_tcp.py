@@ -64,6 +64,14 @@ def test_another_answer_is_a_failure_that_shows_it(answer: bytes, reason: str) -
     assert ask_origin(said(answer), PING) == ProbeResult(False, reason)
 
 
+def test_an_answer_without_end_ends_the_probe() -> None:
+    def talk_for_ever(connection: OriginConnection) -> None:
+        while True:
+            connection.send(b"x" * 65536)
+
+    assert "does not contain" in ask_origin(talk_for_ever, PING).reason
+
+
 def test_an_answer_that_is_not_there_in_time() -> None:
     def half(connection: OriginConnection) -> None:
         connection.send(b"+PO")

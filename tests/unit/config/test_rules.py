@@ -100,7 +100,7 @@ RULES = [
     ('interval = "2s"', "rise = 101", f'12: service "shop": health.rise: found 101; {WEIGHT}'),
     ('interval = "2s"', 'path = "healthz"', f'12: service "shop": health.path: found "healthz"; {PATH}'),
     # Health checks of each kind.
-    ('interval = "2s"', 'kind = "https"',
+    ('interval = "2s"', 'kind = "https", path = "/up", send = "x"',
      '12: service "shop": health.kind: found "https"; write one of "http", "tcp", "grpc"'),
     ('interval = "2s"', 'kind = "tcp", path = "/up"',
      '12: service "shop": health.path: only a check with kind = "http" has this; write that, or remove this'),
