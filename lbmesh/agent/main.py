@@ -37,6 +37,7 @@ from lbmesh.control.processes import (
 from lbmesh.failover.words import Back, Gone
 from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.identity import SECRET_BYTES, Identity, KeyRing
+from lbmesh.gossip.limits import PROFILES
 from lbmesh.observe.child import ControlChannel
 from lbmesh.observe.exposition import CONTENT_TYPE
 from lbmesh.observe.metrics import render_metrics
@@ -86,6 +87,7 @@ class Agent:
             seeds=settings.gossip.seeds,
             rng=self._rng,
             now=monotonic(),
+            settings=PROFILES[settings.gossip.profile],
         )
 
     def _make_heartbeat(self, settings: Settings) -> Heartbeat | None:

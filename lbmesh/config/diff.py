@@ -80,6 +80,7 @@ def _gossip_changes(old: GossipSettings, new: GossipSettings) -> Iterator[str]:
     yield from _change("gossip.bind", old.bind, new.bind)
     yield from _change("gossip.advertise", old.advertise, new.advertise)
     yield from _change("gossip.heartbeat_bind", old.heartbeat_bind, new.heartbeat_bind)
+    yield from _change("gossip.profile", old.profile, new.profile)
     yield from _change("gossip.seeds", _listed(old.seeds), _listed(new.seeds))
     yield from _change("gossip.key_file", old.key_file, new.key_file)
     if old.keys != new.keys:

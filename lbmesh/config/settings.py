@@ -23,7 +23,7 @@ class GossipSettings:
     """[gossip]: how this node meets the others. Left out: a node alone.
 
     `keys`: 32-byte keys as read from `key_file`, the first is primary. `heartbeat_bind`: where the sentinel's
-    fast heartbeat is heard; the others reach it at the host of `advertise`.
+    fast heartbeat is heard; the others reach it at the host of `advertise`. `profile`: one of gossip's PROFILES.
     """
 
     bind: Address
@@ -32,6 +32,7 @@ class GossipSettings:
     key_file: Path
     keys: tuple[bytes, ...] = field(repr=False)
     heartbeat_bind: Address
+    profile: str = "fast"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from lbmesh.gossip.limits import PROFILES
 from lbmesh.model.address import Address, is_ip_literal, is_name, parse_address
 from lbmesh.model.service import Balance
 from lbmesh.routing.path import routing_path
@@ -165,6 +166,13 @@ def log_level(value: object) -> str:
     levels = ("debug", "info", "warning", "error")
     if not isinstance(value, str) or value not in levels:
         raise ValueError("write one of " + ", ".join(f'"{level}"' for level in levels))
+    return value
+
+
+def gossip_profile(value: object) -> str:
+    """How fast gossip looks, and what that costs."""
+    if not isinstance(value, str) or value not in PROFILES:
+        raise ValueError("write one of " + ", ".join(f'"{profile}"' for profile in PROFILES))
     return value
 
 

@@ -107,3 +107,19 @@ class GossipTiming:
     seeds_silent_s: float = 5.0
     notice_repeat_s: float = 60.0
     observers: int = 10
+
+
+PROFILES = {
+    "fast": GossipTiming(),
+    "frugal": GossipTiming(
+        ping_interval_s=1.0,
+        down_ping_interval_s=2.0,
+        timeout_floor_s=0.3,
+        digest_interval_s=2.0,
+        grace_s=4.0,
+        silent_s=4.0,
+    ),
+}
+"""By the name in the configuration. "frugal" sends a fifth of the pings, and a crash shows after some three seconds.
+Members of one mesh may differ: each looks as fast as it is told.
+"""

@@ -58,7 +58,7 @@ def _observers_of(target: str, zone: str, members: Mapping[str, tuple[str, ...]]
     first: list[str] = []
     rest: list[tuple[int, str]] = []
     for candidate_zone, names in members.items():
-        ranked = sorted((-score(name, target), name) for name in _shortlist(target, names) if name != target)
+        ranked = _ranked(target, names)
         if candidate_zone == zone:
             own = [name for _, name in ranked]
         else:
@@ -69,6 +69,12 @@ def _observers_of(target: str, zone: str, members: Mapping[str, tuple[str, ...]]
     chosen = others[: count - own_room]
     share = max(1, len(chosen) // 2) if others else count
     return (*chosen, *own[: min(share, count - len(chosen))])
+
+
+@lru_cache(maxsize=1 << 13)
+def _ranked(target: str, names: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
+    """One zone's candidates, best first. Remembered: a death changes one zone, and the others' order stays."""
+    return tuple(sorted((-score(name, target), name) for name in _shortlist(target, names) if name != target))
 
 
 def _shortlist(target: str, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from lbmesh.control.plane import Plane
 from lbmesh.gossip.codec import encode_edges
 from lbmesh.gossip.core import Gossip, Output
 from lbmesh.gossip.identity import Identity, KeyRing, member_id
+from lbmesh.gossip.limits import PROFILES, GossipTiming
 from lbmesh.gossip.members import MemberChange
 from lbmesh.gossip.notices import Notice
 from lbmesh.gossip.records import EDGES_KEY
@@ -67,8 +68,15 @@ MakeCore = Callable[[Birth], Core]
 class GossipOnly:
     """The gossip core without the rest: what the detector is measured with."""
 
-    def __init__(self, birth: Birth) -> None:
-        self.gossip = Gossip(identity=birth.identity, key_ring=RING, seeds=birth.seeds, rng=birth.rng, now=birth.now)
+    def __init__(self, birth: Birth, timing: GossipTiming = PROFILES["fast"]) -> None:
+        self.gossip = Gossip(
+            identity=birth.identity,
+            key_ring=RING,
+            seeds=birth.seeds,
+            rng=birth.rng,
+            now=birth.now,
+            settings=timing,
+        )
 
     def start(self, now: float) -> Step:  # noqa: ARG002
         return Step()

@@ -1,10 +1,13 @@
 """The gossip core through crashes, cuts, freezes and losses. A failure names its seed, which replays exactly."""
 
+from functools import partial
+
 import pytest
 
+from lbmesh.gossip.limits import PROFILES
 from lbmesh.gossip.notices import NoticeKind
 from lbmesh.model.member import MemberState
-from tests.sim.cores import Liar
+from tests.sim.cores import GossipOnly, Liar
 from tests.sim.network import End
 from tests.sim.world import World
 
@@ -381,3 +384,21 @@ def test_a_node_that_thaws_and_is_cut_off_at_once_goes_on_sleeping(seed: int) ->
     assert lone is not None
     assert lone.isolated
     assert lone.next_deadline() > world.now
+
+
+def test_the_frugal_profile_sees_a_crash_for_a_fifth_of_the_pings() -> None:
+    sent = {}
+    names = [f"{zone}{number}" for zone, size in NINE.items() for number in range(1, size + 1)]
+    for name, timing in PROFILES.items():
+        world = World(1, NINE, others=dict.fromkeys(names, partial(GossipOnly, timing=timing)))
+        world.start_all()
+        before = {node.name: node.gossip.counters["datagrams_out"] for node in world.nodes.values() if node.gossip}
+        world.run(20.0)
+        sent[name] = sum(
+            node.gossip.counters["datagrams_out"] - before[node.name] for node in world.nodes.values() if node.gossip
+        )
+        world.crash("c1")
+        world.run_until(lambda world=world: world.all_see(["c1"], DOWN), within_s=5.0)  # type: ignore[misc]
+        world.start("c1")
+        settled(world, within_s=10.0)
+    assert sent["frugal"] < 0.35 * sent["fast"]

@@ -66,6 +66,8 @@ RULES = [
     ('zone = "zone-b" }', 'zone = "zone-b", wieght = 2 }',
      '15: service "shop": replicas[#2].wieght: unknown key; write weight'),
     ("[[service]]", "[[service]]\nretry = 2", '9: service "shop": retry: unknown key; write retries'),
+    ("[gossip]", '[gossip]\nprofile = "lazy"',
+     '4: gossip.profile: found "lazy"; write one of "fast", "frugal"'),
     ("[gossip]", "[gossip]\nseed = []", "4: gossip.seed: unknown key; write seeds"),
     ("[admin]", "[admin]\ntoken = 1", "18: admin.token: unknown key; write token_file"),
     ("[admin]", "[log]\nlevle = 1\n[admin]", "18: log.levle: unknown key; write level"),
