@@ -8,7 +8,9 @@ from lbmesh.health.book import HealthBook
 from lbmesh.health.ejection import Ejections
 from lbmesh.health.merge import Rule
 from lbmesh.model.explanation import Explanation
+from lbmesh.model.health import Availability
 from lbmesh.model.service import ReplicaId, Service
+from lbmesh.routing.warming import warming_words
 
 
 def explain_replica(
@@ -18,25 +20,30 @@ def explain_replica(
     ejections: Ejections,
     *,
     began_s: float,
+    returned_s: float | None,
     now: float,
 ) -> Explanation | None:
-    """None for a replica that none of the services has. `began_s`: since when what is not checked is up."""
-    merged = next(
+    """None for a replica that none of the services has. `began_s`: since when what is not checked is up.
+    `returned_s`: when the replica returned, if it ever did.
+    """
+    service, merged = next(
         (
-            found
+            (service, found)
             for service in services
             if service.name == replica.service
             for one, found in zip(service.replicas, judge(service, book, ejections), strict=True)
             if one.address == replica.address
         ),
-        None,
+        (None, None),
     )
-    if merged is None:
+    if service is None or merged is None:
         return None
     said = book.explain(now, replica)
     if said is None:
         said = Explanation(str(replica), merged.availability, now - began_s, merged.rule, merged.reason)
     notes = (*said.notes, *ejections.words(replica, now))
+    if merged.availability is Availability.UP and returned_s is not None:
+        notes += warming_words(returned_s, service.slow_start_s, now)
     ejection = ejections.ejection(replica)
     if merged.rule is not Rule.EJECTED or ejection is None:
         return replace(said, notes=notes)

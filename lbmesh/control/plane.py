@@ -330,7 +330,13 @@ class Plane:
         that the settings do not know.
         """
         return explain_replica(
-            replica, self._settings.services, self._book, self._ejections, began_s=self._began_s, now=now
+            replica,
+            self._settings.services,
+            self._book,
+            self._ejections,
+            began_s=self._began_s,
+            returned_s=self._views.returned_s(replica),
+            now=now,
         )
 
 

@@ -28,6 +28,10 @@ class Returns:
             self._returned_s[replica] = now
         return self._returned_s.get(replica)
 
+    def returned_s(self, replica: ReplicaId) -> float | None:
+        """When it returned, if it ever did and has not gone since."""
+        return self._returned_s.get(replica)
+
     def keep(self, replicas: set[ReplicaId]) -> None:
         """Forget all others."""
         self._out &= replicas

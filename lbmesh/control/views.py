@@ -39,6 +39,10 @@ class ViewMaker:
                 if one.returned_s is not None and is_warming(one.returned_s, service.slow_start_s, now):
                     self._returns.inherit(ReplicaId(service.name, one.replica.address), one.returned_s)
 
+    def returned_s(self, replica: ReplicaId) -> float | None:
+        """When it returned, if it ever did and is up."""
+        return self._returns.returned_s(replica)
+
     def make(
         self,
         settings: Settings,

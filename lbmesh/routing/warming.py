@@ -33,6 +33,14 @@ def is_warming(returned_s: float | None, slow_start_s: float, now: float) -> boo
     return returned_s is not None and 0 <= now - returned_s < slow_start_s * (1 + JITTER)
 
 
+def warming_words(returned_s: float, slow_start_s: float, now: float) -> tuple[str, ...]:
+    """What an explanation of the replica should say about it; nothing once it is warm."""
+    if not is_warming(returned_s, slow_start_s, now):
+        return ()
+    part = warmth(returned_s, slow_start_s, now)
+    return (f"warming up: {part:.0%} of its weight, {now - returned_s:.0f} s after it returned",)
+
+
 def share_in_between(cold_share: float, warm_share: float, warmths: Sequence[float]) -> float:
     """The local share while replicas warm up: from what it would be without them to what it is to be."""
     return cold_share + (warm_share - cold_share) * sum(warmths) / len(warmths) if warmths else warm_share

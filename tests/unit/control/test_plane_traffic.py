@@ -106,6 +106,10 @@ def test_a_failing_replica_is_ejected_though_its_probes_succeed_and_comes_back_s
     assert made.events[-1] == "shop/10.0.0.1:80 ejected"
     assert "ejected, " in made.status()
     assert " requests failed in " in made.status()
+    explained = made.plane.explain_replica(made.now, replica_id(1))
+    assert explained
+    assert (explained.state, explained.rule) == ("unknown", "ejected")
+    assert any(note.startswith("without the ejection it would be up") for note in explained.notes)
     made.rates = {}
     made.run(20)
     assert made.letters() == "?U", "no probe lifts an ejection"
@@ -211,9 +215,15 @@ def test_a_replica_that_was_down_returns_and_those_of_a_start_do_not() -> None:
     assert made.letters() == "UU"
     assert list(made.returned()) == [2]
     assert ", warming " in made.status()
+    explained = made.plane.explain_replica(made.now, replica_id(2))
+    assert explained
+    assert any(note.startswith("warming up: ") for note in explained.notes)
     assert "up, warming" not in made.status().split("10.0.0.2")[0]
     made.run(20)
     assert "warming" not in made.status()
+    explained = made.plane.explain_replica(made.now, replica_id(2))
+    assert explained
+    assert not any(note.startswith("warming up: ") for note in explained.notes)
 
 
 def test_one_that_is_down_from_the_start_returns_when_it_comes() -> None:

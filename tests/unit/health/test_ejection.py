@@ -6,6 +6,8 @@ from itertools import pairwise
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lbmesh.health.ejection import EJECTION_MAX_S, FORGET_S, GAP_S, JITTER, Ejections
 from lbmesh.health.merge import Merged, Rule
@@ -180,6 +182,23 @@ def test_ejections_yield_when_others_die() -> None:
     assert traffic.seen() == "UUDD"
     traffic.down = {first}
     assert traffic.seen() == ("DeUU" if first == 1 else "eDUU")
+
+
+@given(st.integers(2, 6), st.integers(), st.lists(st.tuples(st.integers(1, 6), st.booleans()), max_size=12))
+def test_whatever_dies_and_fails_half_of_a_service_serves_unless_health_itself_says_no(
+    count: int, seed: int, turns: list[tuple[int, bool]]
+) -> None:
+    """Ejections add nothing where more than half is gone already, and never take the last one."""
+    rng = Random(seed)
+    traffic = Traffic(count, {number: rng.random() for number in range(1, count + 1)}, Outliers(failure_percent=1))
+    for number, dies in turns:
+        if number <= count:
+            traffic.down = traffic.down | {number} if dies else traffic.down - {number}
+        traffic.run(12)
+        seen = traffic.seen()
+        if "e" in seen:
+            assert (seen.count("e") + seen.count("D")) * 2 <= count
+            assert "U" in seen
 
 
 def test_time_and_not_a_probe_brings_it_back() -> None:
