@@ -49,6 +49,11 @@ sim: setup
 sim-long: setup
 	$(BIN)/python -m tests.sim long $(ARGS)
 
+# What the mesh must reach, measured on simulated time. For example: make sim-marks ARGS="--quick --only traffic"
+.PHONY: sim-marks
+sim-marks: setup
+	$(BIN)/python -m tests.sim marks $(ARGS)
+
 # For example: make bench ARGS="--quick --only lbmesh,haproxy,envoy"
 .PHONY: bench
 bench: $(VENV)/.ready-bench

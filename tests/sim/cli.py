@@ -2,16 +2,16 @@
 
 import argparse
 import os
-import sys
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from secrets import randbelow
-from typing import TypeVar
 
+from tests.bench.report import machine, write_section
+from tests.sim.marks import Effort, Table
+from tests.sim.marks_detection import detection, healing
+from tests.sim.marks_errors import false_downs, lifeguard_grid
+from tests.sim.marks_traffic import probes, traffic
 from tests.sim.schedules import SHAPES, Schedule, draw, run
-
-T = TypeVar("T")
-R = TypeVar("R")
+from tests.sim.spread import spread
 
 HOUR_S = 3600.0
 SLICE_S = 600.0
@@ -20,6 +20,17 @@ them replays in minutes."""
 
 LONG = (("100", 60.0, 2), ("1000", 20.0, 1))
 """Shape, simulated seconds and number of schedules of the large meshes."""
+
+
+SIZES = ("3", "9", "30", "100")
+MARKS: dict[str, Callable[[Effort], Table]] = {
+    "detection": detection,
+    "healing": healing,
+    "errors": false_downs,
+    "lifeguard": lifeguard_grid,
+    "traffic": traffic,
+    "probes": probes,
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -38,6 +49,16 @@ def main(arguments: Sequence[str]) -> int:
     long.add_argument("--seed", type=int, default=1000, help="the first seed")
     long.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     long.set_defaults(run=_long)
+
+    marks = verbs.add_parser("marks", help="what the mesh must reach, measured: tables and curves")
+    marks.add_argument("--only", choices=list(MARKS), action="append", help="one of the tables; may be repeated")
+    marks.add_argument("--quick", action="store_true", help="few repeats, small meshes: minutes instead of hours")
+    marks.add_argument("--large", action="store_true", help="with 1000 nodes as well")
+    marks.add_argument("--hours", type=float, default=24.0, help="simulated hours of the long run without false downs")
+    marks.add_argument("--repeats", type=int, default=100, help="kills for each size")
+    marks.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    marks.add_argument("--write", action="store_true", help="put the tables into docs/BENCHMARKS.md")
+    marks.set_defaults(run=_marks)
 
     options = parser.parse_args(arguments)
     return int(options.run(options))
@@ -75,12 +96,18 @@ def _long(options: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def spread(work: Callable[[T], R], items: Iterable[T], processes: int) -> list[R]:
-    """Do the work on several cores; results in the order of the items, progress on standard error."""
-    items = list(items)
-    results: list[R] = []
-    with ProcessPoolExecutor(processes) as pool:
-        for number, result in enumerate(pool.map(work, items), start=1):
-            results.append(result)
-            print(f"\r{number}/{len(items)}", end="" if number < len(items) else "\n", file=sys.stderr, flush=True)
-    return results
+def _marks(options: argparse.Namespace) -> int:
+    sizes = SIZES[:2] if options.quick else (*SIZES, "1000") if options.large else SIZES
+    traffic_sizes = SIZES[:3] if options.quick else sizes
+    effort = (
+        Effort(10, 0.5, sizes, traffic_sizes, 0.25, options.processes)
+        if options.quick
+        else Effort(options.repeats, options.hours, sizes, traffic_sizes, 48.0, options.processes)
+    )
+    tables = [measure(effort) for name, measure in MARKS.items() if not options.only or name in options.only]
+    where = f"Simulated on {machine()}; the figures are the simulated clock's, and do not depend on the machine."
+    text = "\n\n".join([where, *(table.render() for table in tables)]) + "\n"
+    print(text)
+    if options.write:
+        write_section("simulation", text)
+    return int(any(figure.holds is False for table in tables for figure in table.figures))

@@ -8,8 +8,12 @@ from lbmesh.control.plane import Plane
 from lbmesh.gossip import limits
 from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.identity import Incarnation
+from lbmesh.gossip.members import MemberChange
+from lbmesh.gossip.messages import Rows
 from lbmesh.gossip.records import OwnerRecords
 from lbmesh.gossip.sync import ReplyBudget
+from lbmesh.gossip.turn import Turn
+from lbmesh.model.address import Address
 
 ROWS_OF_GOSSIP = 8
 """Rows an owner has for the gossip's own ends, at most."""
@@ -69,3 +73,13 @@ def health_sizes(plane: Plane, replicas: int, members: int) -> Iterator[tuple[st
     yield "health timers", len(book._timers._heap), 64 * replicas + 64
     for record in book._records.values():
         yield f"opinions on {record.replica}", len(record.opinions), members
+
+
+def introduce(gossip: Gossip, other: Gossip, address: Address, now: float) -> list[MemberChange]:
+    """Let a node know another as if it had been told long ago: nothing of it is passed on."""
+    own = other._records.own
+    turn = Turn()
+    batch = Rows(own.name, own.incarnation, 0, own.floor, own.horizon, tuple(own.after(0)))
+    gossip._inbox._handle(now, address, own.name, batch, turn)
+    gossip._sync._dirty.clear()
+    return turn.changes
