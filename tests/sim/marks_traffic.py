@@ -88,8 +88,8 @@ def traffic(effort: Effort) -> Table:
     return Table(
         "Bytes of gossip",
         "Sent by each member and second in a settled mesh, as UDP payload; detector: pings and pongs. A row's change "
-        "(100 bytes of value): what all members send because of it, in all and for each. Marks: the detector does not grow "
-        f"between 30 and 1000; all gossip ≤ {ALL_GOSSIP_MAX:,} B/s at 100.",
+        "(100 bytes of value): what all members send because of it, in all and for each. Marks: the detector does not "
+        f"grow between 30 and 1000; all gossip ≤ {ALL_GOSSIP_MAX:,} B/s at 100.",
         ("nodes", "detector B/s", "all gossip B/s", "B a row's change", "of that a member"),
         tuple(figures),
         "\n\n".join(curves),
