@@ -54,6 +54,11 @@ sim-long: setup
 sim-marks: setup
 	$(BIN)/python -m tests.sim marks $(ARGS)
 
+# Takes the safeguards out one by one; each time a test must fail.
+.PHONY: sim-mutants
+sim-mutants: setup
+	$(BIN)/python -m tests.sim mutants $(ARGS)
+
 # For example: make bench ARGS="--quick --only lbmesh,haproxy,envoy"
 .PHONY: bench
 bench: $(VENV)/.ready-bench

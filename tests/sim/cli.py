@@ -10,6 +10,7 @@ from tests.sim.marks import Effort, Table
 from tests.sim.marks_detection import detection, healing
 from tests.sim.marks_errors import false_downs, lifeguard_grid
 from tests.sim.marks_traffic import probes, traffic
+from tests.sim.mutants_run import run_all
 from tests.sim.schedules import SHAPES, Schedule, draw, run
 from tests.sim.spread import spread
 
@@ -59,6 +60,11 @@ def main(arguments: Sequence[str]) -> int:
     marks.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     marks.add_argument("--write", action="store_true", help="put the tables into docs/BENCHMARKS.md")
     marks.set_defaults(run=_marks)
+
+    mutants = verbs.add_parser("mutants", help="take the safeguards out one by one: each time a test must fail")
+    mutants.add_argument("--only", default="", metavar="TEXT", help="only those with this in their name")
+    mutants.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    mutants.set_defaults(run=lambda options: min(1, run_all(options.only, options.processes)))
 
     options = parser.parse_args(arguments)
     return int(options.run(options))

@@ -9,7 +9,7 @@ from lbmesh.gossip.codec import MemberFacts, decode, encode, encode_edges, encod
 from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.identity import Identity, Incarnation, KeyRing, member_id, public_key_of
 from lbmesh.gossip.limits import ROWS_PER_OWNER_MAX, TOMBSTONES_MAX, VALUE_BYTES_MAX
-from lbmesh.gossip.messages import Conflict, Digest, DigestEntry, Message, Ping, Pong, Rows, WireRow
+from lbmesh.gossip.messages import ID_MAX, Conflict, Digest, DigestEntry, Message, Ping, Pong, Rows, WireRow
 from lbmesh.gossip.notices import NoticeKind
 from lbmesh.gossip.seal import Opened, Opener, Sealer
 from lbmesh.gossip.sessions import Sessions
@@ -142,6 +142,17 @@ def test_a_ping_is_answered_to_where_it_came_from() -> None:
     elsewhere = Address("10.9.9.9", 1234)
     output = gossip.receive(NOW, elsewhere, sealer.seal(1, encode(Ping(7))))
     assert [address for address, _ in output.datagrams] == [elsewhere]
+
+
+def test_a_peer_gets_so_many_answers_and_no_more() -> None:
+    gossip, sealer = met()
+    ask = encode(Digest(False, 0, ID_MAX, ()))
+    answers = 0
+    for tenth in range(100):
+        output = gossip.receive(NOW + tenth / 10, THERE, sealer.seal(1, ask))
+        assert output.rejected is None
+        answers += bool(output.datagrams)
+    assert 40 <= answers <= 4 + 5 * 10
 
 
 def test_strangers_that_say_goodbye_are_not_remembered() -> None:

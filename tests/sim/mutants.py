@@ -1,0 +1,372 @@
+"""The safeguards, each with the change that takes it out and the tests that must fail without it."""
+
+from dataclasses import dataclass
+
+GOSSIP, HEALTH, CONTROL = "tests/unit/gossip/", "tests/unit/health/", "tests/unit/control/"
+SCENARIOS = "tests/sim/test_gossip_scenarios.py::"
+SAFEGUARDS = "tests/sim/test_safeguards.py::"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """`old` stands once in `module` and becomes `new`. `tests`: pytest's names; one of them at least must fail."""
+
+    name: str
+    module: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+def _mutant(name: str, module: str, old: str, new: str, *tests: str) -> Mutant:
+    return Mutant(name, f"lbmesh.{module}", old, new, tests)
+
+
+VERDICT = "gossip.verdict"
+TEST_VERDICT = GOSSIP + "test_verdict.py"
+TEST_CORE = GOSSIP + "test_core.py::"
+
+MUTANTS = (
+    # Who is down.
+    _mutant(
+        "a zone is judged as one subject",
+        VERDICT,
+        "            finding = _judge_zone(zone, court)",
+        "            finding = None",
+        TEST_VERDICT,
+    ),
+    _mutant(
+        "two accusers",
+        VERDICT,
+        "        and len(accusers) >= min(2, others)",
+        "        and len(accusers) >= 1",
+        TEST_VERDICT,
+    ),
+    _mutant(
+        "accusers from most zones",
+        VERDICT,
+        "        and len(zones) >= zones_needed(other_zones)",
+        "        and len(zones) >= 1",
+        TEST_VERDICT,
+    ),
+    _mutant(
+        "a majority of observers",
+        VERDICT,
+        "        len(accusers) * 2 > observers\n",
+        "        len(accusers) > 0\n",
+        TEST_VERDICT,
+    ),
+    _mutant(
+        "a majority of the living is trusted",
+        VERDICT,
+        "        and (len(court.trusted) * 2 > court.live_count or others == 1)\n",
+        "",
+        TEST_VERDICT,
+    ),
+    _mutant(
+        "a zone condemns only with most of it trusted",
+        VERDICT,
+        "if is_quorum and watching",
+        "if watching",
+        TEST_VERDICT,
+    ),
+    _mutant(
+        "a zone is condemned by most zones",
+        VERDICT,
+        "if not agreed or len(agreed) < zones_needed(len(other_zones)) or",
+        "if not agreed or",
+        TEST_VERDICT,
+    ),
+    _mutant(
+        "the words of the unreachable do not count",
+        VERDICT,
+        "            if name not in trusted:\n",
+        "            if False:\n",
+        TEST_VERDICT,
+    ),
+    _mutant(
+        "accusers whom the others contradict are discounted",
+        VERDICT,
+        "if count >= _CONTRADICTED_MIN and count * 2 > edges[name]",
+        "if False",
+        TEST_VERDICT,
+    ),
+    _mutant(
+        "who is down stays so until somebody reaches it",
+        VERDICT,
+        "    if subject.state is MemberState.DOWN and not votes.vouchers:",
+        "    if False:",
+        TEST_VERDICT,
+        SCENARIOS + "test_most_of_all_nodes_may_die_if_not_at_once",
+    ),
+    # Who watches whom.
+    _mutant(
+        "few observers of the own zone",
+        "gossip.observers",
+        "*own[: min(share, count - len(chosen))]",
+        "*own[: count - len(chosen)]",
+        GOSSIP + "test_observers.py",
+    ),
+    _mutant(
+        "observers from every zone",
+        "gossip.observers",
+        "ZONE_OBSERVERS = 2",
+        "ZONE_OBSERVERS = 0",
+        GOSSIP + "test_observers.py",
+    ),
+    _mutant(
+        "the down are watched on",
+        "gossip.picture",
+        "                if entry.state is not MemberState.LEFT or entry.name == own\n",
+        "                if entry.state.is_live or entry.name == own\n",
+        SAFEGUARDS + "test_a_split_heals_without_seeds",
+    ),
+    _mutant(
+        "seeds are dialled for ever",
+        "gossip.seeds",
+        "seed.due_s = now + self._timing.seed_interval_s * (0.75 + 0.5 * self._rng.random())",
+        'seed.due_s = float("inf")',
+        TEST_CORE + "test_a_node_alone_knows_itself_and_dials_its_seeds_for_ever",
+    ),
+    # Edges.
+    _mutant(
+        "three misses and no fewer",
+        "gossip.limits",
+        "    misses: int = 3\n",
+        "    misses: int = 1\n",
+        GOSSIP + "test_probing.py",
+    ),
+    _mutant(
+        "a broken edge is whole after several answers",
+        "gossip.probing",
+        "        if edge.answers >= self._timing.answers or not edge.broken:\n",
+        "        if True:\n",
+        GOSSIP + "test_probing.py",
+    ),
+    _mutant(
+        "a node in trouble doubts itself",
+        "gossip.probing",
+        "self._timing.misses + extra_misses",
+        "self._timing.misses",
+        GOSSIP + "test_probing.py",
+    ),
+    _mutant(
+        "the timeout adapts",
+        "gossip.probing",
+        "        return min(max(self.rtt_s + 4 * self.deviation_s, timing.timeout_floor_s), timing.timeout_cap_s)",
+        "        return timing.timeout_floor_s",
+        GOSSIP + "test_probing.py",
+    ),
+    _mutant(
+        "a nonce counts once, and only if it was asked for",
+        "gossip.probing",
+        "            return\n        edge.pings.remove((nonce, sent_s))\n",
+        "            sent_s = now\n",
+        GOSSIP + "test_probing.py",
+    ),
+    # Pauses and isolation.
+    _mutant(
+        "a pause forgives the pings under way",
+        "gossip.core",
+        "        self._prober.forgive(now)\n",
+        "",
+        TEST_CORE + "test_a_late_tick_is_this_nodes_own_pause",
+        SCENARIOS + "test_a_frozen_zone_thaws_and_accuses_nobody",
+    ),
+    _mutant(
+        "a node that was deaf condemns nobody at once",
+        "gossip.picture",
+        "        self._is_grace_used = now < self._grace_until_s and bool(held_back)\n",
+        "        self._is_grace_used = False\n",
+        SCENARIOS + "test_a_frozen_zone_thaws_and_accuses_nobody",
+        SAFEGUARDS + "test_a_node_that_thaws_believes_no_old_word",
+    ),
+    _mutant(
+        "an isolated node freezes its picture",
+        "gossip.picture",
+        "            if isolated:\n                self._is_grace_used",
+        "            if False:\n                self._is_grace_used",
+        SCENARIOS + "test_a_node_alone_freezes_its_picture_and_says_so",
+    ),
+    _mutant(
+        "an isolated node sleeps",
+        "gossip.picture",
+        "                self._is_grace_used = False\n",
+        "",
+        SCENARIOS + "test_a_node_that_thaws_and_is_cut_off_at_once_goes_on_sleeping",
+    ),
+    # Who may speak.
+    _mutant(
+        "an unproven session may only ping",
+        "gossip.proofs",
+        "        return session.proven_s is not None\n",
+        "        return True\n",
+        TEST_CORE + "test_a_session_that_has_proved_nothing_may_only_ping",
+    ),
+    _mutant(
+        "a counter counts once",
+        "gossip.seal",
+        "        if session.window.seen(counter):\n",
+        "        if False:\n",
+        TEST_CORE + "test_a_replayed_datagram_and_one_of_an_older_epoch_change_nothing",
+    ),
+    _mutant(
+        "what came before the proof counts as seen",
+        "gossip.sessions",
+        "        session.window.close()\n",
+        "",
+        GOSSIP + "test_seal.py::test_what_came_before_the_proof_counts_as_seen",
+    ),
+    _mutant(
+        "an earlier start is refused",
+        "gossip.inbox",
+        "        if opened.incarnation < owner.incarnation:\n",
+        "        if False:\n",
+        TEST_CORE + "test_a_replayed_datagram_and_one_of_an_older_epoch_change_nothing",
+    ),
+    _mutant(
+        "nobody writes the rows of this node",
+        "gossip.inbox",
+        "        if batch.owner == self._records.own.name:\n            return\n",
+        "",
+        TEST_CORE + "test_nobody_writes_the_rows_of_this_node",
+    ),
+    _mutant(
+        "rows of membership are signed by their owner",
+        "gossip.signatures",
+        "        except InvalidSignature:\n            return False\n",
+        "        except InvalidSignature:\n            return True\n",
+        TEST_CORE + "test_only_its_owner_says_a_goodbye",
+        TEST_CORE + "test_edges_that_their_owner_did_not_sign_are_left_out",
+    ),
+    _mutant(
+        "epochs rise by restarts only",
+        "gossip.inbox",
+        "        return is_jump\n",
+        "        return False\n",
+        TEST_CORE + "test_an_epoch_that_no_restarts_explain_is_refused",
+    ),
+    _mutant(
+        "a lost name is taken back",
+        "gossip.claims",
+        "        if claim is None or now < self.deadline_s():\n",
+        "        if True:\n",
+        SCENARIOS + "test_a_lost_boot_counter_gets_its_name_back",
+    ),
+    # Bounds.
+    _mutant(
+        "answers are limited",
+        "gossip.sync",
+        "        return allowed\n",
+        "        return True\n",
+        TEST_CORE + "test_a_peer_gets_so_many_answers_and_no_more",
+    ),
+    _mutant(
+        "an owner has so much room and no more",
+        "gossip.records",
+        "room=min(bound, before + ROWS_MAX - self._row_count)",
+        "room=ROWS_MAX * ROWS_MAX",
+        TEST_CORE + "test_a_member_with_ten_thousand_rows_takes_no_more_than_its_room",
+        GOSSIP + "test_records.py",
+    ),
+    _mutant(
+        "sessions that proved nothing are bounded",
+        "gossip.sessions",
+        "        if len(table) > bound:\n",
+        "        if False:\n",
+        GOSSIP + "test_seal.py::test_sessions_are_bounded_and_recordings_push_out_none_that_lives",
+    ),
+    # Replicas.
+    _mutant(
+        "own success overrides",
+        "health.merge",
+        "        if not own.streak:\n",
+        "        if False:\n",
+        HEALTH + "test_merge.py",
+    ),
+    _mutant(
+        "own failure overrides",
+        "health.merge",
+        "        if own.availability is DOWN:\n            return Merged(DOWN, Rule.OWN_EVIDENCE",
+        "        if False:\n            return Merged(DOWN, Rule.OWN_EVIDENCE",
+        HEALTH + "test_merge.py",
+    ),
+    _mutant(
+        "own evidence expires",
+        "health.verdict",
+        "self.availability is not UNKNOWN and self.at_s + expiry_s > now",
+        "self.availability is not UNKNOWN",
+        HEALTH + "test_verdict.py",
+    ),
+    _mutant(
+        "the words of the untrusted do not count",
+        "health.standing",
+        "        if word.observer not in standing.zones:\n",
+        "        if False:\n",
+        HEALTH + "test_standing.py",
+    ),
+    _mutant(
+        "who accuses everybody is discounted",
+        "health.credit",
+        "            self.contradicted.total() >= ACCUSATIONS_MIN\n",
+        "            False\n",
+        HEALTH + "test_standing.py",
+    ),
+    _mutant(
+        "hearsay takes no more than half",
+        "health.removal",
+        "        if (out + 1) * 2 <= len(cases):\n",
+        "        if True:\n",
+        HEALTH + "test_removal.py",
+    ),
+    _mutant(
+        "hearsay takes few at a time",
+        "health.removal",
+        "        most = max(1, int(replicas * REMOVAL_SHARE))\n",
+        "        most = replicas\n",
+        HEALTH + "test_removal.py",
+    ),
+    _mutant(
+        "one zone at a time",
+        "health.removal",
+        "            if until_s <= now and is_contested:\n",
+        "            if False:\n",
+        HEALTH + "test_removal.py",
+    ),
+    _mutant(
+        "what flaps comes back late",
+        "health.damping",
+        "penalty > HOLD_ABOVE",
+        "False",
+        HEALTH + "test_damping.py",
+    ),
+    _mutant(
+        "nothing is held for long",
+        "health.damping",
+        "        return min(decayed_s, self.held_since_s + HOLD_MAX_S)\n",
+        "        return decayed_s + HOLD_MAX_S\n",
+        HEALTH + "test_damping.py",
+    ),
+    _mutant(
+        "few look at a replica in doubt",
+        "health.limits",
+        "LOOKERS_PER_ZONE = 3\n",
+        "LOOKERS_PER_ZONE = 1000\n",
+        HEALTH + "test_books.py::test_probes_of_a_replica_do_not_grow_with_the_balancers",
+        HEALTH + "test_plan.py",
+    ),
+    _mutant(
+        "a pause is no evidence against replicas",
+        "health.book",
+        "        if pause_s <= PAUSE_S:\n",
+        "        if True:\n",
+        CONTROL + "test_plane.py",
+    ),
+    _mutant(
+        "the numbers of Views rise",
+        "control.views",
+        "latest.version.number + 1 if latest else 1",
+        "1",
+        CONTROL + "test_plane.py",
+    ),
+)

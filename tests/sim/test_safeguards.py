@@ -1,0 +1,48 @@
+"""Safeguards that only a whole mesh shows, or that no other test would miss (tests/sim/mutants.py)."""
+
+import pytest
+
+from tests.sim.network import End
+from tests.sim.test_gossip_scenarios import settled, started
+
+NINE = {"a": 3, "b": 3, "c": 3}
+SEEDS = pytest.mark.parametrize("seed", range(2))
+
+
+@SEEDS
+def test_a_split_heals_without_seeds(seed: int) -> None:
+    """The seeds may be gone for good: the names no longer resolve, say."""
+    world = started(seed, NINE)
+    for node in world.nodes.values():
+        assert node.gossip is not None
+        node.gossip.seeds_resolved(())
+    world.cut(lambda source, target: (source.zone == "c") != (target.zone == "c"))
+    world.run(15.0)
+    world.network.heal()
+    settled(world, within_s=5.0)
+
+
+@SEEDS
+def test_a_node_that_thaws_believes_no_old_word(seed: int) -> None:
+    """What came while it was stopped is stale: accusations of a member that has long come back."""
+    world = started(seed, NINE)
+    world.pause("b2")
+    world.crash("c1", "c2")
+    world.run(3.0)
+    world.start("c1", "c2")
+    world.run(6.0)
+    world.thaw("b2")
+    world.run(5.0)
+    assert not world.downs(["b2"], world.nodes), f"seed {seed}\n{world.picture()}"
+
+
+@SEEDS
+def test_a_one_way_cut_between_two_zones_condemns_nobody_as_the_third_reaches_both(seed: int) -> None:
+    world = started(seed, NINE)
+
+    def is_cut(source: End, target: End) -> bool:
+        return (source.zone, target.zone) == ("a", "b")
+
+    world.cut(is_cut)
+    world.run(20.0)
+    assert not world.downs(world.nodes, world.nodes), f"seed {seed}\n{world.picture()}"
