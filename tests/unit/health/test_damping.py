@@ -34,6 +34,14 @@ def test_the_second_within_a_short_time_is_held_until_the_penalty_has_decayed() 
     assert not damping.is_held(damping.release_s)
 
 
+def test_what_is_held_back_goes_down_at_once_and_is_held_when_it_returns() -> None:
+    held = after((UP, 0), (DOWN, 0), (UP, 0), (DOWN, 10), (UP, 10))
+    gone = held.after(DOWN, 20)
+    assert not gone.is_held(20)
+    assert gone.after(UP, 30).is_held(30)
+    assert gone.after(UP, 30).held_since_s == 10, "the five minutes count from the first return"
+
+
 def test_restarts_some_minutes_apart_are_never_held_back() -> None:
     steps = [
         (availability, start + delay) for start in range(0, 3600, 120) for availability, delay in ((DOWN, 0), (UP, 5))
