@@ -7,10 +7,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lbmesh import __version__
 from lbmesh.control.processes import AgentOptions, ForwarderOptions
 from lbmesh.model.address import Address, parse_address
+
+if TYPE_CHECKING:
+    from lbmesh.admin.client import Asked
 
 _DEFAULT_ADMIN = Address("127.0.0.1", 9900)
 
@@ -57,6 +61,8 @@ def _operate(arguments: Sequence[str]) -> int:
             return _check(parsed)
         case "status":
             return _status(parsed)
+        case "explain":
+            return _explain(parsed)
         case _:
             raise AssertionError(parsed.verb)
 
@@ -76,16 +82,30 @@ def _operator_parser() -> argparse.ArgumentParser:
     check.add_argument("-c", "--config", metavar="FILE", type=Path, required=True, help="the file to read")
     check.add_argument("--json", action="store_true", help="print a JSON object")
     status = verbs.add_parser("status", help="show the mesh as one node sees it")
-    which = status.add_mutually_exclusive_group()
+    explain = verbs.add_parser(
+        "explain",
+        help="say why a node holds a replica or a member for what it is: who said what, and which rule decided",
+    )
+    explain.add_argument("kind", choices=("replica", "member"), help="what NAME is")
+    explain.add_argument(
+        "name", metavar="NAME", help="a balancer's name; a replica's service/address, or its address alone"
+    )
+    for asking in (status, explain):
+        _say_whom_to_ask(asking)
+    # Listed for `lbmesh --help`; main hands its arguments on before they get here.
+    verbs.add_parser("dev", help="run a whole three-zone mesh on loopback addresses, and drill it")
+    return parser
+
+
+def _say_whom_to_ask(parser: argparse.ArgumentParser) -> None:
+    """The options of every verb that asks a running node."""
+    which = parser.add_mutually_exclusive_group()
     which.add_argument("-c", "--config", metavar="FILE", type=Path, help="ask the node of this configuration")
     which.add_argument(
         "--admin", metavar="ADDRESS", type=_address, help=f"ask the node here (default: {_DEFAULT_ADMIN})"
     )
-    status.add_argument("--token-file", metavar="FILE", type=Path, help="the admin token, with --admin")
-    status.add_argument("--json", action="store_true", help="print a JSON object")
-    # Listed for `lbmesh --help`; main hands its arguments on before they get here.
-    verbs.add_parser("dev", help="run a whole three-zone mesh on loopback addresses, and drill it")
-    return parser
+    parser.add_argument("--token-file", metavar="FILE", type=Path, help="the admin token, with --admin")
+    parser.add_argument("--json", action="store_true", help="print a JSON object")
 
 
 def _address(text: str) -> Address:
@@ -139,6 +159,24 @@ def _check(parsed: argparse.Namespace) -> int:
 
 
 def _status(parsed: argparse.Namespace) -> int:
+    from lbmesh.admin.status import run_status
+
+    whom = _asked(parsed)
+    return _fail(*whom) if isinstance(whom, tuple) else run_status(whom, as_json=parsed.json)
+
+
+def _explain(parsed: argparse.Namespace) -> int:
+    from lbmesh.admin.explain import run_explain
+
+    whom = _asked(parsed)
+    if isinstance(whom, tuple):
+        return _fail(*whom)
+    return run_explain(whom, parsed.kind, parsed.name, as_json=parsed.json)
+
+
+def _asked(parsed: argparse.Namespace) -> "Asked | tuple[str, ...]":
+    """Whom the options say to ask, or what is wrong with them."""
+    from lbmesh.admin.client import Asked
     from lbmesh.config.load import load_settings, read_secret
     from lbmesh.config.settings import Settings
 
@@ -146,19 +184,19 @@ def _status(parsed: argparse.Namespace) -> int:
     if parsed.config is not None:
         settings = load_settings(parsed.config)
         if not isinstance(settings, Settings):
-            return _fail(*map(str, settings))
+            return tuple(map(str, settings))
         if settings.admin is None:
-            return _fail(f"{parsed.config}: this node has no [admin], so it cannot be asked; add one")
+            return (f"{parsed.config}: this node has no [admin], so it cannot be asked; add one",)
         address, token = settings.admin.bind, settings.admin.token
     if parsed.token_file is not None:
         try:
             token = read_secret(parsed.token_file).strip()
         except OSError as error:
-            return _fail(f"{parsed.token_file}: cannot be read: {error.strerror}")
-    from lbmesh.admin.status import run_status
-
+            return (f"{parsed.token_file}: cannot be read: {error.strerror}",)
     was_told = parsed.admin is not None or parsed.config is not None
-    return run_status(address, parsed.json, token, None if was_told else _whom_else_to_ask)
+    said = {"-c": parsed.config, "--admin": parsed.admin, "--token-file": parsed.token_file}
+    options = tuple(word for option, value in said.items() if value is not None for word in (option, str(value)))
+    return Asked(address, token, None if was_told else _whom_else_to_ask, options)
 
 
 def _whom_else_to_ask() -> str:

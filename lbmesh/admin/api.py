@@ -6,18 +6,24 @@ Big answers come in chunks, so that whoever sends them can let other work in bet
 import hmac
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
+from urllib.parse import unquote
 
 from lbmesh import __version__
+from lbmesh.admin.names import find_replica
 from lbmesh.control.state import ForwarderState, NodeState, ReplicaState
+from lbmesh.model.explanation import Explanation
 from lbmesh.model.health import Availability, Opinion
 from lbmesh.model.member import Member
+from lbmesh.model.service import ReplicaId
 from lbmesh.routing.warming import is_warming, warmth
 
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
+EXPLAIN_PATH = "/v1/explain/"
+_EXPLAINED = ("replica", "member")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +47,15 @@ class AdminAnswer:
 
 @dataclass(frozen=True, slots=True)
 class AdminSource:
-    """Where answers come from. `metrics`: chunks and their content type."""
+    """Where answers come from. `metrics`: chunks and their content type. `explain_…`: None for what is unknown."""
 
     state: Callable[[], NodeState]
     replicas: Callable[[], Iterator[ReplicaState]]
     metrics: Callable[[], Iterator[bytes]]
     metrics_type: str
+    replica_ids: Callable[[], Iterable[ReplicaId]]
+    explain_replica: Callable[[ReplicaId], Explanation | None]
+    explain_member: Callable[[str], Explanation | None]
     token: str | None = None
 
 
@@ -61,14 +70,40 @@ def answer(request: AdminRequest, source: AdminSource) -> AdminAnswer:
         "/metrics": lambda: AdminAnswer(200, source.metrics_type, source.metrics()),
         "/v1/state": lambda: AdminAnswer(200, JSON, state_chunks(source.state(), source.replicas())),
     }
+    kind = next((kind for kind in _EXPLAINED if path.startswith(f"{EXPLAIN_PATH}{kind}/")), None)
+    if kind is not None:
+        name = unquote(path.removeprefix(f"{EXPLAIN_PATH}{kind}/"))
+        routes[path] = lambda: _explanation(kind, name, source)
     if path not in routes:
-        return _text(404, f"nothing here; there are {', '.join(routes)}")
+        explained = (f"{EXPLAIN_PATH}{kind}/NAME" for kind in _EXPLAINED)
+        return _text(404, f"nothing here; there are {', '.join((*routes, *explained))}")
     if request.method not in ("GET", "HEAD"):
         return _text(405, "only GET and HEAD are answered here", ("Allow", "GET, HEAD"))
     if path not in ("/livez", "/readyz") and not _may(request.authorization, source.token):
         advice = 'send "Authorization: Bearer" with the token of [admin] token_file'
         return _text(401, advice, ("WWW-Authenticate", 'Bearer realm="lbmesh"'))
     return routes[path]()
+
+
+def _explanation(kind: str, name: str, source: AdminSource) -> AdminAnswer:
+    """Why, as an object; for a name that is not there, what is wrong with it and which names it stands for."""
+    error, found = f"no member {name} is known here", None
+    meant: tuple[str, ...] = ()
+    if kind == "member":
+        found = source.explain_member(name)
+    else:
+        replica = find_replica(name, source.replica_ids())
+        if isinstance(replica, ReplicaId):
+            found = source.explain_replica(replica)
+        else:
+            error, meant = replica
+    if found is None:
+        return _json(404, {"error": error, "meant": meant})
+    return _json(200, {"node": source.state().node, "kind": kind, **asdict(found)})
+
+
+def _json(status: int, value: dict[str, Any]) -> AdminAnswer:
+    return AdminAnswer(status, JSON, (json.dumps(value).encode() + b"\n",))
 
 
 def _may(authorization: str, token: str | None) -> bool:

@@ -4,11 +4,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-import httpx
+from lbmesh.admin.client import Asked, ask, command_line, other_release
+from lbmesh.admin.text import ago, plain, table
 
-from lbmesh.model.address import Address
-
-TIMEOUT_S = 5.0
+_HINTS_MAX = 3
 
 _REFUSALS = frozenset(
     f"rejected_{reason}" for reason in ("unknown_key", "forged", "malformed", "stale_identity", "full")
@@ -16,55 +15,26 @@ _REFUSALS = frozenset(
 """Refused datagrams that may explain why a node is alone; others, such as its own come back, are in order."""
 
 
-def run_status(
-    admin_address: Address, as_json: bool, token: str | None, else_where: Callable[[], str] | None = None
-) -> int:
-    """Print what the node at `admin_address` believes. The exit code: 1 when it cannot be asked.
-
-    `else_where` says whom to ask instead, should nobody answer there; without it, how to find out why.
-    """
-    url = f"http://{admin_address}/v1/state"
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    try:
-        response = httpx.get(url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
-    except httpx.TimeoutException:
-        return _fail(f"no answer from {admin_address} within {TIMEOUT_S:g} s: the node hangs, or a firewall is between")
-    except httpx.HTTPError as error:
-        advice = else_where() if else_where else "Is lbmesh running there, and is this its [admin] bind?"
-        return _fail(f"cannot ask {admin_address}: {_why(error)}. {advice}")
-    match response.status_code:
-        case 200:
-            return _print(response, admin_address, as_json=as_json)
-        case 401:
-            return _fail(f"{admin_address} wants its admin token: give -c FILE of that node, or --token-file FILE")
-        case status:
-            return _fail(f"{admin_address} answered with status {status}: is it the admin address of an lbmesh node?")
-
-
-def _why(error: BaseException) -> str:
-    """The system's own words, without the number and the layers around them."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror.lower()
-        cause = cause.__cause__ or cause.__context__
-    return str(error)
-
-
-def _print(response: httpx.Response, admin_address: Address, *, as_json: bool) -> int:
+def run_status(whom: Asked, *, as_json: bool) -> int:
+    """Print what the node believes. The exit code: 1 when it cannot be asked."""
+    answer = ask(whom, "/v1/state")
+    if isinstance(answer, str):
+        return _fail(answer)
     if as_json:
-        print(response.text, end="")
+        print(answer.text, end="")
         return 0
     try:
-        lines = list(status_lines(response.json()))
+        lines = list(status_lines(answer.json(), whom.command))
     except (ValueError, KeyError, TypeError):
-        return _fail(f"{admin_address} answered with something else than a node's state: are both of one release?")
-    print(*lines, sep="\n")
+        return _fail(other_release(whom))
+    print(*map(plain, lines), sep="\n")
     return 0
 
 
-def status_lines(state: dict[str, Any]) -> Iterator[str]:
-    """The state of /v1/state as text. Raises KeyError or TypeError when it has another shape."""
+def status_lines(state: dict[str, Any], command: Callable[..., str] = command_line) -> Iterator[str]:
+    """The state of /v1/state as text. `command`: makes one to be typed next. Raises KeyError or TypeError when the
+    state has another shape.
+    """
     node = state["node"]
     ready = "ready" if node["ready"] else f"not ready: {node['reason']}"
     yield f"{node['name']} in {node['zone']}, lbmesh {node['version']}, View {node['view'] or 'none yet'}, {ready}"
@@ -104,6 +74,7 @@ def status_lines(state: dict[str, Any]) -> Iterator[str]:
             for one in state["forwarders"]
         ),
     )
+    yield from _hints(state, command)
     yield ""
     yield from _reload_lines(state["reload"])
 
@@ -112,6 +83,20 @@ def _why_so(member: dict[str, Any]) -> str:
     """The reason of its state, after what the heartbeat knows and membership may not have noticed yet."""
     gone = member["gone"]
     return f"gone for {ago(gone['for_s'])} ({gone['reason']}); {member['reason']}" if gone else str(member["reason"])
+
+
+def _hints(state: dict[str, Any], command: Callable[..., str]) -> Iterator[str]:
+    """What to type to learn more of what is down, a few of each kind."""
+    members = [one["name"] for one in state["members"] if one["state"] in ("down", "impaired")]
+    replicas = [
+        f"{service['name']}/{one['address']}"
+        for service in state["services"]
+        for one in service["replicas"]
+        if one["availability"] == "down"
+    ]
+    hints = [f"why: {command('explain', 'member', name)}" for name in members[:_HINTS_MAX]]
+    hints += [f"why: {command('explain', 'replica', name)}" for name in replicas[:_HINTS_MAX]]
+    yield from ("", *hints) if hints else ()
 
 
 def _mesh_lines(state: dict[str, Any]) -> Iterator[str]:
@@ -139,15 +124,9 @@ def _reload_lines(reload: dict[str, Any] | None) -> Iterator[str]:
 
 
 def _section(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """A table, the last column as wide as it likes; nothing when there are no rows."""
-    table = [(title, *columns), *rows]
-    if len(table) == 1:
-        return
-    widths = [max(len(row[index]) for row in table) for index in range(len(columns))]
-    yield ""
-    for row in table:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        yield "  ".join([*cells, row[-1]]).rstrip()
+    """A table; nothing when there are no rows."""
+    lines = list(table([(title, *columns), *rows]))
+    yield from ("", *lines) if lines else ()
 
 
 def _use(replica: dict[str, Any]) -> str:
@@ -173,18 +152,6 @@ def _standing(forwarder: dict[str, Any]) -> str:
 
 def _figure(value: int | None) -> str:
     return "-" if value is None else str(value)
-
-
-def ago(seconds: float | None) -> str:
-    """A duration as people say it: "0.4s", "12s", "5m", "3h", "2d"; "-" for none."""
-    if seconds is None:
-        return "-"
-    if seconds < 10:
-        return f"{seconds:.1f}s"
-    for unit, size, limit in (("s", 1, 120), ("m", 60, 7200), ("h", 3600, 172_800)):
-        if seconds < limit:
-            return f"{seconds / size:.0f}{unit}"
-    return f"{seconds / 86_400:.0f}d"
 
 
 def _fail(message: str) -> int:

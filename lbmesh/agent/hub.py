@@ -41,6 +41,8 @@ class Hub:
         self.on_partners: Callable[[tuple[Partner, ...]], None] = lambda _: None
         self.before_tick: Callable[[], None] = lambda: None
         self._alarm: trio.CancelScope | None = None
+        self._awaited: Callable[[], bool] = lambda: False
+        self._happened = trio.Event()
 
     def do(self, effects: Effects) -> None:
         """Carry out what an input called for."""
@@ -58,6 +60,17 @@ class Hub:
             self.on_outbox()
         if self._alarm is not None:
             self._alarm.deadline = self._deadline()
+        if self._awaited():
+            self._happened.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until the condition holds; it is looked at after each input. For one task at a time."""
+        self._happened, self._awaited = trio.Event(), condition
+        try:
+            if not condition():
+                await self._happened.wait()
+        finally:
+            self._awaited = lambda: False
 
     async def keep_time(self) -> None:
         """Call the plane's `tick` when its deadline comes, for ever. An input moves the alarm, and wakes nobody."""

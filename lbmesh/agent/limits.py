@@ -3,6 +3,27 @@
 INHERIT_WAIT_S = 0.5
 """A new agent waits this long at most for its forwarders to say what they serve from."""
 
+SEEK_S = 1.0
+"""A node that has just started waits this long at most to meet a peer …"""
+
+CATCH_UP_S = 2.0
+"""… and then for what that peer knows, before it serves from what it has. 1000 opinions took 0.5 s, 3000 took 2 s."""
+
+MEMORY_GAP_S = 1.0
+"""Between two writes of the memory: a replica that flaps must not wear out the disk."""
+
+MEMORY_CONFIRM_S = 60.0
+"""How often an unchanged memory is touched, so that its age tells how long the node was away."""
+
+MEMORY_RETRY_S = 10.0
+"""After a write that failed."""
+
+MEMORY_READ_S = 1.0
+"""For the disk to give the memory back; without it a node starts as if it had none."""
+
+MEMORY_SLOW_S = 10.0
+"""A write that takes longer is told to the operator. There is no second one beside it."""
+
 TICK_S = 0.2
 """How often the agent stamps its tick slot; the sentinel kills an agent whose stamp is seconds old, and each stamp
 costs a round of the loop, some 0.2 ms."""

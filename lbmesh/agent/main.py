@@ -14,14 +14,16 @@ from lbmesh.agent.admin_server import AdminServer
 from lbmesh.agent.forwarder_links import ForwarderLinks
 from lbmesh.agent.gossip_tasks import GossipTasks
 from lbmesh.agent.hub import Hub
-from lbmesh.agent.limits import INHERIT_WAIT_S
+from lbmesh.agent.limits import CATCH_UP_S, INHERIT_WAIT_S, SEEK_S
+from lbmesh.agent.memory_keeper import MemoryKeeper
 from lbmesh.agent.probes.prober import Prober
 from lbmesh.agent.pulse import keep_pulse
 from lbmesh.agent.reload import Refused, Taken, read_again
-from lbmesh.agent.seeds import resolve_seeds
+from lbmesh.agent.seeds import keep_seeds
 from lbmesh.config.handover import settings_from_memory, settings_to_memory
 from lbmesh.config.settings import Settings
 from lbmesh.control.heartbeat import Heartbeat, own_station
+from lbmesh.control.memory import is_recent
 from lbmesh.control.plane import Plane
 from lbmesh.control.processes import (
     AgentOptions,
@@ -38,6 +40,7 @@ from lbmesh.failover.words import Back, Gone
 from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.identity import SECRET_BYTES, Identity, KeyRing
 from lbmesh.gossip.limits import PROFILES
+from lbmesh.model.view import View
 from lbmesh.observe.child import ControlChannel
 from lbmesh.observe.exposition import CONTENT_TYPE
 from lbmesh.observe.metrics import render_metrics
@@ -112,22 +115,50 @@ class Agent:
             nursery.cancel_scope.cancel()
 
     async def _begin(self, links: ForwarderLinks, nursery: trio.Nursery) -> None:
-        """Start from what the forwarders serve, if there was an agent before; then the first View, then the mesh."""
+        """Learn what the forwarders serve, if there was an agent before, else what the disk remembers; then what the
+        peers say, for a moment; then the first View.
+        """
         hub, settings = self._hub, self._hub.plane.settings
-        if self._options.generation > 1:
-            with trio.move_on_after(INHERIT_WAIT_S):
-                await links.wait_for(settings.workers)
-        if inherited := links.stop_inheriting():
-            hub.plane.inherit(inherited, monotonic())
-            log.info("inherited a View", version=str(inherited.version))
-        hub.do(hub.plane.start(monotonic()))
-        if self._gossip is not None and self._gossip_socket is not None and settings.gossip is not None:
-            GossipTasks(hub, self._gossip_socket, nursery)
-            nursery.start_soon(resolve_seeds, self._gossip, settings.gossip.seeds)
-        nursery.start_soon(hub.keep_time)
         if self._options.admin_fd is not None:
             nursery.start_soon(self._admin_server(settings).run)
+        keeper = MemoryKeeper(hub, settings.node.state_dir)
+        recalled = await keeper.recall()
+        inherited = await self._inherit(links)
+        if inherited is None and recalled is not None and is_recent(recalled.age_s):
+            hub.plane.remember(recalled.memory, monotonic())
+            log.info("remembered the picture of the last run", age_s=round(recalled.age_s, 1))
+        nursery.start_soon(hub.keep_time)
+        if self._gossip is not None and self._gossip_socket is not None and settings.gossip is not None:
+            peers = recalled.memory.peers if recalled else ()
+            GossipTasks(hub, self._gossip_socket, nursery)
+            nursery.start_soon(keep_seeds, self._gossip, settings.gossip.seeds, peers)
+            hub.do(hub.plane.join(monotonic()))
+            if inherited is None and {*settings.gossip.seeds, *peers} - {settings.gossip.advertise}:
+                await self._catch_up()
+        hub.do(hub.plane.start(monotonic()))
+        nursery.start_soon(keeper.keep)
         await self._control.send(Ready())
+
+    async def _inherit(self, links: ForwarderLinks) -> View | None:
+        """The View that forwarders serve from, when there was an agent before this one."""
+        if self._options.generation > 1:
+            with trio.move_on_after(INHERIT_WAIT_S):
+                await links.wait_for(self._hub.plane.settings.workers)
+        if inherited := links.stop_inheriting():
+            self._hub.plane.inherit(inherited, monotonic())
+            log.info("inherited a View", version=str(inherited.version))
+        return inherited
+
+    async def _catch_up(self) -> None:
+        """Give the peers a moment to say what they know: a replica that the mesh knows is dead gets no request."""
+        gossip, plane, began = self._gossip, self._hub.plane, monotonic()
+        assert gossip is not None
+        with trio.move_on_after(SEEK_S):
+            await self._hub.until(gossip.has_live_peer)
+        with trio.move_on_after(CATCH_UP_S if gossip.has_live_peer() else 0):
+            await self._hub.until(plane.caught_up)
+        word = "caught up with the mesh" if plane.caught_up() else "no peer has told all it knows in time"
+        log.info(word, after_s=round(monotonic() - began, 3))
 
     def _admin_server(self, settings: Settings) -> AdminServer:
         hub = self._hub
@@ -138,6 +169,9 @@ class Agent:
             replicas=hub.plane.replica_states,
             metrics=lambda: render_metrics(hub.plane.state(monotonic()), hub.plane.replica_states, hub.figures),
             metrics_type=CONTENT_TYPE,
+            replica_ids=hub.plane.replica_ids,
+            explain_replica=lambda replica: hub.plane.explain_replica(monotonic(), replica),
+            explain_member=lambda name: hub.plane.explain_member(monotonic(), name),
             token=settings.admin.token if settings.admin else None,
         )
         return AdminServer(listener, source)

@@ -10,7 +10,7 @@ from lbmesh.model.service import Route, Service
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
-    """[node]: who this is. `state_dir` holds the boot counter."""
+    """[node]: who this is. `state_dir` holds the boot counter and what survives a restart."""
 
     name: str
     zone: str

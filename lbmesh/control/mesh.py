@@ -64,6 +64,10 @@ class Mesh:
         """Say goodbye."""
         return self._news(self._gossip.leave(now)) if self._gossip else MeshNews()
 
+    def caught_up(self) -> bool:
+        """True once this node knows what a live peer knows; a node alone lacks nothing."""
+        return self._gossip is None or self._gossip.caught_up()
+
     def next_deadline(self) -> float:
         """When `tick` is due; infinite for a node alone."""
         return self._gossip.next_deadline() if self._gossip else float("inf")

@@ -14,6 +14,7 @@ from lbmesh.control.forwarders import SILENT_S, Forwarders
 from lbmesh.control.heartbeat import Heartbeat
 from lbmesh.control.inputs import Effects, Event, EventKind, ProbeResult
 from lbmesh.control.link import ReplicaFailure, Telemetry
+from lbmesh.control.memory import Memory, first_reason, recall
 from lbmesh.control.mesh import Mesh, MeshNews
 from lbmesh.control.state import HeartbeatState, NodeState, Readiness, ReloadOutcome, ReplicaState
 from lbmesh.control.views import ViewMaker, judge
@@ -27,6 +28,7 @@ from lbmesh.health.plan import Random
 from lbmesh.model.address import Address
 from lbmesh.model.explanation import Explanation
 from lbmesh.model.health import Availability
+from lbmesh.model.member import MemberState
 from lbmesh.model.service import Replica, ReplicaId, Service
 from lbmesh.model.view import View, ViewVersion
 
@@ -58,6 +60,8 @@ class Plane:
         self._forwarders = Forwarders()
         self._heartbeat = heartbeat
         self._reload: ReloadOutcome | None = None
+        self._memory_problem: Event | None = None
+        self._joined = False
         self._started = False
         self._leaving = False
         self._began_s = now
@@ -71,15 +75,32 @@ class Plane:
         """
         for service in view.services:
             for one in service.replicas:
-                reason = f"inherited from View {view.version}: {_once(one.reason)}"
+                reason = f"inherited from View {view.version}: {first_reason(one.reason)}"
                 self._book.inherit(ReplicaId(service.name, one.replica.address), one.availability, reason, now)
         self._views.inherit(view, now)
 
-    def start(self, now: float) -> Effects:
-        """Make the first View, and begin."""
-        self._started = True
+    def remember(self, memory: Memory, now: float) -> None:
+        """Start from what this node knew before it restarted. To be called before `start`; what is known already, and
+        whatever comes later, counts for more.
+        """
+        for one in recall(memory, self._settings):
+            self._book.inherit(one.id, one.availability, str(one), now)
+
+    def join(self, now: float) -> Effects:
+        """Begin, without a View yet: gossip runs and opinions are taken in."""
+        self._join(now)
+        return self._settle(now, self._mesh.tick(now))
+
+    def _join(self, now: float) -> None:
+        self._joined = True
         if self._heartbeat:
             self._mesh.publish_station(now, self._heartbeat.own)
+
+    def start(self, now: float) -> Effects:
+        """Make the first View."""
+        if not self._joined:
+            self._join(now)
+        self._started = True
         return self._settle(now, self._mesh.tick(now), everything=True)
 
     def datagram(self, source: Address, datagram: bytes, now: float) -> Effects:
@@ -166,6 +187,14 @@ class Plane:
         if self._heartbeat:
             self._heartbeat.counters = dict(counters)
 
+    def memory_kept(self, problem: str | None, now: float) -> Effects:
+        """The memory on disk is up to date, or (`problem`) cannot be written. Said when it changes."""
+        before, self._memory_problem = self._memory_problem, _memory_event(self._settings, problem)
+        if (before is None) is (problem is None):
+            return self._settle(now)
+        event = self._memory_problem or Event(EventKind.MEMORY, "memory", "written again", "the disk takes it")
+        return self._settle(now, events=(event,))
+
     def leave(self, now: float) -> Effects:
         """Say goodbye to the mesh; requests are still served until the forwarders have drained."""
         self._leaving = True
@@ -174,7 +203,7 @@ class Plane:
 
     def next_deadline(self) -> float:
         """When `tick` is due: monotonic seconds, infinite when never, in the past when there is work left."""
-        if not self._started:
+        if not self._joined:
             return float("inf")
         return min(
             self._mesh.next_deadline(),
@@ -195,7 +224,7 @@ class Plane:
         everything: bool = False,
     ) -> Effects:
         """Carry an input through: members and opinions into health, health into gossip and the View."""
-        if not self._started:
+        if not self._joined:
             return Effects(events=events)
         said = list(events)
         if news:
@@ -244,6 +273,8 @@ class Plane:
         return merged.availability if merged else Availability.UP
 
     def _view(self, dirty: set[str], now: float, *, everything: bool) -> View | None:
+        if not self._started:
+            return None
         members_by_zone = dict(self._book.members_by_zone)
         if members_by_zone != self._members_by_zone:
             self._members_by_zone = members_by_zone
@@ -264,12 +295,23 @@ class Plane:
         """The newest View; None before `start`."""
         return self._views.latest
 
+    def caught_up(self) -> bool:
+        """Has a peer's picture been taken in? Until then it is worth waiting a moment with the first View."""
+        return self._mesh.caught_up()
+
+    def peer_addresses(self) -> Iterator[Address]:
+        """Where other members that have not left are reached, live ones first."""
+        peers = [one for one in self._mesh.members() if one.name != self._settings.node.name]
+        yield from (one.address for one in peers if one.state.is_live)
+        yield from (one.address for one in peers if one.state is MemberState.DOWN)
+
     def readiness(self) -> Readiness:
         """May clients be sent to this node?"""
         if self._leaving:
             return Readiness(False, "leaving: this node drains")
         if self.view is None:
-            return Readiness(False, "starting: no View yet")
+            asking = "catching up: this node asks its peers which replicas are down"
+            return Readiness(False, asking if self._joined else "starting: no View yet")
         viewing = [forwarder for forwarder in self._forwarders.states() if forwarder.viewed]
         if not viewing:
             return Readiness(False, "no forwarder serves a View yet")
@@ -291,7 +333,7 @@ class Plane:
             forwarders=self._forwarders.states(),
             reload=self._reload,
             gossip=self._mesh.counters(),
-            notices=self._mesh.notices(now),
+            notices=self._mesh.notices(now) + ((self._memory_problem,) if self._memory_problem else ()),
             heartbeat=self._heartbeat.state() if self._heartbeat else HeartbeatState(),
             local_shares=tuple((service.name, service.local_share) for service in view.services) if view else (),
         )
@@ -299,6 +341,11 @@ class Plane:
     def explain_member(self, now: float, name: str) -> Explanation | None:
         """Why a member is held for what it is; None for a name that is unknown."""
         return self._mesh.explain(now, name)
+
+    def replica_ids(self) -> Iterator[ReplicaId]:
+        """The name of every replica."""
+        for service in self._settings.services:
+            yield from (ReplicaId(service.name, one.address) for one in service.replicas)
 
     def replica_states(self) -> Iterator[ReplicaState]:
         """Every replica, service by service. The plane may take inputs while this is half consumed."""
@@ -340,9 +387,17 @@ class Plane:
         )
 
 
-def _once(reason: str) -> str:
-    """A reason without the marks of earlier inheritances, so that it does not grow with each agent."""
-    return reason.rpartition(": ")[2] if reason.startswith("inherited from View ") else reason
+def _memory_event(settings: Settings, problem: str | None) -> Event | None:
+    """A node alone may do without, and often has no state directory."""
+    if problem is None:
+        return None
+    return Event(
+        EventKind.MEMORY,
+        "memory",
+        f"what survives a restart of this node cannot be written: {problem}",
+        f'make room in node.state_dir, "{settings.node.state_dir}", and let this user write to it',
+        is_trouble=settings.gossip is not None,
+    )
 
 
 def _replica_event(flip: Flip) -> Event:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from lbmesh.gossip.awareness import Awareness
+from lbmesh.gossip.catch_up import CatchUp
 from lbmesh.gossip.claims import Claims
 from lbmesh.gossip.codec import MemberFacts, encode, encode_member
 from lbmesh.gossip.explain import explain_member
@@ -73,6 +74,7 @@ class Gossip:
         self._outbox = Outbox(sealer, self._keys, self._records, self._members, self._sync, settings, rng, now)
         self._picture = Picture(self._members, self._prober, self._records, settings, self._say_edges)
         self._lookout = Lookout(self._seeds, self._members, self._notices, settings)
+        self._catch_up = CatchUp(self._records, now + settings.hurry_s)
         replies = ReplyBudget()
         proofs = Proofs(sessions, self._prober, self._seeds, rng, settings)
         namesakes = Namesakes(
@@ -101,6 +103,7 @@ class Gossip:
             replies,
             Intruders(self._notices, self._outbox.counters),
             settings,
+            self._catch_up,
         )
         self._left = False
         self._stepped_s = now
@@ -137,6 +140,14 @@ class Gossip:
     def unanswered_for_s(self, now: float) -> float:
         """Seconds without any seed's answer and without any live peer; 0 when all is well, or no seed is due."""
         return self._lookout.unanswered_for_s(now)
+
+    def caught_up(self) -> bool:
+        """True once this node knows all that a live peer knew when it told; for ever, from then on."""
+        return self._catch_up.is_done()
+
+    def has_live_peer(self) -> bool:
+        """True while another member may be reachable."""
+        return bool(self._members.live_peers())
 
     def members(self) -> tuple[Member, ...]:
         """Everybody, this node included, by name."""

@@ -1,5 +1,6 @@
 """What a datagram may change: who may speak, and what each message does."""
 
+from lbmesh.gossip.catch_up import CatchUp
 from lbmesh.gossip.codec import decode, encode
 from lbmesh.gossip.identity import Incarnation
 from lbmesh.gossip.intruders import Intruders
@@ -41,6 +42,7 @@ class Inbox:
         replies: ReplyBudget,
         intruders: Intruders,
         timing: GossipTiming,
+        catch_up: CatchUp,
     ) -> None:
         self._own_session = own_session
         self._keys = keys
@@ -58,6 +60,7 @@ class Inbox:
         self._timing = timing
         self._authors = Authors()
         self._overtaken_s = float("-inf")
+        self._catch_up = catch_up
 
     def accept(self, now: float, source: Address, opened: Opened, turn: Turn) -> Rejection | None:
         """Let the datagram do what it may; or say why it may do nothing."""
@@ -82,7 +85,8 @@ class Inbox:
             return Rejection.STALE_IDENTITY
         if self._is_jump(owner, opened.incarnation):
             return Rejection.EPOCH_JUMP
-        if opened.incarnation > owner.incarnation:
+        restarted = opened.incarnation > owner.incarnation
+        if restarted:
             self._restart(now, owner, opened.incarnation, turn)
         member = self._members.entries.get(opened.sender)
         if member is not None and member.state is MemberState.LEFT and owner.value(MEMBER_KEY) is not None:
@@ -91,7 +95,7 @@ class Inbox:
         for message in messages:
             self._handle(now, source, opened.sender, message, turn)
         self._members.spoke(now, opened.sender)
-        if member is None and not was_proven:
+        if (member is None or restarted) and not was_proven:
             self._outbox.send(turn, source, self._outbox.introduction())
         return None
 
@@ -150,6 +154,8 @@ class Inbox:
             if self._members.learn_edges(now, owner.name, owner.body(EDGES_KEY) or b"\0"):
                 self._refute(owner.name, turn)
             self._picture.unsettle()
+        if self._catch_up.hurries(now):
+            self._outbox.hasten_digest(now)
 
     def _refute(self, accuser: str, turn: Turn) -> None:
         """A member says that it cannot reach this node: speak to it, and it asks at once."""
@@ -165,6 +171,8 @@ class Inbox:
             self._outbox.hasten_digest(now)
 
     def _answer_digest(self, now: float, source: Address, sender: str, digest: Digest, turn: Turn) -> None:
+        if sender in self._members.live():
+            self._catch_up.offer(digest)
         if not self._replies.spend(now, sender):
             self._outbox.counters["replies_withheld"] += 1
             return

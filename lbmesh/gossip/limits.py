@@ -106,6 +106,7 @@ class GossipTiming:
     key_linger_s: float = 5.0
     seeds_silent_s: float = 5.0
     notice_repeat_s: float = 60.0
+    hurry_s: float = 3.0
     observers: int = 10
 
 

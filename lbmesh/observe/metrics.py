@@ -19,13 +19,14 @@ from lbmesh.observe.totals import TrafficTotals
 @dataclass(slots=True)
 class AgentFigures:
     """What the agent counts about itself. `probes`: by (service, "success" or "failure"). `reloads`: by
-    "taken" or "refused". `loop_lag_s`: the longest of the last seconds.
+    "taken" or "refused". `memory_writes`: by "written" or "failed". `loop_lag_s`: the longest of the last seconds.
     """
 
     traffic: TrafficTotals = field(default_factory=TrafficTotals)
     probes: Counter[tuple[str, str]] = field(default_factory=Counter)
     events: Counter[EventKind] = field(default_factory=Counter)
     reloads: Counter[str] = field(default_factory=Counter)
+    memory_writes: Counter[str] = field(default_factory=Counter)
     loop_lag_s: float = 0.0
     datagrams_unsent: int = 0
 
@@ -238,6 +239,12 @@ def _agent(state: NodeState, figures: AgentFigures) -> Iterator[bytes]:
         "counter",
         "Reloads of the configuration since this agent started, by outcome.",
         [({"outcome": outcome}, count) for outcome, count in sorted(figures.reloads.items())],
+    )
+    yield from family(
+        "lbmesh_memory_writes_total",
+        "counter",
+        "Writes of the memory that survives a restart, by outcome.",
+        [({"outcome": outcome}, count) for outcome, count in sorted(figures.memory_writes.items())],
     )
     if state.reload:
         ok = float(state.reload.ok)

@@ -1,11 +1,14 @@
 """The admin server of a real agent: what it answers, what it refuses, and that it is not held up."""
 
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from lbmesh.admin.client import Asked
+from lbmesh.admin.explain import run_explain
 from lbmesh.admin.status import run_status
 from lbmesh.agent.limits import ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX
 from lbmesh.control.link import Hello, ReplicaTelemetry, RequestTelemetry, Telemetry
@@ -117,21 +120,21 @@ def test_a_token_guards_what_the_node_believes(guarded: AgentProcess) -> None:
 
 def test_status_prints_the_picture(agent: AgentProcess, capsys: pytest.CaptureFixture[str]) -> None:
     agent.link().view_with("down")
-    assert run_status(agent.admin, False, None) == 0
+    assert run_status(Asked(agent.admin), as_json=False) == 0
     printed = capsys.readouterr().out
     assert "lb-a1 in zone-a" in printed
     assert "not ready: no forwarder serves a View yet" in printed
     assert f"shop/{REPLICA}" in printed
     assert "connection refused" in printed
-    assert run_status(agent.admin, True, None) == 0
+    assert run_status(Asked(agent.admin), as_json=True) == 0
     assert capsys.readouterr().out.startswith('{"node": {"name": "lb-a1"')
 
 
 def test_status_says_what_to_do_when_it_cannot_ask(guarded: AgentProcess, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_status(guarded.admin, False, None) == 1
+    assert run_status(Asked(guarded.admin), as_json=False) == 1
     assert "--token-file" in capsys.readouterr().err
-    assert run_status(guarded.admin, False, TOKEN) == 0
-    assert run_status(refused_address(), False, None) == 1
+    assert run_status(Asked(guarded.admin, TOKEN), as_json=False) == 0
+    assert run_status(Asked(refused_address()), as_json=False) == 1
     assert "Is lbmesh running there" in capsys.readouterr().err
 
 
@@ -159,3 +162,23 @@ def _requests(agent: AgentProcess) -> str:
     """The line with the number of requests."""
     lines = agent.get("/metrics")[1].splitlines(keepends=True)
     return "".join(line for line in lines if line.startswith("http_server_request_duration_seconds_count"))
+
+
+def test_explain_says_why_and_what_may_have_been_meant(
+    agent: AgentProcess, guarded: AgentProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (replica,) = agent.state()["services"][0]["replicas"]
+    name = replica["address"]
+    assert run_explain(Asked(agent.admin), "replica", name, as_json=False) == 0
+    assert capsys.readouterr().out.startswith(f"shop/{name} is ")
+    assert run_explain(Asked(agent.admin), "replica", f"shop/{name}", as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["subject"] == f"shop/{name}"
+    assert run_explain(Asked(agent.admin), "replica", f"shp/{name}", as_json=False) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"lbmesh explain: no replica shp/{name} is configured here",
+        f"  lbmesh explain replica shop/{name}",
+    ]
+    assert run_explain(Asked(agent.admin), "member", "lb-b1", as_json=False) == 1
+    assert "no member lb-b1 is known here" in capsys.readouterr().err
+    assert run_explain(Asked(guarded.admin), "member", "lb-a1", as_json=False) == 1
+    assert "wants its admin token" in capsys.readouterr().err

@@ -23,6 +23,8 @@ from lbmesh.observe.ticks import TickBoard
 
 WAIT_S = 20.0
 HOST = "127.0.0.1"
+NO_STATE_DIR = Path("/nonexistent/lbmesh")
+"""An agent whose state directory is not there remembers nothing, and runs."""
 
 
 def config(
@@ -31,6 +33,7 @@ def config(
     name: str = "lb-a1",
     zone: str = "zone-a",
     more: str = "",
+    state_dir: Path = NO_STATE_DIR,
     health: str = '{ path = "/healthz", interval = "200ms", timeout = "150ms" }',
 ) -> str:
     """A configuration with one service, "shop", of these replicas. `more`: further tables."""
@@ -39,6 +42,7 @@ def config(
 [node]
 name = "{name}"
 zone = "{zone}"
+state_dir = "{state_dir}"
 [forwarder]
 workers = 1
 [[listener]]

@@ -51,14 +51,18 @@ class World:
         self._order = 0
         self._deadlines: dict[str, float] = {}
 
-    def add(self, node: str, zone: str, *services: Service, meshed: bool = True) -> Plane:
-        rng = random.Random(node)
+    def add(
+        self, node: str, zone: str, *services: Service, meshed: bool = True, epoch: int = 1, started: bool = True
+    ) -> Plane:
+        """A node, or, in a higher `epoch`, the next start of one. `started`: with its first View at once."""
+        rng = random.Random(f"{node}{epoch}" if epoch > 1 else node)
         gossip = None
         if meshed:
-            address = Address(f"10.1.0.{1 + len(self.planes)}", 7946)
+            known = {name: address for address, name in self.addresses.items()}
+            address = known.get(node) or Address(f"10.1.0.{1 + len(self.planes)}", 7946)
             self.addresses[address] = node
             gossip = Gossip(
-                identity=Identity(node, zone, address, epoch=1, secret=rng.randbytes(32)),
+                identity=Identity(node, zone, address, epoch=epoch, secret=rng.randbytes(32)),
                 key_ring=KeyRing([KEY]),
                 seeds=(Address("10.1.0.1", 7946),),
                 rng=rng,
@@ -68,7 +72,7 @@ class World:
         plane = Plane(own, generation=1, gossip=gossip, rng=rng, now=self.now)
         self.planes[node] = plane
         self.events[node], self.views[node], self.probes[node] = [], [], []
-        self.take(node, plane.start(self.now))
+        self.take(node, plane.start(self.now) if started else plane.join(self.now))
         return plane
 
     def take(self, node: str, effects: Effects) -> None:

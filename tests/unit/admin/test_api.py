@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from lbmesh.admin.api import AdminRequest, AdminSource, answer
-from lbmesh.admin.status import ago, status_lines
+from lbmesh.admin.client import Asked
+from lbmesh.admin.status import status_lines
+from lbmesh.admin.text import ago
 from lbmesh.control.inputs import ProbeResult
 from lbmesh.control.plane import Plane
 from lbmesh.gossip.core import Gossip
@@ -17,6 +19,7 @@ from lbmesh.model.address import Address
 from lbmesh.model.view import ViewVersion
 from tests.support.planes import World, replica_id, settings, shop
 
+COMMAND = Asked(Address("10.1.0.1", 9900), options=("--admin", "10.1.0.1:9900")).command
 TOKEN = "0123456789abcdef"
 
 
@@ -35,7 +38,16 @@ def source(plane: Plane, token: str | None = None, now: float = 3.0) -> AdminSou
     def metrics() -> Iterator[bytes]:
         yield b"some 1\n"
 
-    return AdminSource(lambda: plane.state(now), plane.replica_states, metrics, "text/x", token)
+    return AdminSource(
+        state=lambda: plane.state(now),
+        replicas=plane.replica_states,
+        metrics=metrics,
+        metrics_type="text/x",
+        replica_ids=plane.replica_ids,
+        explain_replica=lambda replica: plane.explain_replica(now, replica),
+        explain_member=lambda name: plane.explain_member(now, name),
+        token=token,
+    )
 
 
 def state_of(plane: Plane, now: float = 3.0) -> dict[str, Any]:
@@ -98,10 +110,11 @@ def test_what_is_not_there_and_what_is_not_allowed() -> None:
 def test_the_table_shows_what_the_state_says() -> None:
     plane = a_plane()
     plane.reload_refused(("lbmesh.toml:3: bad",), 2.5)
-    lines = list(status_lines(state_of(plane)))
+    lines = list(status_lines(state_of(plane), COMMAND))
     assert lines[0] == "lb-a in zone-a, lbmesh 0.1.0, View 1.3, not ready: no forwarder serves a View yet"
     (row,) = [line for line in lines if line.startswith("shop/10.0.0.2:80")]
     assert " ".join(row.split()) == "shop/10.0.0.2:80 zone-b down 1.5s 0 up, 1 down connection refused"
+    assert lines[-4] == "why: lbmesh explain replica shop/10.0.0.2:80 --admin 10.1.0.1:9900"
     assert lines[-2:] == [
         "The last reload, 0.5s ago, was refused, and the settings before it stand:",
         "  lbmesh.toml:3: bad",
@@ -131,7 +144,9 @@ def test_the_table_says_why_a_node_is_alone() -> None:
     )
     for _, datagram in stranger.tick(world.now).datagrams:
         plane.datagram(Address("10.1.0.3", 7946), datagram, world.now)
-    alone, silent, key, refused = [line for line in status_lines(state_of(plane, world.now)) if line[:6] == "mesh: "]
+    alone, silent, key, refused = [
+        line for line in status_lines(state_of(plane, world.now), COMMAND) if line[:6] == "mesh: "
+    ]
     assert alone == "mesh: this node only"
     assert silent.startswith("mesh: no seed of 10.1.0.1:7946 has answered for ")
     assert key.startswith("mesh: datagrams under another key from 10.1.0.3:7946, 1 so far: ")
@@ -139,4 +154,4 @@ def test_the_table_says_why_a_node_is_alone() -> None:
 
 
 def test_nothing_is_said_of_a_node_that_wants_no_mesh() -> None:
-    assert not any(line.startswith("mesh: ") for line in status_lines(state_of(a_plane())))
+    assert not any(line.startswith("mesh: ") for line in status_lines(state_of(a_plane()), COMMAND))

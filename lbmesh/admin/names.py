@@ -1,0 +1,35 @@
+"""Names as operators write them: what a node has under a name, and what may have been meant."""
+
+import difflib
+from collections.abc import Iterable
+
+from lbmesh.model.address import parse_address
+from lbmesh.model.service import ReplicaId
+
+NEAR_MAX = 5
+"""Suggestions for a name that is not there."""
+
+
+def find_replica(name: str, replicas: Iterable[ReplicaId]) -> ReplicaId | tuple[str, tuple[str, ...]]:
+    """The replica of this name, "service/address" or an address that one service alone has. Else what is wrong, and
+    the names that were meant, where the address has several.
+    """
+    service, separator, text = name.rpartition("/")
+    try:
+        address = parse_address(text)
+    except ValueError as error:
+        return f"{error}; a replica's name is service/address, such as shop/10.0.1.20:8080", ()
+    found = sorted(one for one in replicas if one.address == address and (not separator or one.service == service))
+    if not found:
+        return f"no replica {name} is configured here", ()
+    if len(found) > 1:
+        return f"{len(found)} services have a replica at {address}: say which", tuple(map(str, found[:NEAR_MAX]))
+    return found[0]
+
+
+def near(name: str, names: Iterable[str]) -> tuple[str, ...]:
+    """What may have been meant by a name that is not there, the likeliest first."""
+    known = sorted(set(names))
+    containing = [one for one in known if name.lower() in one.lower()]
+    alike = difflib.get_close_matches(name, known, n=NEAR_MAX, cutoff=0.6)
+    return tuple(dict.fromkeys([*containing, *alike]))[:NEAR_MAX]

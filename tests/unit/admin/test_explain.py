@@ -1,0 +1,166 @@
+"""What `lbmesh explain` says: the answer in the first two lines, then who said what."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from lbmesh.admin.api import AdminRequest, AdminSource, answer
+from lbmesh.admin.explain import WIDTH, explain_lines
+from lbmesh.admin.names import find_replica, near
+from lbmesh.control.inputs import ProbeResult
+from lbmesh.model.address import Address
+from lbmesh.model.explanation import Explanation, Said, Transition
+from lbmesh.model.service import ReplicaId
+from tests.support.planes import World, replica_id, shop
+
+FOR_ITSELF = "this node has seen for itself, and what others reach does not help it"
+DOWN = Explanation(
+    subject="shop/10.0.1.20:8080",
+    state="down",
+    for_s=12.3,
+    rule="own_evidence",
+    reason="connection refused, 3 times in a row",
+    said=(
+        Said("this node", "zone-a", "down: connection refused", 1.2),
+        Said("lb-b1", "zone-b", "up: status 200", 0.4, False, FOR_ITSELF),
+    ),
+    history=(
+        Transition("up", "down", 12.3, "own_evidence", "connection refused, 3 times in a row"),
+        Transition("unknown", "up", 4000.0, "own_evidence", "status 200"),
+    ),
+    notes=("held back: 3 changes in the last minute",),
+)
+
+
+def said(explanation: Explanation, *, colours: bool = False) -> list[str]:
+    found = json.loads(json.dumps({"node": "lb-a1", "kind": "replica", **asdict(explanation)}))
+    return list(explain_lines(found, colours=colours))
+
+
+def test_the_answer_stands_in_the_first_two_lines_and_the_evidence_below() -> None:
+    assert said(DOWN) == [
+        "shop/10.0.1.20:8080 is down for 12s: connection refused, 3 times in a row",
+        "  rule own_evidence, as lb-a1 sees it",
+        "  note: held back: 3 changes in the last minute",
+        "",
+        "who said what:",
+        "  who        zone    age   counts  said",
+        "  this node  zone-a  1.2s  yes     down: connection refused",
+        "  lb-b1      zone-b  0.4s  no      up: status 200 (not counted: this node has seen for itself, and",
+        "                                   what others reach does not help it)",
+        "",
+        "what it was before, newest first:",
+        "  ago  from     to    rule          reason",
+        "  12s  up       down  own_evidence  connection refused, 3 times in a row",
+        "  67m  unknown  up    own_evidence  status 200",
+    ]
+
+
+def test_without_evidence_there_are_no_tables() -> None:
+    assert said(Explanation("lb-a", "alive", 3.0, "this_node", "this node")) == [
+        "lb-a is alive for 3.0s: this node",
+        "  rule this_node, as lb-a1 sees it",
+    ]
+
+
+def test_only_the_state_is_coloured_and_only_when_asked() -> None:
+    assert "\x1b" not in "".join(said(DOWN))
+    coloured = said(DOWN, colours=True)
+    assert coloured[0].startswith("shop/10.0.1.20:8080 is \x1b[31mdown\x1b[0m for 12s")
+    assert coloured[1:] == said(DOWN)[1:]
+
+
+def test_whatever_is_said_fits_the_width_and_obeys_no_terminal() -> None:
+    nasty = "\x1b[2Jgone\r\n\x9b31m " + "z" * 300
+    words = (Said("n" * 64, "z" * 64, nasty, 1.0, False, nasty),)
+    moves = (Transition("up", "down", 1.0, nasty, nasty),)
+    lines = said(Explanation("s" * 63 + "/10.0.0.1:80", "down", 1.0, nasty, nasty, words, moves, (nasty,)))
+    assert all(len(line) <= WIDTH for line in lines)
+    assert all(character.isprintable() for line in lines for character in line)
+
+
+SHOP, OTHER = ReplicaId("shop", Address("10.0.0.1", 80)), ReplicaId("other", Address("10.0.0.1", 80))
+ALONE = ReplicaId("shop", Address("::1", 80))
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("shop/10.0.0.1:80", SHOP),
+        ("other/10.0.0.1:80", OTHER),
+        ("[::1]:80", ALONE),
+        ("shop/[::1]:80", ALONE),
+        ("10.0.0.1:80", ("2 services have a replica at 10.0.0.1:80: say which", (str(OTHER), str(SHOP)))),
+        ("10.0.0.9:80", ("no replica 10.0.0.9:80 is configured here", ())),
+        ("else/10.0.0.1:80", ("no replica else/10.0.0.1:80 is configured here", ())),
+    ],
+)
+def test_a_replica_is_found_by_its_name_or_an_address_that_it_has_alone(name: str, found: object) -> None:
+    assert find_replica(name, [SHOP, OTHER, ALONE]) == found
+
+
+def test_a_name_that_is_none_says_what_to_write() -> None:
+    wrong = find_replica("shop/10.0.0.1", [SHOP])
+    assert isinstance(wrong, tuple)
+    assert "has no port" in wrong[0]
+    assert "service/address" in wrong[0]
+
+
+def test_near_names_are_those_that_contain_it_then_those_alike() -> None:
+    names = ["shop/10.0.1.20:8080", "shop/10.0.1.21:8080", "search/10.0.3.1:80"]
+    assert near("10.0.1.2", names)[:2] == ("shop/10.0.1.20:8080", "shop/10.0.1.21:8080")
+    assert near("search/10.0.3.2:80", names)[0] == "search/10.0.3.1:80"
+    assert near("lb-q", ["lb-a1", "lb-b1"]) == ("lb-b1", "lb-a1")
+    assert near("completely else", names) == ()
+
+
+@pytest.fixture
+def ask() -> Callable[[str], tuple[int, dict[str, Any]]]:
+    """Ask the first of two nodes in a world where one replica is dead."""
+    world = World(lambda _node, replica: ProbeResult(replica != replica_id(2), "as it is"))
+    for zone in "ab":
+        plane = world.add(f"lb-{zone}", f"zone-{zone}", shop(), shop(1, name="next"))
+    world.run(10.0)
+    plane = world.planes["lb-a"]
+    source = AdminSource(
+        state=lambda: plane.state(world.now),
+        replicas=plane.replica_states,
+        metrics=lambda: iter(()),
+        metrics_type="text/x",
+        replica_ids=plane.replica_ids,
+        explain_replica=lambda replica: plane.explain_replica(world.now, replica),
+        explain_member=lambda name: plane.explain_member(world.now, name),
+    )
+
+    def get(path: str) -> tuple[int, dict[str, Any]]:
+        page = answer(AdminRequest("GET", path), source)
+        return page.status, json.loads(b"".join(page.body))
+
+    return get
+
+
+def test_the_api_explains_a_dead_replica_by_those_who_saw_it(ask: Callable[[str], tuple[int, dict[str, Any]]]) -> None:
+    status, found = ask("/v1/explain/replica/shop/10.0.0.2:80")
+    assert (status, found["node"], found["kind"]) == (200, "lb-a", "replica")
+    assert (found["subject"], found["state"]) == ("shop/10.0.0.2:80", "down")
+    assert {one["who"] for one in found["said"]} == {"this node", "lb-b"}
+    assert all(one["what"].startswith("down") for one in found["said"])
+    assert next(explain_lines(found)).startswith("shop/10.0.0.2:80 is down for ")
+    assert ask("/v1/explain/replica/10.0.0.2%3A80")[1]["subject"] == "shop/10.0.0.2:80"
+
+
+def test_the_api_explains_a_member_by_its_observers(ask: Callable[[str], tuple[int, dict[str, Any]]]) -> None:
+    status, found = ask("/v1/explain/member/lb-b")
+    assert (status, found["subject"], found["state"]) == (200, "lb-b", "alive")
+    assert [one["who"] for one in found["said"]] == ["this node"]
+    assert next(explain_lines(found)).startswith("lb-b is alive for ")
+
+
+def test_the_api_says_what_is_wrong_with_a_name(ask: Callable[[str], tuple[int, dict[str, Any]]]) -> None:
+    status, wrong = ask("/v1/explain/replica/10.0.0.1:80")
+    assert (status, wrong["meant"]) == (404, ["next/10.0.0.1:80", "shop/10.0.0.1:80"])
+    assert ask("/v1/explain/replica/nonsense")[0] == 404
+    assert ask("/v1/explain/member/lb-z") == (404, {"error": "no member lb-z is known here", "meant": []})
