@@ -8,19 +8,17 @@ from collections.abc import Callable
 from math import inf
 from time import monotonic
 
-import structlog
 import trio
 
+from lbmesh.agent.event_log import EventLog
 from lbmesh.agent.limits import DATAGRAMS_QUEUED_MAX
-from lbmesh.control.inputs import Effects, Event, EventKind
+from lbmesh.control.inputs import Effects
 from lbmesh.control.plane import Plane
 from lbmesh.failover.words import Partner
 from lbmesh.health.outcome import ProbeOrder
 from lbmesh.model.address import Address
 from lbmesh.model.view import View
 from lbmesh.observe.metrics import AgentFigures
-
-log = structlog.get_logger(__name__)
 
 
 class Hub:
@@ -34,6 +32,7 @@ class Hub:
     def __init__(self, plane: Plane) -> None:
         self.plane = plane
         self.figures = AgentFigures()
+        self._log = EventLog()
         self.outbox: deque[tuple[Address, bytes]] = deque(maxlen=DATAGRAMS_QUEUED_MAX)
         self.on_probe: Callable[[ProbeOrder], None] = lambda _: None
         self.on_view: Callable[[View], None] = lambda _: None
@@ -48,7 +47,7 @@ class Hub:
         """Carry out what an input called for."""
         for event in effects.events:
             self.figures.count(event)
-            _log(event)
+            self._log.write(event, monotonic())
         if effects.view is not None:
             self.on_view(effects.view)
         for order in effects.probes:
@@ -85,13 +84,3 @@ class Hub:
         """The plane's deadline in trio's time."""
         deadline_s = self.plane.next_deadline()
         return deadline_s if abs(deadline_s) == inf else trio.current_time() + deadline_s - monotonic()
-
-
-def _log(event: Event) -> None:
-    """A refused reload is the sentinel's to say, which also knows of those that no agent answers, and so is what it
-    finds about partners.
-    """
-    if event.kind is EventKind.PARTNER or (event.kind is EventKind.RELOAD and event.is_trouble):
-        return
-    write = log.warning if event.is_trouble else log.info
-    write(event.kind.value, subject=event.subject, change=event.change, reason=event.reason)

@@ -24,6 +24,13 @@ MEMORY_READ_S = 1.0
 MEMORY_SLOW_S = 10.0
 """A write that takes longer is told to the operator. There is no second one beside it."""
 
+LOG_WINDOW_S = 60.0
+LOG_LINES_PER_SUBJECT_MAX = 10
+"""Events of one member, replica or other subject that are logged within a minute; more of them are only counted."""
+
+LOGGED_SUBJECTS_MAX = 4096
+"""Subjects remembered for that, the least recent forgotten first."""
+
 TICK_S = 0.2
 """How often the agent stamps its tick slot; the sentinel kills an agent whose stamp is seconds old, and each stamp
 costs a round of the loop, some 0.2 ms."""

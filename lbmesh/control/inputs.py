@@ -33,6 +33,7 @@ class EventKind(StrEnum):
     OTHER_KEY = "other_key"
     FORGED_ROWS = "forged_rows"
     TOO_MANY_ROWS = "too_many_rows"
+    BAD_DATAGRAMS = "bad_datagrams"
     MEMORY = "memory"
 
 

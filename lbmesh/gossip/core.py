@@ -32,6 +32,7 @@ from lbmesh.gossip.seal import Opener, Rejection, Sealer, sealed_room
 from lbmesh.gossip.seeds import Seeds
 from lbmesh.gossip.sessions import Sessions
 from lbmesh.gossip.signatures import Signer
+from lbmesh.gossip.strays import Strays
 from lbmesh.gossip.sync import ReplyBudget, Sync
 from lbmesh.gossip.turn import Output, Turn
 from lbmesh.model.address import Address
@@ -74,6 +75,7 @@ class Gossip:
         self._outbox = Outbox(sealer, self._keys, self._records, self._members, self._sync, settings, rng, now)
         self._picture = Picture(self._members, self._prober, self._records, settings, self._say_edges)
         self._lookout = Lookout(self._seeds, self._members, self._notices, settings)
+        self._strays = Strays(settings)
         self._catch_up = CatchUp(self._records, now + settings.hurry_s)
         replies = ReplyBudget()
         proofs = Proofs(sessions, self._prober, self._seeds, rng, settings)
@@ -129,8 +131,8 @@ class Gossip:
         return self._records.own.incarnation.epoch
 
     def notices(self, now: float) -> tuple[Notice, ...]:
-        """What an operator should look after now: name conflicts, silent seeds, other keys."""
-        return self._notices.standing(now)
+        """What an operator should look after now: name conflicts, silent seeds, other keys, bad datagrams."""
+        return self._notices.standing(now) + self._strays.standing(now)
 
     @property
     def key_faults(self) -> tuple[KeyFault, ...]:
@@ -274,10 +276,14 @@ class Gossip:
         self._notice_pause(now)
         opened = self._opener.open(datagram)
         if isinstance(opened, Rejection):
+            rejected: Rejection | None = opened
             self._lookout.refused(now, source, opened, turn)
-            return self._finish(now, turn, opened)
-        self._keys.heard(source, opened.key_id)
-        return self._finish(now, turn, self._inbox.accept(now, source, opened, turn))
+        else:
+            self._keys.heard(source, opened.key_id)
+            rejected = self._inbox.accept(now, source, opened, turn)
+        if rejected is not None and (notice := self._strays.refused(now, source.host, rejected)):
+            turn.notices.append(notice)
+        return self._finish(now, turn, rejected)
 
     def tick(self, now: float) -> Output:
         """Do what is due."""

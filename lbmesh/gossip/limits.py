@@ -36,6 +36,12 @@ SESSIONS_UNPROVEN_MAX = 512
 NOTICES_MAX = 256
 """Notices remembered, so as not to repeat them."""
 
+STRAY_SOURCES_MAX = 1024
+"""Sources of refused datagrams remembered, the least recent forgotten first."""
+
+STRAY_SOURCES_TOLD_MAX = 8
+"""Sources told of within a minute; a ninth notice says that there are more, for sources can be made up."""
+
 REPLAY_WINDOW = 1024
 SEEDS_MAX = 64
 DIGEST_ENTRIES_MAX = 40

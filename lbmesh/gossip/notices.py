@@ -10,7 +10,7 @@ class NoticeKind(StrEnum):
     """NAME_CONFLICT: two live nodes have one name. NAME_CLAIM: this node's name was used in a higher epoch.
     SEEDS_SILENT: no seed answers and no member is known. OTHER_KEY: datagrams that our keys do not open.
     FORGED_ROWS: a member passes on what its author did not sign, or knows more of this node than it wrote.
-    TOO_MANY_ROWS: a member publishes more than there is room for.
+    TOO_MANY_ROWS: a member publishes more than there is room for. BAD_DATAGRAMS: a source sends what is refused.
     """
 
     NAME_CONFLICT = "name_conflict"
@@ -19,6 +19,7 @@ class NoticeKind(StrEnum):
     OTHER_KEY = "other_key"
     FORGED_ROWS = "forged_rows"
     TOO_MANY_ROWS = "too_many_rows"
+    BAD_DATAGRAMS = "bad_datagrams"
 
 
 @dataclass(frozen=True, slots=True)

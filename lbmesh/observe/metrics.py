@@ -4,16 +4,25 @@
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lbmesh import __version__
 from lbmesh.control.inputs import Event, EventKind
 from lbmesh.control.state import NodeState, ReplicaState
+from lbmesh.gossip.seal import Rejection
 from lbmesh.model.health import Availability
 from lbmesh.model.member import MemberState
 from lbmesh.observe.exposition import Sample, family, histogram_family
 from lbmesh.observe.totals import TrafficTotals
+
+_GOSSIP_COUNTERS = {
+    "replies_withheld": "Digests that were not answered, as their sender had spent its share.",
+    "epoch_jumps": "Members that spoke in an epoch far above their last.",
+    "send_errors": "Gossip datagrams whose failure to be sent made this node doubt itself.",
+    "late_steps": "Steps of the gossip that came late.",
+    "pauses": "Times this node stood still.",
+}
 
 
 @dataclass(slots=True)
@@ -164,23 +173,36 @@ def _mesh(state: NodeState) -> Iterator[bytes]:
         ),
     )
     yield from _heartbeat(state)
-    rejected = [
-        ({"reason": name.removeprefix("rejected_")}, count)
-        for name, count in sorted(state.gossip.items())
-        if name.startswith("rejected_")
-    ]
+    yield from _gossip(state.gossip)
+
+
+def _gossip(counters: Mapping[str, int]) -> Iterator[bytes]:
+    """Nothing for a node alone. All reasons are there from the first scrape on: an alert can watch them rise."""
+    if not counters:
+        return
     yield from family(
-        "lbmesh_gossip_rejected_total", "counter", "Gossip datagrams that changed nothing, by reason.", rejected
+        "lbmesh_gossip_rejected_total",
+        "counter",
+        "Gossip datagrams that changed nothing, by reason.",
+        [({"reason": reason}, counters.get(f"rejected_{reason}", 0)) for reason in sorted(Rejection)],
     )
+    yield from family(
+        "lbmesh_gossip_rows_rejected_total",
+        "counter",
+        "Rows of the gossip that were not taken, by reason.",
+        [({"reason": reason}, counters.get(f"rows_{reason}", 0)) for reason in ("forged", "overtaken", "refused")],
+    )
+    for name, text in _GOSSIP_COUNTERS.items():
+        yield from _single(f"lbmesh_gossip_{name}_total", "counter", text, counters.get(name, 0))
     for unit in ("datagrams", "bytes"):
         yield from family(
             f"lbmesh_gossip_{unit}_total",
             "counter",
             f"Gossip {unit} by direction.",
             [
-                ({"direction": direction}, state.gossip[f"{unit}_{direction}"])
+                ({"direction": direction}, counters[f"{unit}_{direction}"])
                 for direction in ("in", "out")
-                if f"{unit}_{direction}" in state.gossip
+                if f"{unit}_{direction}" in counters
             ],
         )
 

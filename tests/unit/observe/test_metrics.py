@@ -1,8 +1,11 @@
 """The page: what the node believes, under the documented names."""
 
+from dataclasses import replace
+
 from lbmesh.control.inputs import Event, EventKind
 from lbmesh.control.link import ReplicaTelemetry, RequestTelemetry, Telemetry
 from lbmesh.control.state import ForwarderState, NodeState, Readiness, ReloadOutcome, ReplicaState
+from lbmesh.gossip.seal import Rejection
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability, Opinion
 from lbmesh.model.member import Member, MemberState
@@ -95,3 +98,17 @@ def test_the_page_with_traffic_obeys_the_text_format() -> None:
     durations = families["http_server_request_duration_seconds"]
     assert {name.rpartition("_")[2] for name, _ in durations.samples} == {"bucket", "sum", "count"}
     assert {labels[0] for _, labels in durations.samples} == {'service="shop"', AWKWARD_LABEL}
+
+
+def test_every_reason_to_refuse_a_datagram_is_there_from_the_start() -> None:
+    lines = page()
+    for reason in Rejection:
+        count = 3 if reason is Rejection.FORGED else 0
+        assert f'lbmesh_gossip_rejected_total{{reason="{reason}"}} {count}' in lines
+    for reason in ("forged", "overtaken", "refused"):
+        assert f'lbmesh_gossip_rows_rejected_total{{reason="{reason}"}} 0' in lines
+
+
+def test_a_node_alone_has_no_figures_of_a_mesh() -> None:
+    alone = b"".join(render_metrics(replace(STATE, gossip={}), lambda: iter(()), AgentFigures())).decode()
+    assert "lbmesh_gossip_rejected_total" not in alone
