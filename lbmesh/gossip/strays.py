@@ -4,6 +4,7 @@ at a bounded rate. All of them are counted by reason, whether they are told of o
 
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
+from math import inf
 
 from lbmesh.gossip.limits import STRAY_SOURCES_MAX, STRAY_SOURCES_TOLD_MAX, GossipTiming
 from lbmesh.gossip.notices import Notice, NoticeKind
@@ -32,11 +33,11 @@ _ADVICE = (
 
 @dataclass(slots=True)
 class _Source:
-    """One source in its current minute. `told`: so in this minute."""
+    """One source: what it sent in its current minute, and when it was last told of."""
 
     since_s: float
+    told_s: float
     refused: Counter[Rejection] = field(default_factory=Counter)
-    told: bool = False
 
 
 class Strays:
@@ -53,9 +54,10 @@ class Strays:
             return None
         source = self._source(now, host)
         source.refused[reason] += 1
-        if source.told or not any(count >= _TELLING[each] for each, count in source.refused.items()):
+        is_much = any(count >= _TELLING[each] for each, count in source.refused.items())
+        if not is_much or now - source.told_s < self._minute_s:
             return None
-        source.told = True
+        source.told_s = now
         self._told = [one for one in self._told if now - one[0] < self._minute_s]
         if len(self._told) > STRAY_SOURCES_TOLD_MAX:
             return None
@@ -72,7 +74,7 @@ class Strays:
     def _source(self, now: float, host: str) -> _Source:
         source = self._sources.get(host)
         if source is None or now - source.since_s >= self._minute_s:
-            source = self._sources[host] = _Source(now)
+            source = self._sources[host] = _Source(now, source.told_s if source else -inf)
         self._sources.move_to_end(host)
         if len(self._sources) > STRAY_SOURCES_MAX:
             self._sources.popitem(last=False)

@@ -105,8 +105,8 @@ def test_every_reason_to_refuse_a_datagram_is_there_from_the_start() -> None:
     for reason in Rejection:
         count = 3 if reason is Rejection.FORGED else 0
         assert f'lbmesh_gossip_rejected_total{{reason="{reason}"}} {count}' in lines
-    for reason in ("forged", "overtaken", "refused"):
-        assert f'lbmesh_gossip_rows_rejected_total{{reason="{reason}"}} 0' in lines
+    for kind in ("forged", "overtaken", "refused"):
+        assert f'lbmesh_gossip_rows_rejected_total{{reason="{kind}"}} 0' in lines
 
 
 def test_a_node_alone_has_no_figures_of_a_mesh() -> None:
