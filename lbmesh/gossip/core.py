@@ -144,8 +144,10 @@ class Gossip:
         return self._lookout.unanswered_for_s(now)
 
     def caught_up(self) -> bool:
-        """True once this node knows all that a live peer knew when it told; for ever, from then on."""
-        return self._catch_up.is_done()
+        """True while this node trusts a peer, once it knows all that live peers knew when they told. Without trust,
+        what it knows does not count yet.
+        """
+        return self._catch_up.is_done() and bool(self.trusted())
 
     def has_live_peer(self) -> bool:
         """True while another member may be reachable."""
