@@ -70,6 +70,11 @@ bench: $(VENV)/.ready-bench
 bench-gossip: setup
 	$(BIN)/python -m tests.bench gossip $(ARGS)
 
+# How soon a dead node is gone at its backups, with the forwarders saturated: 15 to 20 minutes, wrk and nginx needed.
+.PHONY: bench-gone
+bench-gone: setup
+	$(BIN)/python -m tests.bench gone $(ARGS)
+
 # Where Envoy has no wheel the benchmark says so, and goes on without it.
 $(VENV)/.ready-bench: $(VENV)/.ready requirements-bench.lock
 	-$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock

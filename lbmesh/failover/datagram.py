@@ -18,7 +18,7 @@ SILENT_MAX = 8
 LEAVING, DRAINING, PARTNER, ASKS = 1, 2, 4, 8
 """Flags. PARTNER: the receiver is one of the sender's. ASKS: answer at once."""
 
-_SILENT_BYTES = 8
+_SILENT_BYTES = 4
 _SEAL_BYTES = 16
 _BODY = struct.Struct(f">B{KEY_ID_BYTES}s{SESSION_BYTES}sQBHHBB{SILENT_MAX * _SILENT_BYTES}s")
 DATAGRAM_BYTES = _BODY.size + _SEAL_BYTES
@@ -29,7 +29,7 @@ _NOBODY = bytes(_SILENT_BYTES)
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """One heartbeat. `silent`: the first eight bytes of the sessions that the sender has heard nothing of."""
+    """One heartbeat. `silent`: the first four bytes of the sessions that the sender has heard nothing of."""
 
     key_id: bytes
     session: bytes

@@ -159,6 +159,10 @@ class Heartbeats:
             if peer.probe is not None and peer.probe.number == number:
                 peer.probe.alive, peer.probe.detail = alive, detail
 
+    def is_attentive(self, now: float) -> bool:
+        """Is each datagram to be taken when it comes, rather than at the next deadline?"""
+        return any(peer.is_overdue(now) for peer in self._peers.values())
+
     def next_deadline(self) -> float:
         """When to call `tick` at the latest. Ask before each sleep: a step that comes much later than the last answer
         shows that this process stood still.
@@ -201,9 +205,9 @@ class Heartbeats:
             for peer in self._peers.values()
             if peer.suspected_s is not None and peer.gone is None and peer.partner.judges
         }
-        if fresh:
-            asked = {peer.session: peer for one in weighed.values() for peer in one.doubtful}
-            self._send(output, asked.values(), asked=asked)
+        judges = {name for peer in fresh for name in peer.partner.judges if name != self._name}
+        told = [self._by_name[name] for name in sorted(judges) if name in self._by_name]
+        self._send(output, told, asked={peer.session for one in weighed.values() for peer in one.doubtful})
         return weighed
 
     def _judge(self, now: float, weighed: dict[bytes, Weighed], output: Output) -> None:

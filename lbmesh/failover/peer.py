@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from lbmesh.failover.datagram import LEAVING, PARTNER, Heartbeat, short
-from lbmesh.failover.limits import SILENCE_S
+from lbmesh.failover.limits import ATTENTION_S, SILENCE_S
 from lbmesh.failover.words import Gone, Partner
 
 
@@ -70,6 +70,10 @@ class Peer:
     def is_silent(self, now: float) -> bool:
         """True when it should have been heard, and was not."""
         return self.is_expected and now >= self.heard_s + SILENCE_S
+
+    def is_overdue(self, now: float) -> bool:
+        """True when it may be about to fall silent, or has, and nothing is decided."""
+        return self.gone is None and self.is_expected and now >= self.heard_s + ATTENTION_S
 
     def is_fresh(self, now: float) -> bool:
         """True when what it said last still counts."""

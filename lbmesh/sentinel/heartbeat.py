@@ -38,7 +38,8 @@ class HeartbeatShell:
         self._told_s = time.monotonic()
         self._logged_s = float("-inf")
         self._logged_rejected = 0
-        selector.register(udp, selectors.EVENT_READ, lambda: None)
+        self._selector = selector
+        self._is_attentive = False
 
     @property
     def port(self) -> int:
@@ -62,7 +63,16 @@ class HeartbeatShell:
             self._log_rejected(now_s)
 
     def next_deadline(self) -> float:
-        """When to call `step` at the latest, to be asked before each sleep."""
+        """When to call `step` at the latest, to be asked before each sleep. Tells the selector whether a datagram is to
+        end the sleep.
+        """
+        attentive = self._core.is_attentive(time.monotonic())
+        if attentive != self._is_attentive:
+            self._is_attentive = attentive
+            if attentive:
+                self._selector.register(self._socket, selectors.EVENT_READ, _wake)
+            else:
+                self._selector.unregister(self._socket)
         return min(self._core.next_deadline(), self._probes.next_deadline())
 
     def close(self) -> None:
@@ -110,3 +120,7 @@ class HeartbeatShell:
         if total > self._logged_rejected and now_s - self._logged_s >= REJECTIONS_LOGGED_S:
             self._logged_s, self._logged_rejected = now_s, total
             self._log.write("warning", "datagrams at the heartbeat's port changed nothing", {**rejected})
+
+
+def _wake() -> None:
+    """A datagram is here: the step that follows each sleep takes it."""

@@ -63,7 +63,7 @@ def _boot_epoch(settings: Settings, log: LogWriter) -> int | None:
 def _say_where(settings: Settings, sockets: NodeSockets, boot_epoch: int, log: LogWriter) -> None:
     for address in sockets.unmatched:
         log.warning(
-            "closed an inherited socket that no listener, admin, gossip or heartbeat address matches",
+            "closed an inherited socket that no listener, admin or gossip address matches",
             address=address,
             hint="write the same address and port in the configuration and in the socket unit",
         )

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tests.bench import memory, report
+from tests.bench import gone, memory, report
 from tests.bench.gossip import cli as gossip
 from tests.bench.load import WORKLOADS, Workload
 from tests.bench.origins import running_origins
@@ -56,6 +56,13 @@ def _parser() -> argparse.ArgumentParser:
     idle.add_argument("--body-mib", type=int, default=memory.BODY_MIB, help="size of the large bodies")
     idle.add_argument("--write", action="store_true", help="put the tables into docs/BENCHMARKS.md")
     idle.set_defaults(run=_memory)
+
+    backups = verbs.add_parser("gone", help="how soon a dead node is gone at its backups, under saturation")
+    backups.add_argument("--quick", action="store_true", help="few deaths, half a minute of saturation")
+    backups.add_argument("--kills", type=int, help="deaths of each kind (default 30)")
+    backups.add_argument("--saturate", type=float, metavar="SECONDS", help="how long nothing dies (default 300)")
+    backups.add_argument("--write", action="store_true", help="put the table into docs/BENCHMARKS.md")
+    backups.set_defaults(run=_gone)
 
     running = verbs.add_parser("profile", help="load a proxy that is running already")
     running.add_argument("--target", required=True, metavar="HOST:PORT")
@@ -107,6 +114,16 @@ def _memory(options: argparse.Namespace, directory: Path) -> int:
     print(text)
     if options.write:
         report.write_section("memory", text)
+    return int(not valid)
+
+
+def _gone(options: argparse.Namespace, directory: Path) -> int:
+    preset = gone.QUICK if options.quick else gone.FULL
+    plan = gone.Plan(options.kills or preset.kills, options.saturate or preset.saturate_s)
+    text, valid = gone.run(plan, directory, choose_cores(), _say)
+    print(text)
+    if options.write:
+        report.write_section("gone", text)
     return int(not valid)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lbmesh.failover.datagram import DATAGRAM_BYTES
 from tests.support.nodes import Node, running_mesh
 from tests.support.origins import answering, running_origin
 from tests.support.wait import wait_for
@@ -116,12 +117,12 @@ def test_garbage_at_the_heartbeats_port_changes_nothing_and_is_counted(mesh: tup
     before = heartbeat(first)["partners"]
     host, port = first.log_lines("node starts")[0]["heartbeat"].removeprefix("udp ").split(":")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        for size in (0, 1, 100, 116, 117, 9000):
-            for _ in range(200):
+        for size in (0, 1, DATAGRAM_BYTES - 1, DATAGRAM_BYTES, DATAGRAM_BYTES + 1, 9000):
+            for _ in range(40):
                 sender.sendto(bytes([1]) * size, (host, int(port)))
-    wait_for(lambda: heartbeat(first)["counters"].get("rejected_unknown_session", 0) >= 200, "counters")
+    wait_for(lambda: heartbeat(first)["counters"].get("rejected_unknown_session", 0) >= 40, "counters")
     counters = heartbeat(first)["counters"]
-    assert counters["rejected_length"] >= 5 * 200
+    assert counters["rejected_length"] >= 5 * 40
     assert heartbeat(first)["partners"] == before
     wait_for(lambda: first.log_lines("datagrams at the heartbeat's port changed nothing"), "one line in the log")
     assert len(first.log_lines("datagrams at the heartbeat's port changed nothing")) == 1

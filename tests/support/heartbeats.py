@@ -23,7 +23,8 @@ def station(name: str, zone: str, start: int = 1) -> Station:
     """A node's station; another start is another session."""
     number = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=2).digest(), "big")
     session = hashlib.blake2b(f"{name} {start}".encode(), digest_size=16).digest()
-    return Station(name, zone, Address(f"10.0.{number >> 8}.{number & 255}", 7947), session, Address(name, 80))
+    host = f"10.0.{number >> 8}.{number & 255}"
+    return Station(name, zone, Address(host, 7947), session, Address(host, 80))
 
 
 @dataclass(slots=True)
@@ -116,8 +117,8 @@ class HeartbeatWorld:
             if (name, to) not in self.cut and self.rng.random() >= self.loss:
                 self._later(self.delay_s, lambda to=to, data=datagram: self.deliver(to, data))  # type: ignore[misc]
         for probe in output.probes:
-            target = self.nodes[probe.front.host]
-            reachable = (name, probe.front.host) not in self.cut
+            (target,) = [one for one in self.nodes.values() if one.station.front == probe.front]
+            reachable = (name, target.station.name) not in self.cut
             alive = target.front_answers and not target.is_dead and reachable
             after_s = 0.002 if reachable and (alive or target.is_dead) else probe.timeout_s
             self._later(after_s, lambda number=probe.number, alive=alive: self._probed(name, number, alive))  # type: ignore[misc]

@@ -236,7 +236,9 @@ def running_mesh(
     directory: Path, replicas: Sequence[tuple[Address, str]], *, size: int = 3, workers: int = 1
 ) -> Iterator[tuple[Node, ...]]:
     """`size` nodes, one a zone, that have found each other and whose replicas are up."""
-    nodes = tuple(Node(directory, f"lb-{zone}1", f"zone-{zone}", replicas, workers=workers) for zone in "abcdef"[:size])
+    nodes = tuple(
+        Node(directory, f"lb-{zone}1", f"zone-{zone}", replicas, workers=workers) for zone in "abcdefg"[:size]
+    )
     try:
         for node in nodes:
             node.seeds = tuple(other.gossip_address for other in nodes if other is not node)

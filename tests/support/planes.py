@@ -6,6 +6,7 @@ from heapq import heappop, heappush
 from pathlib import Path
 
 from lbmesh.config.settings import NodeSettings, Settings
+from lbmesh.control.heartbeat import Heartbeat
 from lbmesh.control.inputs import Effects, Event, ProbeResult
 from lbmesh.control.plane import Plane
 from lbmesh.gossip.core import Gossip
@@ -52,7 +53,14 @@ class World:
         self._deadlines: dict[str, float] = {}
 
     def add(
-        self, node: str, zone: str, *services: Service, meshed: bool = True, epoch: int = 1, started: bool = True
+        self,
+        node: str,
+        zone: str,
+        *services: Service,
+        meshed: bool = True,
+        epoch: int = 1,
+        started: bool = True,
+        heartbeat: Heartbeat | None = None,
     ) -> Plane:
         """A node, or, in a higher `epoch`, the next start of one. `started`: with its first View at once."""
         rng = random.Random(f"{node}{epoch}" if epoch > 1 else node)
@@ -69,7 +77,7 @@ class World:
                 now=self.now,
             )
         own = settings(*services, node=node, zone=zone)
-        plane = Plane(own, generation=1, gossip=gossip, rng=rng, now=self.now)
+        plane = Plane(own, generation=1, gossip=gossip, rng=rng, now=self.now, heartbeat=heartbeat)
         self.planes[node] = plane
         self.events[node], self.views[node], self.probes[node] = [], [], []
         self.take(node, plane.start(self.now) if started else plane.join(self.now))

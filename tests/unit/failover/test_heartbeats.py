@@ -109,7 +109,8 @@ def test_of_two_nodes_one_is_gone_when_its_front_is_dead_too() -> None:
     assert max(judges(world, died_s).values()) <= BOUND_S
     ((_, _, word),) = world.words(Gone)
     assert isinstance(word, Gone)
-    assert word.reason == ("the only live backup heard nothing for 0.1 s, and its front lb-a:80 refuses connections")
+    front = world.nodes["lb-a"].station.front
+    assert word.reason == f"the only live backup heard nothing for 0.1 s, and its front {front} refuses connections"
 
 
 def test_of_two_nodes_one_whose_front_answers_is_not_gone() -> None:
@@ -255,3 +256,23 @@ def test_each_heartbeat_goes_out_on_time_and_costs_few_datagrams() -> None:
         sent = node.core.counters["datagrams_out"] - before[name]
         partners = len(SIX) - 1
         assert sent == pytest.approx(partners * 10.0 / INTERVAL_S, rel=0.02)
+
+
+def test_datagrams_are_waited_for_one_by_one_only_while_somebody_may_be_about_to_fall_silent() -> None:
+    world = settled(THREE)
+    core = world.nodes["lb-b"].core
+    assert not core.is_attentive(world.now)
+    kill(world, "lb-a")
+    world.run(0.07)
+    assert core.is_attentive(world.now)
+    world.run(0.2)
+    assert world.gone_at("lb-b") == {"lb-a"}
+    assert not core.is_attentive(world.now)
+
+
+def test_the_end_of_a_partnership_is_no_death() -> None:
+    world = settled({"lb-a": "zone-a", "lb-b": "zone-b"})
+    world.nodes["lb-a"].front_answers = False
+    world.tell("lb-a", without=("lb-b",))
+    world.run(LINGER_S + 1.0)
+    assert not world.words(Gone)
