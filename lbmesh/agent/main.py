@@ -100,7 +100,7 @@ class Agent:
         station = own_station(settings, options.heartbeat_port, bytes.fromhex(options.heartbeat_session))
         if station is None:
             return None
-        return Heartbeat(station, settings.gossip.keys, generation=options.generation, now=monotonic())
+        return Heartbeat(station, generation=options.generation, now=monotonic())
 
     async def run(self) -> None:
         """Work until the sentinel is gone, or has been told that this node left."""

@@ -5,7 +5,7 @@ Until fronts can be configured, each node stands for one: its first listener.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from lbmesh.config.settings import Settings
@@ -23,6 +23,12 @@ STATION_KEY = "heartbeat"
 GATHER_S = 0.05
 """Several changes within this time make one table."""
 
+KEYS_LOOK_S = 1.0
+"""How often the table is made anew without that: a key ring changes without a word to others."""
+
+KEY_LINGER_S = 5.0
+"""A key that has left the ring opens heartbeats for this long: partners may take a look later to leave it, too."""
+
 FIRST_GATHER_S = 2.0
 """A new agent beside a sentinel that has partners first hears who lives: a table of nobody would end them all."""
 
@@ -30,12 +36,12 @@ FIRST_GATHER_S = 2.0
 class Heartbeat:
     """What an agent knows of its sentinel's heartbeat. `due_s`: when `table` is to be asked for next."""
 
-    def __init__(self, own: Station, keys: Sequence[bytes], *, generation: int, now: float) -> None:
+    def __init__(self, own: Station, *, generation: int, now: float) -> None:
         self.own = own
         self.counters: dict[str, int] = {}
         self.due_s = now + (FIRST_GATHER_S if generation > 1 else 0.0)
         self._earliest_s = self.due_s
-        self._ring = _ring(keys)
+        self._opened_s: dict[bytes, float] = {}
         self._table: tuple[Partner, ...] | None = None
         self._gone: dict[str, GoneState] = {}
 
@@ -43,15 +49,18 @@ class Heartbeat:
         """Somebody came or went, or says something new of its heartbeat."""
         self.due_s = min(self.due_s, max(now + GATHER_S, self._earliest_s))
 
-    def use_keys(self, keys: Sequence[bytes], now: float) -> None:
-        """The ring holds these keys now; the first is primary."""
-        self._ring = _ring(keys)
-        self.unsettle(now)
-
-    def table(self, peers: Collection[Station]) -> tuple[Partner, ...] | None:
-        """The table of partners; None when it stands as it is."""
-        self.due_s = float("inf")
-        table = partner_table(self.own, peers, self._ring)
+    def table(
+        self, now: float, peers: Collection[Station], keys: Mapping[str, Sequence[bytes]]
+    ) -> tuple[Partner, ...] | None:
+        """The table of partners; None when it stands as it is. `keys`: for each peer, the one to seal under, then all
+        that open.
+        """
+        self.due_s = now + KEYS_LOOK_S
+        self._opened_s.update((key, now) for held in keys.values() for key in held)
+        self._opened_s = {key: at_s for key, at_s in self._opened_s.items() if now - at_s < KEY_LINGER_S}
+        known = tuple(sorted(self._opened_s))
+        rings = {name: _ring((*held, *(key for key in known if key not in held))) for name, held in keys.items()}
+        table = partner_table(self.own, [peer for peer in peers if peer.name in rings], rings)
         names = {partner.name for partner in table}
         self._gone = {name: gone for name, gone in self._gone.items() if name in names}
         if table == self._table:

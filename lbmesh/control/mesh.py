@@ -112,6 +112,13 @@ class Mesh:
         rows = (row for row in self._gossip.rows(STATION_KEY) if row.owner != self._node and row.owner in living)
         return [station for row in rows if (station := parse_station(living[row.owner], row.key, row.value))]
 
+    def ring_keys(self) -> dict[str, tuple[bytes, ...]]:
+        """For each live peer, the key to seal under, then all that open."""
+        gossip = self._gossip
+        if gossip is None:
+            return {}
+        return {member.name: gossip.keys_for(member.address) for member in self.members() if member.state.is_live}
+
     def opinions(self) -> Iterator[Opinion]:
         """All opinions of live peers."""
         return self._opinions(self._gossip.rows(KEY_PREFIX) if self._gossip else ())

@@ -258,7 +258,7 @@ class Plane:
     def _partners(self, now: float) -> tuple[Partner, ...] | None:
         if self._heartbeat is None or now < self._heartbeat.due_s:
             return None
-        return self._heartbeat.table(self._mesh.stations())
+        return self._heartbeat.table(now, self._mesh.stations(), self._mesh.ring_keys())
 
     def _eject(self, now: float) -> Iterator[tuple[ReplicaId, Event]]:
         """Begin and end ejections."""

@@ -1,6 +1,6 @@
 """From the living and the ring's keys to the table of partners that one node's sentinel works from."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from lbmesh.failover.backups import circle_of, plan_backups
@@ -29,8 +29,10 @@ class RingKey:
     key: bytes
 
 
-def partner_table(own: Station, others: Collection[Station], ring: Sequence[RingKey]) -> tuple[Partner, ...]:
-    """With whom this node has to do, by name. The ring's first key seals, any opens."""
+def partner_table(
+    own: Station, others: Collection[Station], rings: Mapping[str, Sequence[RingKey]]
+) -> tuple[Partner, ...]:
+    """With whom this node has to do, by name. `rings`: for each other, the key to seal under, then all that open."""
     stations = {one.name: one for one in (*others, own)}
     fronts = [Front(one.front, one.zone, one.name) for one in stations.values()]
     circle = circle_of(own.name, plan_backups(fronts, {one.name: one.zone for one in stations.values()}))
@@ -41,7 +43,7 @@ def partner_table(own: Station, others: Collection[Station], ring: Sequence[Ring
             zone=stations[name].zone,
             address=stations[name].address,
             session=stations[name].session.hex(),
-            keys=tuple(_pair_key(key, own, stations[name]) for key in ring),
+            keys=tuple(_pair_key(key, own, stations[name]) for key in rings[name]),
             watched=name in circle.partners,
             judges=circle.judged.get(name, ()),
             front=front.address if (front := circle.fronts.get(name)) else None,

@@ -200,6 +200,12 @@ class Gossip:
         """Ids of the keys that open datagrams here, removed ones that somebody still needs among them."""
         return tuple(self._keys.ring.held())
 
+    def keys_for(self, address: Address) -> tuple[bytes, ...]:
+        """The keys that open datagrams here, before them all the one that those to this address are sealed under."""
+        ring, first = self._keys.ring, self._keys.key_for(address)
+        ordered = (first, *(identifier for identifier in ring.held() if identifier != first))
+        return tuple(key for identifier in ordered if (key := ring.find(identifier)) is not None)
+
     def install_key(self, key: bytes) -> Said:
         """Have all members take this key in."""
         return self._key_orders.install(key)

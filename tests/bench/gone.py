@@ -58,6 +58,7 @@ def run(plan: Plan, directory: Path, cores: Cores, say: Callable[[str], None]) -
         with running_mesh(place, replicas, size=NODES, workers=WORKERS) as nodes, _load(nodes) as load:
             _wait_partners(nodes)
             false, busy = _saturate(nodes, plan.saturate_s, say)
+            say(f"the cores were {busy:.0%} busy; {false} words were wrong")
             taken: dict[str, list[float]] = {}
             missed = 0
             for kind, number in KINDS.items():

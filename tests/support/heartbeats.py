@@ -69,7 +69,8 @@ class HeartbeatWorld:
         for name in names or tuple(self.nodes):
             node = self.nodes[name]
             others = [one.station for one in self.nodes.values() if one is not node and one.station.name not in without]
-            self.take(name, node.core.set_partners(self.now, name, partner_table(node.station, others, ring)))
+            table = partner_table(node.station, others, dict.fromkeys(self.nodes, ring))
+            self.take(name, node.core.set_partners(self.now, name, table))
 
     def run(self, seconds: float) -> None:
         """Let time pass."""

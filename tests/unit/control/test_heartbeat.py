@@ -6,12 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbmesh.control.heartbeat import FIRST_GATHER_S, GATHER_S, STATION_KEY, Heartbeat, parse_station, station_value
+from lbmesh.control.heartbeat import (
+    FIRST_GATHER_S,
+    GATHER_S,
+    KEY_LINGER_S,
+    KEYS_LOOK_S,
+    STATION_KEY,
+    Heartbeat,
+    parse_station,
+    station_value,
+)
 from lbmesh.control.inputs import Event, EventKind
 from lbmesh.control.plane import Plane
 from lbmesh.control.processes import HeartbeatFigures, Partners, decode_control, encode_control
 from lbmesh.failover.limits import PARTNERS_KNOWN_MAX
+from lbmesh.failover.table import Station
 from lbmesh.failover.words import Back, Gone, GoneRule, PairKey, Partner
+from lbmesh.gossip.identity import key_id
 from lbmesh.model.address import Address
 from lbmesh.model.member import Member, MemberState
 from tests.support.heartbeats import station
@@ -53,23 +64,35 @@ def test_a_row_out_of_bounds_is_no_station(fields: str) -> None:
 
 
 def heartbeat(generation: int = 1) -> Heartbeat:
-    return Heartbeat(station("lb-a", "zone-a"), KEYS, generation=generation, now=100.0)
+    return Heartbeat(station("lb-a", "zone-a"), generation=generation, now=100.0)
 
 
-def test_a_table_is_told_once_and_again_when_it_changes_or_a_key_does() -> None:
+def table(own: Heartbeat, now: float, *peers: Station, keys: tuple[bytes, ...] = KEYS) -> tuple[Partner, ...] | None:
+    return own.table(now, peers, {peer.name: keys for peer in peers})
+
+
+def test_a_table_is_told_once_and_again_when_it_changes() -> None:
     own = heartbeat()
-    assert own.table([]) == ()
-    own.unsettle(101.0)
-    assert own.due_s == 101.0 + GATHER_S
-    table = own.table([station("lb-b", "zone-b")])
-    assert table is not None
-    assert [partner.name for partner in table] == ["lb-b"]
-    assert own.table([station("lb-b", "zone-b")]) is None
-    own.use_keys((b"2" * 32, *KEYS), 102.0)
-    rotated = own.table([station("lb-b", "zone-b")])
-    assert rotated is not None
-    assert rotated[0].keys[1:] == table[0].keys
-    assert own.table([station("lb-b", "zone-b", start=2)]) is not None
+    assert table(own, 100.0) == ()
+    assert own.due_s == 100.0 + KEYS_LOOK_S
+    own.unsettle(100.5)
+    assert own.due_s == 100.5 + GATHER_S
+    told = table(own, 101.0, station("lb-b", "zone-b"))
+    assert told is not None
+    assert [partner.name for partner in told] == ["lb-b"]
+    assert table(own, 102.0, station("lb-b", "zone-b")) is None
+    assert table(own, 103.0, station("lb-b", "zone-b", start=2)) is not None
+
+
+def test_a_key_is_followed_at_once_and_one_that_left_the_ring_opens_for_a_while() -> None:
+    own, peer, new = heartbeat(), station("lb-b", "zone-b"), b"2" * 32
+    (before,) = table(own, 100.0, peer) or ()
+    (rotated,) = table(own, 101.0, peer, keys=(new, *KEYS)) or ()
+    assert rotated.keys[0].id == key_id(new).hex()
+    assert rotated.keys[1] == before.keys[0]
+    assert table(own, 102.0, peer, keys=(new,)) is None
+    (after,) = table(own, 101.0 + KEY_LINGER_S, peer, keys=(new,)) or ()
+    assert after.keys == rotated.keys[:1]
 
 
 def test_a_new_agent_gathers_before_it_tells_a_table() -> None:
@@ -80,7 +103,7 @@ def test_a_new_agent_gathers_before_it_tells_a_table() -> None:
 
 def test_what_the_sentinel_finds_is_an_event_once_and_ends_with_the_partnership() -> None:
     own = heartbeat()
-    own.table([station("lb-b", "zone-b")])
+    table(own, 100.0, station("lb-b", "zone-b"))
     gone = Gone("lb-b", GoneRule.SILENT, "why", for_s=0.5)
     assert own.take(gone, 110.0) == Event(EventKind.PARTNER, "lb-b", "gone", "why", is_trouble=True)
     assert own.take(gone, 110.0) is None
@@ -88,7 +111,7 @@ def test_what_the_sentinel_finds_is_an_event_once_and_ends_with_the_partnership(
     assert own.take(Back("lb-b", "heard again", 1.0), 111.0) == Event(EventKind.PARTNER, "lb-b", "back", "heard again")
     assert own.take(Back("lb-b", "heard again", 1.0), 111.0) is None
     own.take(gone, 112.0)
-    own.table([])
+    table(own, 113.0)
     assert own.state().gone == {}
 
 
@@ -97,7 +120,7 @@ def test_planes_in_a_mesh_find_their_partners_and_gone_changes_no_member() -> No
     planes: list[Plane] = []
     for letter in "abc":
         name = f"lb-{letter}"
-        own = Heartbeat(station(name, f"zone-{letter}"), KEYS, generation=1, now=world.now)
+        own = Heartbeat(station(name, f"zone-{letter}"), generation=1, now=world.now)
         planes.append(world.add(name, f"zone-{letter}", shop(), heartbeat=own))
     world.run(5.0)
     for plane in planes:

@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 
 from lbmesh.failover.limits import HUNG_FORWARDER_S, INTERVAL_S, LINGER_S
-from lbmesh.failover.table import RingKey
+from lbmesh.failover.table import RingKey, partner_table
 from lbmesh.failover.words import Back, Gone, GoneRule, Vitals
 from tests.support.heartbeats import HEALTHY, RING, HeartbeatWorld
 
 THREE = {"lb-a": "zone-a", "lb-b": "zone-b", "lb-c": "zone-c"}
 SIX = {f"lb-{zone}{number}": f"zone-{zone}" for zone in "abc" for number in (1, 2)}
+TWELVE = {f"lb-{zone}{number}": f"zone-{zone}" for zone in "abc" for number in range(4)}
 BOUND_S = 0.15
 """The mark: *gone* within 150 ms of the death."""
 
@@ -276,3 +277,37 @@ def test_the_end_of_a_partnership_is_no_death() -> None:
     world.tell("lb-a", without=("lb-b",))
     world.run(LINGER_S + 1.0)
     assert not world.words(Gone)
+
+
+def strangers(world: HeartbeatWorld) -> tuple[str, str, str]:
+    """A node, and two backups of it that are no partners of each other."""
+    for name, node in world.nodes.items():
+        others = [one.station for one in world.nodes.values() if one is not node]
+        for row in partner_table(node.station, others, dict.fromkeys(world.nodes, RING)):
+            for other in row.judges:
+                rows = {one.name: one for one in partner_table(node.station, others, dict.fromkeys(world.nodes, RING))}
+                if other != name and not rows[other].watched:
+                    return row.name, name, other
+    raise AssertionError("everybody is everybody's partner")
+
+
+def test_a_backup_that_is_no_partner_is_asked_and_its_word_counts() -> None:
+    world = settled(TWELVE)
+    suspect, judge, other = strangers(world)
+    world.nodes[suspect].front_answers = False
+    world.cut = {(suspect, judge)}
+    world.run(2.0)
+    assert not world.words(Gone)
+    world.cut.add((suspect, other))
+    world.run(0.2)
+    assert {(name, word.name) for _, name, word in world.words(Gone)} == {(judge, suspect), (other, suspect)}
+
+
+def test_a_backup_that_died_with_its_node_holds_the_word_up_for_no_longer_than_the_bound() -> None:
+    world = settled(TWELVE)
+    suspect, judge, other = strangers(world)
+    died_s = kill(world, suspect, other)
+    world.run(1.0)
+    said = [at_s - died_s for at_s, name, word in world.words(Gone) if (name, word.name) == (judge, suspect)]
+    assert len(said) == 1
+    assert said[0] <= BOUND_S
