@@ -67,26 +67,35 @@ _Usage = dict[str, float]
 """CPU seconds by process, with "node" for all; "bytes" and "packets" sent; "at_s", when."""
 
 
-def _usage(world: World, root: int, tree: Sequence[int]) -> _Usage:
+def _usage(world: World, root: int, tree: Sequence[int]) -> _Usage | None:
+    """None when a process of the tree has ended."""
     usage: _Usage = {"at_s": time.monotonic(), "node": 0.0}
     for pid in tree:
-        role, used_s = world.system.role(command_line(pid)), cpu_time_s(pid)
+        try:
+            role, used_s = world.system.role(command_line(pid)), cpu_time_s(pid)
+        except OSError:
+            return None
         usage[role] = usage.get(role, 0.0) + used_s
         usage["node"] += used_s
     sent = Path(f"/proc/{root}/net/dev").read_text().partition("eth0:")[2].split()
     return usage | {"bytes": float(sent[8]), "packets": float(sent[9])}
 
 
-def _rest(world: World, before: Sequence[_Usage], after: Sequence[_Usage]) -> Rest:
+def _rest(world: World, before: Sequence[_Usage | None], after: Sequence[_Usage | None]) -> Rest:
+    pairs = [(early, late) for early, late in zip(before, after, strict=True) if early and late]
+    if not pairs:
+        raise RuntimeError(f"{world.system.title}: every member lost a process while the mesh was at rest")
+
     def rates(key: str) -> tuple[float, ...]:
-        pairs = zip(before, after, strict=True)
         return tuple((late[key] - early[key]) / (late["at_s"] - early["at_s"]) for early, late in pairs)
 
-    roles = [key for key in before[0] if key not in ("at_s", "bytes", "packets")]
+    first, last = pairs[0]
+    roles = [key for key in first if key not in ("at_s", "bytes", "packets")]
     return Rest(
         nodes=len(world.members),
         system=world.system.name,
-        window_s=after[0]["at_s"] - before[0]["at_s"],
+        window_s=last["at_s"] - first["at_s"],
+        restless=len(before) - len(pairs),
         bytes_per_s=rates("bytes"),
         packets_per_s=rates("packets"),
         cpu={role: rates(role) for role in roles},

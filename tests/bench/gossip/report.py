@@ -46,6 +46,11 @@ def report(samples: Samples, plan: Plan, systems: Sequence[System], machine: str
             _traffic_table(samples.rests, titles),
             _cpu_table(samples.rests, titles),
             *_cpu_mark(samples.rests),
+            *(
+                f"**Left out**: {one.restless} of {one.nodes} members of {titles[one.system]}, which lost a process."
+                for one in samples.rests
+                if one.restless
+            ),
         ]
     if samples.faults:
         parts += ["### Faults of the network", _fault_table(samples.faults, titles)]

@@ -32,12 +32,14 @@ class Crash:
 class Rest:
     """A mesh at rest: of each member what it sent, and the share of a core that each of its processes took.
 
-    `cpu`: {process: shares}, with "node" for all of a member's processes together.
+    `restless`: members that lost a process meanwhile, and are left out. `cpu`: {process: shares}, with "node" for all
+    of a member's processes together.
     """
 
     nodes: int
     system: str
     window_s: float
+    restless: int
     bytes_per_s: tuple[float, ...]
     packets_per_s: tuple[float, ...]
     cpu: dict[str, tuple[float, ...]]

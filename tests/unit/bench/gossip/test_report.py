@@ -9,7 +9,7 @@ from tests.bench.gossip.samples import Crash, Fault, Rest
 from tests.bench.gossip.systems.lbmesh import Lbmesh
 
 CRASH = Crash(3, "lbmesh", (0.5, 0.75), unseen=0, false_failures=0, healed_s=2.0, spread_s=0.25)
-REST = Rest(30, "lbmesh", 30.0, (1000.0, 3000.0), (10.0, 30.0), {"node": (0.05, 0.06), "agent": (0.02, 0.029)})
+REST = Rest(30, "lbmesh", 30.0, 0, (1000.0, 3000.0), (10.0, 30.0), {"node": (0.05, 0.06), "agent": (0.02, 0.029)})
 FAULT = Fault(10, "lbmesh", "3 of 10 cut off", 30.0, 0, 1, 21, 0.5, seen_s=0.875, condemned=2, condemnable=21)
 
 
@@ -58,6 +58,11 @@ def test_a_crash_that_a_survivor_never_saw_is_never_seen_by_all() -> None:
 def test_the_mark_of_cpu_is_the_worst_agent_s(shares: tuple[float, ...], verdict: str) -> None:
     one = replace(samples(), rests=[replace(REST, cpu={"node": shares, "agent": shares})])
     assert verdict in text(one).replace("*", "").partition("Mark, an idle agent")[2]
+
+
+def test_members_that_lost_a_process_at_rest_are_named() -> None:
+    assert "Left out" not in text(samples())
+    assert "**Left out**: 2 of 30 members of lbmesh" in text(replace(samples(), rests=[replace(REST, restless=2)]))
 
 
 def test_only_a_mesh_of_the_mark_s_size_is_held_to_it() -> None:
