@@ -17,6 +17,9 @@ from tests.bench.gossip.systems.base import ZONES, Host
 
 SEEDS = 3
 POLL_S = 0.02
+STARTING_MAX = 4
+"""Nodes that were started and have not spoken of another yet."""
+
 JOIN_LIMIT_S = 180.0
 _LOG_END_S = 10.0
 _KEY_BYTES = 32
@@ -62,7 +65,8 @@ class World:
         """SIGKILL to all processes of a node at one time; when, monotonic. Returns when nothing of it is left."""
         process, log = self._running.pop(number)
         killed_s = time.monotonic()
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         with contextlib.suppress(ChildProcessError):
             while True:
@@ -87,6 +91,11 @@ class World:
         """Since when everybody holds everybody alive; None while somebody does not."""
         with self.recorder.lock:
             return self.recorder.pictures.complete_since_s
+
+    def silent(self) -> set[str]:
+        """Running nodes that have not yet spoken of another."""
+        spoke = {one.observer for one in self.recorder.since(0.0) if one.observer != one.subject}
+        return {self.members[number] for number in self._running} - spoke
 
     def check(self) -> None:
         """Raises RuntimeError, with the end of its log, when a node ended by itself."""
@@ -122,15 +131,21 @@ def running_worlds(systems: Sequence[System], nodes: int, directory: Path) -> It
             stack.callback(world.kill_all)
             worlds.append(world)
         for world in worlds:
-            for number in range(nodes):
-                world.start(number)
-                time.sleep(world.system.start_gap_s)
+            _start_all(world)
         wait_for(worlds, lambda world: world.complete_since_s() is not None, JOIN_LIMIT_S)
         for world in worlds:
             if world.complete_since_s() is None:
                 missing = world.recorder.pictures.examples(3)
                 raise RuntimeError(f"{world.system.title}: {nodes} nodes did not find each other: {missing}, …")
         yield tuple(worlds)
+
+
+def _start_all(world: World) -> None:
+    """A few at a time: a hundred interpreters that start at once take so long that they are taken for hung."""
+    for number in range(len(world.members)):
+        wait_for([world], lambda world: len(world.silent()) < STARTING_MAX, JOIN_LIMIT_S)
+        world.start(number)
+        time.sleep(world.system.start_gap_s)
 
 
 def wait_for(worlds: Sequence[World], done: Callable[[World], bool], limit_s: float) -> None:

@@ -50,7 +50,7 @@ class Lbmesh:
 
     name = "lbmesh"
     title = "lbmesh"
-    start_gap_s = 0.6
+    start_gap_s = 0.3
 
     def missing(self) -> str | None:
         return None if _program().exists() else "make setup"
