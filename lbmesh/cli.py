@@ -27,6 +27,15 @@ drained, and its requests with it; 130 or 143 ended at once by a second signal.
 """
 
 
+_KEYS_EPILOG = """\
+list     who holds which key, and whose primary key is which
+rotate   install a fresh key, use it when all hold it, remove the old one when all use the new one
+install  have all members hold a fresh key, or with its id one that this node holds
+use      have all members seal under a key; refused while a live member lacks it
+remove   have all members give a key up; refused while it is in use
+"""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; the exit code. Usage errors end with 2, as argparse has it."""
     arguments = sys.argv[1:] if argv is None else list(argv)
@@ -63,6 +72,8 @@ def _operate(arguments: Sequence[str]) -> int:
             return _status(parsed)
         case "explain":
             return _explain(parsed)
+        case "keys":
+            return _keys(parsed)
         case _:
             raise AssertionError(parsed.verb)
 
@@ -92,9 +103,24 @@ def _operator_parser() -> argparse.ArgumentParser:
     )
     for asking in (status, explain):
         _say_whom_to_ask(asking)
+    _add_keys(verbs)
     # Listed for `lbmesh --help`; main hands its arguments on before they get here.
     verbs.add_parser("dev", help="run a whole three-zone mesh on loopback addresses, and drill it")
     return parser
+
+
+def _add_keys(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    keys = verbs.add_parser(
+        "keys",
+        help="show the gossip's key ring, or change it in the whole mesh",
+        epilog=_KEYS_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    keys.add_argument("action", nargs="?", choices=("list", "rotate", "install", "use", "remove"), default="list")
+    keys.add_argument("key", nargs="?", default="", help="a key's id, as the list shows it")
+    keys.add_argument("--force", action="store_true", help="remove a key even if somebody may come back with it alone")
+    keys.add_argument("--wait", metavar="SECONDS", type=float, default=30.0, help="a member's time for each step (30)")
+    _say_whom_to_ask(keys)
 
 
 def _say_whom_to_ask(parser: argparse.ArgumentParser) -> None:
@@ -197,6 +223,18 @@ def _asked(parsed: argparse.Namespace) -> "Asked | tuple[str, ...]":
     said = {"-c": parsed.config, "--admin": parsed.admin, "--token-file": parsed.token_file}
     options = tuple(word for option, value in said.items() if value is not None for word in (option, str(value)))
     return Asked(address, token, None if was_told else _whom_else_to_ask, options)
+
+
+def _keys(parsed: argparse.Namespace) -> int:
+    if parsed.action in ("use", "remove") and not parsed.key:
+        return _fail(f"lbmesh keys {parsed.action}: say which key: `lbmesh keys` lists their ids")
+    whom = _asked(parsed)
+    if isinstance(whom, tuple):
+        return _fail(*whom)
+    from lbmesh.admin.keys import KeysNode, run_keys
+
+    node = KeysNode(whom.admin_address, whom.token)
+    return run_keys(node, parsed.action, parsed.key, force=parsed.force, step_s=parsed.wait, as_json=parsed.json)
 
 
 def _whom_else_to_ask() -> str:

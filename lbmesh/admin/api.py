@@ -12,8 +12,11 @@ from typing import Any
 from urllib.parse import unquote
 
 from lbmesh import __version__
+from lbmesh.admin.key_shapes import KEYS_PATH, read_order, ring_shape
 from lbmesh.admin.names import find_replica
+from lbmesh.control.inputs import KeyOrder, KeyVerb
 from lbmesh.control.state import ForwarderState, NodeState, ReplicaState
+from lbmesh.gossip.key_orders import RingPicture, Said
 from lbmesh.model.explanation import Explanation
 from lbmesh.model.health import Availability, Opinion
 from lbmesh.model.member import Member
@@ -28,11 +31,16 @@ _EXPLAINED = ("replica", "member")
 
 @dataclass(frozen=True, slots=True)
 class AdminRequest:
-    """`target`: as it stood in the request line. `authorization`: that field's value, "" when absent."""
+    """`target`: as it stood in the request line. `authorization`, `content_type`, `origin`: those fields' values, ""
+    when absent. `body`: None for one that was too large to read.
+    """
 
     method: str
     target: str
     authorization: str = ""
+    content_type: str = ""
+    origin: str = ""
+    body: bytes | None = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,9 @@ class AdminAnswer:
 
 @dataclass(frozen=True, slots=True)
 class AdminSource:
-    """Where answers come from. `metrics`: chunks and their content type. `explain_…`: None for what is unknown."""
+    """Where answers come from. `metrics`: chunks and their content type. `explain_…`: None for what is unknown. `ring`
+    and `order_key`: the gossip's keys.
+    """
 
     state: Callable[[], NodeState]
     replicas: Callable[[], Iterator[ReplicaState]]
@@ -57,6 +67,9 @@ class AdminSource:
     explain_replica: Callable[[ReplicaId], Explanation | None]
     explain_member: Callable[[str], Explanation | None]
     token: str | None = None
+    ring: Callable[[], RingPicture | None] = lambda: None
+    key_fault: Callable[[], str | None] = lambda: None
+    order_key: Callable[[KeyOrder], Said] = lambda _: Said(False, "this node is alone: it has no key ring")
 
 
 def answer(request: AdminRequest, source: AdminSource) -> AdminAnswer:
@@ -70,6 +83,8 @@ def answer(request: AdminRequest, source: AdminSource) -> AdminAnswer:
         "/metrics": lambda: AdminAnswer(200, source.metrics_type, source.metrics()),
         "/v1/state": lambda: AdminAnswer(200, JSON, state_chunks(source.state(), source.replicas())),
     }
+    if path == KEYS_PATH or path.startswith(f"{KEYS_PATH}/"):
+        return _keys(path, request, source)
     kind = next((kind for kind in _EXPLAINED if path.startswith(f"{EXPLAIN_PATH}{kind}/")), None)
     if kind is not None:
         name = unquote(path.removeprefix(f"{EXPLAIN_PATH}{kind}/"))
@@ -80,8 +95,7 @@ def answer(request: AdminRequest, source: AdminSource) -> AdminAnswer:
     if request.method not in ("GET", "HEAD"):
         return _text(405, "only GET and HEAD are answered here", ("Allow", "GET, HEAD"))
     if path not in ("/livez", "/readyz") and not _may(request.authorization, source.token):
-        advice = 'send "Authorization: Bearer" with the token of [admin] token_file'
-        return _text(401, advice, ("WWW-Authenticate", 'Bearer realm="lbmesh"'))
+        return _unauthorized()
     return routes[path]()
 
 
@@ -102,8 +116,47 @@ def _explanation(kind: str, name: str, source: AdminSource) -> AdminAnswer:
     return _json(200, {"node": source.state().node, "kind": kind, **asdict(found)})
 
 
-def _json(status: int, value: dict[str, Any]) -> AdminAnswer:
+def _keys(path: str, request: AdminRequest, source: AdminSource) -> AdminAnswer:
+    """What concerns the key ring: always with the token, and an order only from a program that means it."""
+    if not _may(request.authorization, source.token):
+        return _unauthorized()
+    verb = path.removeprefix(KEYS_PATH).removeprefix("/")
+    if not verb and request.method in ("GET", "HEAD"):
+        return _json(200, ring_shape(source.ring(), source.key_fault()))
+    if verb not in set(KeyVerb):
+        return _text(404, f"nothing here; there are GET {KEYS_PATH} and POST {KEYS_PATH}/{'|'.join(KeyVerb)}")
+    if request.method != "POST":
+        return _text(405, "an order is a POST", ("Allow", "POST"))
+    refusal = _refusal(request, source)
+    if refusal is not None:
+        return refusal
+    order = read_order(KeyVerb(verb), request.body or b"")
+    if isinstance(order, str):
+        return _json(400, {"done": False, "what": order})
+    said = source.order_key(order)
+    return _json(200 if said.done else 409, asdict(said))
+
+
+def _refusal(request: AdminRequest, source: AdminSource) -> AdminAnswer | None:
+    """Any page in a browser on this machine can make it send a request here, though not read the answer. It cannot
+    give it this content type without asking first, and it always names its origin with a POST.
+    """
+    if request.content_type.partition(";")[0].strip().lower() != JSON:
+        return _text(415, f'send "Content-Type: {JSON}": an order must not come from a form in a browser')
+    if source.token is None and request.origin:
+        return _text(403, "orders from web pages are refused while there is no token: set [admin] token_file")
+    if request.body is None:
+        return _text(413, "the body is too large for an order")
+    return None
+
+
+def _json(status: int, value: object) -> AdminAnswer:
     return AdminAnswer(status, JSON, (json.dumps(value).encode() + b"\n",))
+
+
+def _unauthorized() -> AdminAnswer:
+    advice = 'send "Authorization: Bearer" with the token of [admin] token_file'
+    return _text(401, advice, ("WWW-Authenticate", 'Bearer realm="lbmesh"'))
 
 
 def _may(authorization: str, token: str | None) -> bool:

@@ -10,6 +10,7 @@ import trio
 
 from lbmesh import __version__
 from lbmesh.admin.api import AdminAnswer, AdminRequest, AdminSource, answer
+from lbmesh.admin.key_shapes import ORDER_BYTES_MAX
 from lbmesh.agent.limits import (
     ADMIN_ANSWER_S,
     ADMIN_CONNECTIONS_MAX,
@@ -68,10 +69,11 @@ class _Conversation:
     async def _exchange(self, idle_s: float) -> bool:
         """One request and its answer; True when the connection may carry another."""
         try:
-            request = await self._request(idle_s)
-            if request is None:
+            received = await self._request(idle_s)
+            if received is None:
                 return False
-            reply = answer(_admin_request(request), self._source)
+            request, body = received
+            reply = answer(_admin_request(request, body), self._source)
         except h11.RemoteProtocolError as error:
             if self._http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
                 return False
@@ -82,20 +84,36 @@ class _Conversation:
             await self._send(reply, without_body=request is not None and request.method == b"HEAD")
         return not limit.cancelled_caught and self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
 
-    async def _request(self, idle_s: float) -> h11.Request | None:
-        """The next request's head; None when the client ends or is too slow."""
+    async def _request(self, idle_s: float) -> tuple[h11.Request, bytes | None] | None:
+        """The next request with its body, None for one that is too large; None when the client ends or is too slow."""
         with trio.move_on_after(idle_s) as limit:
+            request: h11.Request | None = None
+            body = b""
             while True:
-                event = self._http.next_event()
-                if isinstance(event, h11.Request):
-                    self._http.next_event()
-                    return event
-                if event is not h11.NEED_DATA:
-                    return None
-                data = await self._stream.receive_some(_READ_BYTES)
-                self._http.receive_data(data)
-                limit.deadline = min(limit.deadline, trio.current_time() + ADMIN_HEAD_S)
+                match self._http.next_event():
+                    case h11.Request() as request if request.method != b"POST":
+                        self._http.next_event()
+                        return request, b""
+                    case h11.Request() as request:
+                        await self._promise_to_read()
+                    case h11.Data(data=data):
+                        body += data
+                        if request is not None and len(body) > ORDER_BYTES_MAX:
+                            return request, None
+                    case h11.EndOfMessage() if request is not None:
+                        return request, body
+                    case h11.NEED_DATA:
+                        self._http.receive_data(await self._stream.receive_some(_READ_BYTES))
+                        limit.deadline = min(limit.deadline, trio.current_time() + ADMIN_HEAD_S)
+                    case _:
+                        return None
         return None
+
+    async def _promise_to_read(self) -> None:
+        """The client may wait for our word before it sends the body (RFC 9110, 10.1.1)."""
+        if self._http.they_are_waiting_for_100_continue:
+            go_on = h11.InformationalResponse(status_code=100, headers=[])
+            await self._stream.send_all(self._http.send(go_on) or b"")
 
     async def _send(self, reply: AdminAnswer, *, without_body: bool) -> None:
         fields = [
@@ -125,8 +143,13 @@ class _Conversation:
             await self._stream.send_all(data)
 
 
-def _admin_request(request: h11.Request) -> AdminRequest:
-    authorization = next((value for name, value in request.headers if name == b"authorization"), b"")
+def _admin_request(request: h11.Request, body: bytes | None) -> AdminRequest:
+    fields = {name: value.decode("latin-1") for name, value in reversed(request.headers)}
     return AdminRequest(
-        request.method.decode("ascii"), request.target.decode("latin-1"), authorization.decode("latin-1")
+        request.method.decode("ascii"),
+        request.target.decode("latin-1"),
+        authorization=fields.get(b"authorization", ""),
+        content_type=fields.get(b"content-type", ""),
+        origin=fields.get(b"origin", ""),
+        body=body,
     )

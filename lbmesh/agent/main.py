@@ -4,6 +4,7 @@ import os
 import random
 import secrets
 import socket
+from dataclasses import replace
 from time import monotonic
 
 import structlog
@@ -14,6 +15,7 @@ from lbmesh.agent.admin_server import AdminServer
 from lbmesh.agent.forwarder_links import ForwarderLinks
 from lbmesh.agent.gossip_tasks import GossipTasks
 from lbmesh.agent.hub import Hub
+from lbmesh.agent.key_keeper import KeyKeeper
 from lbmesh.agent.limits import CATCH_UP_S, INHERIT_WAIT_S, SEEK_S
 from lbmesh.agent.memory_keeper import MemoryKeeper
 from lbmesh.agent.probes.prober import Prober
@@ -23,6 +25,7 @@ from lbmesh.agent.seeds import keep_seeds
 from lbmesh.config.handover import settings_from_memory, settings_to_memory
 from lbmesh.config.settings import Settings
 from lbmesh.control.heartbeat import Heartbeat, own_station
+from lbmesh.control.inputs import KeyOrder, KeyVerb
 from lbmesh.control.memory import is_recent
 from lbmesh.control.plane import Plane
 from lbmesh.control.processes import (
@@ -38,7 +41,8 @@ from lbmesh.control.processes import (
 )
 from lbmesh.failover.words import Back, Gone
 from lbmesh.gossip.core import Gossip
-from lbmesh.gossip.identity import SECRET_BYTES, Identity, KeyRing
+from lbmesh.gossip.identity import KEY_BYTES, SECRET_BYTES, Identity, KeyRing
+from lbmesh.gossip.key_orders import Said
 from lbmesh.gossip.limits import PROFILES
 from lbmesh.model.view import View
 from lbmesh.observe.child import ControlChannel
@@ -72,6 +76,7 @@ class Agent:
             heartbeat=self._heartbeat,
         )
         self._hub = Hub(plane)
+        self._key_keeper = KeyKeeper(self._hub, self._control)
 
     def _make_gossip(self, settings: Settings) -> Gossip | None:
         if settings.gossip is None or self._gossip_socket is None:
@@ -132,6 +137,7 @@ class Agent:
             peers = recalled.memory.peers if recalled else ()
             GossipTasks(hub, self._gossip_socket, nursery)
             nursery.start_soon(keep_seeds, self._gossip, settings.gossip.seeds, peers)
+            nursery.start_soon(self._key_keeper.run, settings.gossip)
             hub.do(hub.plane.join(monotonic()))
             if inherited is None and {*settings.gossip.seeds, *peers} - {settings.gossip.advertise}:
                 await self._catch_up()
@@ -173,6 +179,9 @@ class Agent:
             explain_replica=lambda replica: hub.plane.explain_replica(monotonic(), replica),
             explain_member=lambda name: hub.plane.explain_member(monotonic(), name),
             token=settings.admin.token if settings.admin else None,
+            ring=hub.plane.ring,
+            key_fault=lambda: hub.plane.key_fault,
+            order_key=self._order_key,
         )
         return AdminServer(listener, source)
 
@@ -180,6 +189,14 @@ class Agent:
         """Tell the newest table: tasks may run in another order than they were started."""
         if self._heartbeat is not None:
             await self._control.send(Partners(self._heartbeat.own.name, self._heartbeat.newest))
+
+    def _order_key(self, order: KeyOrder) -> Said:
+        """An operator's order about the key ring. Fresh keys are made here: none ever goes over the admin API."""
+        if order.verb is KeyVerb.INSTALL and not order.key:
+            order = replace(order, fresh=secrets.token_bytes(KEY_BYTES))
+        said, effects = self._hub.plane.order_key(order)
+        self._hub.do(effects)
+        return said
 
     async def _obey(self, links: ForwarderLinks, nursery: trio.Nursery) -> None:
         """Do what the sentinel says, until it closes the channel."""
@@ -200,12 +217,16 @@ class Agent:
                     log.warning("a control message that is not for an agent", message=type(message).__name__)
 
     async def _reload(self) -> None:
+        async with self._key_keeper.turn:
+            await self._read_again()
+
+    async def _read_again(self) -> None:
         hub = self._hub
         outcome = await trio.to_thread.run_sync(read_again, self._options.config_file, hub.plane.settings)
         match outcome:
             case Taken(settings=settings, changes=changes):
                 hub.do(hub.plane.reload(settings, changes, monotonic()))
-                descriptor = settings_to_memory(settings)
+                descriptor = settings_to_memory(hub.plane.settings)
                 await self._control.send(Reloaded(ok=True), (descriptor,))
                 os.close(descriptor)
             case Refused(errors=errors):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TypeVar, assert_never
 
 from lbmesh.config.settings import GossipSettings, LogSettings, NodeSettings, Settings
+from lbmesh.gossip.identity import key_id
 from lbmesh.model.address import Address
 from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeTls, TcpProbe
 from lbmesh.model.limits import ForwarderLimits
@@ -34,7 +35,7 @@ Reload = Hot | NeedsRestart
 def diff(old: Settings, new: Settings) -> Reload:
     """Compare two settings of one node. The order of services, replicas and routes means nothing.
 
-    Hot are services, replicas, health checks, timeouts, routes and limits on clients.
+    Hot are the key ring, services, replicas, health checks, timeouts, routes and limits on clients.
     Whatever holds a socket, a process, a file or an identity needs a restart.
     """
     reasons = tuple(f"{change} needs a restart" for change in _fixed_changes(old, new))
@@ -83,8 +84,6 @@ def _gossip_changes(old: GossipSettings, new: GossipSettings) -> Iterator[str]:
     yield from _change("gossip.profile", old.profile, new.profile)
     yield from _change("gossip.seeds", _listed(old.seeds), _listed(new.seeds))
     yield from _change("gossip.key_file", old.key_file, new.key_file)
-    if old.keys != new.keys:
-        yield "gossip: another key ring"
 
 
 def _hot_changes(old: Settings, new: Settings) -> Iterator[str]:
@@ -100,6 +99,19 @@ def _hot_changes(old: Settings, new: Settings) -> Iterator[str]:
         if was and now:
             yield from _change(f"{title}:", _weights(was), _weights(now))
     yield from _field_changes("forwarder.", old.limits, new.limits)
+    if old.gossip and new.gossip:
+        yield from _key_changes(old.gossip.file_keys, new.gossip.file_keys)
+
+
+def _key_changes(old: tuple[bytes, ...], new: tuple[bytes, ...]) -> Iterator[str]:
+    """What an operator changed in the key file; keys have ids, which give nothing away."""
+    for key in new:
+        if key not in old:
+            yield f"gossip: key {key_id(key).hex()} added to the key file"
+    for key in old:
+        if key not in new:
+            yield f"gossip: key {key_id(key).hex()} removed from the key file"
+    yield from _change("gossip: first key", key_id(old[0]).hex(), key_id(new[0]).hex())
 
 
 def _service_changes(title: str, old: Service, new: Service) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lbmesh.config import values
+from lbmesh.config.key_file import gossip_keys
 from lbmesh.config.settings import AdminSettings, GossipSettings, ListenerSettings, LogSettings, NodeSettings
 from lbmesh.config.table import ReadFile, Table
 from lbmesh.model.address import Address
@@ -62,7 +63,7 @@ def read_gossip(root: Table, read_file: ReadFile) -> GossipSettings | None:
     profile = table.optional("profile", values.gossip_profile, "fast")
     seeds = table.items("seeds", values.seed_address, (), '["10.0.2.10:7946"]')
     key_file = table.required("key_file", values.file_path, '"/etc/lbmesh/gossip.key"')
-    keys = _from_file(table, "key_file", key_file, read_file, values.gossip_keys)
+    keys = _from_file(table, "key_file", key_file, read_file, gossip_keys)
     table.close()
     if bind is None or advertise is None or key_file is None or keys is None or heartbeat_bind is None:
         return None

@@ -22,8 +22,10 @@ class NodeSettings:
 class GossipSettings:
     """[gossip]: how this node meets the others. Left out: a node alone.
 
-    `keys`: 32-byte keys as read from `key_file`, the first is primary. `heartbeat_bind`: where the sentinel's
-    fast heartbeat is heard; the others reach it at the host of `advertise`. `profile`: one of gossip's PROFILES.
+    `keys`: the ring of 32-byte keys in force, the first is primary: as read from `key_file` at first, later as the
+    mesh has it. `keys_in_file`: what lbmesh last read from the file or wrote to it; None for the same as `keys`.
+    `heartbeat_bind`: where the sentinel's fast heartbeat is heard; the others reach it at the host of
+    `advertise`. `profile`: one of gossip's PROFILES.
     """
 
     bind: Address
@@ -33,6 +35,12 @@ class GossipSettings:
     keys: tuple[bytes, ...] = field(repr=False)
     heartbeat_bind: Address
     profile: str = "fast"
+    keys_in_file: tuple[bytes, ...] | None = field(default=None, repr=False)
+
+    @property
+    def file_keys(self) -> tuple[bytes, ...]:
+        """What the key file was last known to hold."""
+        return self.keys if self.keys_in_file is None else self.keys_in_file
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,6 @@ _UNIT_PER_S = {"ms": 1000.0, "s": 1.0, "m": 1 / 60, "h": 1 / 3600}
 _NAME = re.compile(rf"[A-Za-z0-9](?:[A-Za-z0-9_.-]{{0,{NAME_CHARS_MAX - 1}}})\Z")
 _URL_PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*\Z")
 """RFC 3986, 3.3: path-absolute, without query and fragment."""
-_KEY_HEX_DIGITS = 64
-_KEY = re.compile(rf"[0-9A-Fa-f]{{{_KEY_HEX_DIGITS}}}\Z")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*\Z")
 """RFC 6750, 2.1: b64token."""
 
@@ -188,20 +186,6 @@ def file_path(value: object) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError('write a path such as "/etc/lbmesh/gossip.key"')
     return Path(value)
-
-
-def gossip_keys(text: str) -> tuple[bytes, ...]:
-    """A key file's 32-byte keys, the first is primary. Raises ValueError, which never quotes one."""
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    for number, line in lines:
-        if not _KEY.match(line):
-            raise ValueError(
-                f"line {number} of the key file is not {_KEY_HEX_DIGITS} hex digits; "
-                "make one with `openssl rand -hex 32`"
-            )
-    if not lines:
-        raise ValueError("the key file holds no key; make one with `openssl rand -hex 32`")
-    return tuple(bytes.fromhex(line) for _, line in lines)
 
 
 def admin_token(text: str) -> str:

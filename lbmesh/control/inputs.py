@@ -1,6 +1,6 @@
 """What goes into the plane and comes out of it, apart from messages of the link."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lbmesh.failover.words import Partner
@@ -35,6 +35,7 @@ class EventKind(StrEnum):
     TOO_MANY_ROWS = "too_many_rows"
     BAD_DATAGRAMS = "bad_datagrams"
     MEMORY = "memory"
+    KEY_RING = "key_ring"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,31 @@ class Event:
     is_trouble: bool = False
 
 
+class KeyVerb(StrEnum):
+    """What an operator may do with a key of the ring."""
+
+    INSTALL = "install"
+    USE = "use"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOrder:
+    """`key`: the id; "" to install `fresh`, 32 random bytes. `force`: remove it even from members that may need it."""
+
+    verb: KeyVerb
+    key: str = ""
+    force: bool = False
+    fresh: bytes = field(default=b"", repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Effects:
     """What the shell is to do after an input; the order of the parts does not matter.
 
     `view`: a new View for all forwarders, None when requests need nothing new. `partners`: with whom the sentinel is to
-    exchange heartbeats from now on, None when that stands.
+    exchange heartbeats from now on, None when that stands. `keys_to_store`: the key ring changed, and `keys_stored`
+    is to be said once it is kept.
     """
 
     datagrams: tuple[tuple[Address, bytes], ...] = ()
@@ -63,3 +83,4 @@ class Effects:
     view: View | None = None
     events: tuple[Event, ...] = ()
     partners: tuple[Partner, ...] | None = None
+    keys_to_store: tuple[bytes, ...] | None = field(default=None, repr=False)

@@ -4,12 +4,15 @@ too.
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from typing import assert_never
 
 from lbmesh.control.heartbeat import STATION_KEY, parse_station, station_value
-from lbmesh.control.inputs import Event, EventKind
+from lbmesh.control.inputs import Event, EventKind, KeyOrder, KeyVerb
 from lbmesh.control.opinions import KEY_PREFIX, opinion_key, opinion_value, parse_opinion, parse_replica
 from lbmesh.failover.table import Station
 from lbmesh.gossip.core import Gossip
+from lbmesh.gossip.identity import KeyRing
+from lbmesh.gossip.key_orders import RingPicture, Said
 from lbmesh.gossip.members import MemberChange
 from lbmesh.gossip.notices import Notice
 from lbmesh.gossip.records import Row
@@ -33,6 +36,7 @@ class MeshNews:
     unheard: tuple[tuple[str, ReplicaId], ...] = ()
     events: tuple[Event, ...] = ()
     stations_changed: bool = False
+    keys_to_store: tuple[bytes, ...] | None = None
 
 
 class Mesh:
@@ -42,6 +46,7 @@ class Mesh:
         self._node = node
         self._gossip = gossip
         self._trusted = self.trusted()
+        self._key_fault: str | None = None
 
     def receive(self, now: float, source: Address, datagram: bytes) -> MeshNews:
         """Take one datagram."""
@@ -86,7 +91,45 @@ class Mesh:
 
     def notices(self, now: float) -> tuple[Event, ...]:
         """What holds now and calls for an operator: name conflicts, silent seeds, other keys."""
-        return tuple(map(_notice_event, self._gossip.notices(now))) if self._gossip else ()
+        faults = (_key_file_event(self._key_fault),) if self._key_fault else ()
+        return (*map(_notice_event, self._gossip.notices(now)), *faults) if self._gossip else ()
+
+    def ring(self) -> RingPicture | None:
+        """Who holds which gossip key; None for a node alone."""
+        return self._gossip.ring() if self._gossip else None
+
+    @property
+    def key_fault(self) -> str | None:
+        """Why the key file cannot be written; None when it can."""
+        return self._key_fault
+
+    def order_key(self, order: KeyOrder) -> Said:
+        """Change the key ring, or say why not."""
+        if self._gossip is None:
+            return Said(False, "this node is alone: it has no [gossip], and so no key ring")
+        match order.verb:
+            case KeyVerb.INSTALL:
+                return self._gossip.install_held_key(order.key) if order.key else self._gossip.install_key(order.fresh)
+            case KeyVerb.USE:
+                return self._gossip.use_key(order.key)
+            case KeyVerb.REMOVE:
+                return self._gossip.remove_key(order.key, force=order.force)
+            case _:
+                assert_never(order.verb)
+
+    def follow_key_file(self, keys: tuple[bytes, ...]) -> tuple[Event, ...]:
+        """An operator has changed the key file. Returns what could not be done."""
+        problems = self._gossip.key_file_read(KeyRing(keys)) if self._gossip else ()
+        return tuple(
+            Event(EventKind.KEY_RING, "key file", "not followed", problem, is_trouble=True) for problem in problems
+        )
+
+    def keys_stored(self, keys: tuple[bytes, ...], fault: str | None) -> tuple[Event, ...]:
+        """The key file holds the ring; or (`fault`) it does not, and memory alone does."""
+        assert self._gossip is not None
+        self._gossip.keys_stored(keys, volatile=fault is not None)
+        is_news, self._key_fault = fault is not None and fault != self._key_fault, fault
+        return (_key_file_event(fault),) if fault is not None and is_news else ()
 
     def publish(self, now: float, words: Iterable[Opinion], withdrawn: Iterable[ReplicaId]) -> None:
         """Let the peers know this node's opinions; they go out with the next ticks."""
@@ -161,6 +204,7 @@ class Mesh:
             unheard=tuple((owner, replica) for owner, key in sorted(changed) if (replica := parse_replica(key))),
             events=(*map(_member_event, output.member_changes), *map(_notice_event, output.notices)),
             stations_changed=bool(output.member_changes) or any(key == STATION_KEY for _, key in output.rows_changed),
+            keys_to_store=output.keys_to_store,
         )
 
 
@@ -172,6 +216,11 @@ def _member_event(change: MemberChange) -> Event:
     before = change.before or "unknown"
     is_trouble = change.after in (MemberState.DOWN, MemberState.IMPAIRED)
     return Event(EventKind.MEMBER, change.name, f"{before} to {change.after}", change.reason, is_trouble)
+
+
+def _key_file_event(fault: str) -> Event:
+    advice = "the key ring is lost when this node restarts; let lbmesh write the file and its directory"
+    return Event(EventKind.KEY_RING, "key file", fault, advice, is_trouble=True)
 
 
 def _notice_event(notice: Notice) -> Event:

@@ -7,12 +7,13 @@ own.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from lbmesh.config.settings import Settings
 from lbmesh.control.explaining import explain_replica
 from lbmesh.control.forwarders import SILENT_S, Forwarders
 from lbmesh.control.heartbeat import Heartbeat
-from lbmesh.control.inputs import Effects, Event, EventKind, ProbeResult
+from lbmesh.control.inputs import Effects, Event, EventKind, KeyOrder, ProbeResult
 from lbmesh.control.link import ReplicaFailure, Telemetry
 from lbmesh.control.memory import Memory, first_reason, recall
 from lbmesh.control.mesh import Mesh, MeshNews
@@ -20,6 +21,7 @@ from lbmesh.control.state import HeartbeatState, NodeState, Readiness, ReloadOut
 from lbmesh.control.views import ViewMaker, judge
 from lbmesh.failover.words import Back, Gone, Partner
 from lbmesh.gossip.core import Gossip
+from lbmesh.gossip.key_orders import RingPicture, Said
 from lbmesh.health.book import HealthBook
 from lbmesh.health.ejection import Ejections
 from lbmesh.health.merge import Merged
@@ -162,14 +164,38 @@ class Plane:
 
     def reload(self, settings: Settings, changes: tuple[str, ...], now: float) -> Effects:
         """Put new settings in place, which the caller has compared with the old ones and found hot."""
-        self._settings = settings
+        problems = self._take_keys(settings)
         self._reload = ReloadOutcome(ok=True, errors=(), at_s=now)
         self._book.configure(settings.services, now)
         self._ejections.configure(settings.services)
         for opinion in self._mesh.opinions():
             self._book.hear(opinion, now)
         event = Event(EventKind.RELOAD, "config", "taken", "; ".join(changes) or "nothing changed")
-        return self._settle(now, events=(event,), everything=True)
+        return self._settle(now, events=(event, *problems), everything=True)
+
+    def _take_keys(self, settings: Settings) -> tuple[Event, ...]:
+        """Put settings in place, with the ring as the mesh has it, and follow what an operator did to the key file."""
+        old, new = self._settings.gossip, settings.gossip
+        self._settings = settings
+        if old is None or new is None:
+            return ()
+        self._settings = replace(settings, gossip=replace(new, keys=old.keys, keys_in_file=new.keys))
+        return self._mesh.follow_key_file(new.keys) if new.keys != old.file_keys else ()
+
+    def order_key(self, order: KeyOrder) -> tuple[Said, Effects]:
+        """An operator's order about the key ring: the answer, and what follows at once."""
+        said = self._mesh.order_key(order)
+        if not said.done:
+            return said, Effects()
+        return said, Effects(events=(Event(EventKind.KEY_RING, said.key, order.verb, said.what),))
+
+    def keys_stored(self, keys: tuple[bytes, ...], fault: str | None, now: float) -> Effects:
+        """The key ring is in the key file, or (`fault`) cannot be written there."""
+        gossip = self._settings.gossip
+        assert gossip is not None
+        in_file = gossip.file_keys if fault else keys
+        self._settings = replace(self._settings, gossip=replace(gossip, keys=keys, keys_in_file=in_file))
+        return self._settle(now, events=self._mesh.keys_stored(keys, fault))
 
     def reload_refused(self, errors: tuple[str, ...], now: float) -> Effects:
         """New settings were refused; the old ones stand."""
@@ -253,6 +279,7 @@ class Plane:
             view=self._view(dirty, now, everything=everything),
             events=tuple(said),
             partners=self._partners(now),
+            keys_to_store=news.keys_to_store if news else None,
         )
 
     def _partners(self, now: float) -> tuple[Partner, ...] | None:
@@ -304,6 +331,15 @@ class Plane:
         peers = [one for one in self._mesh.members() if one.name != self._settings.node.name]
         yield from (one.address for one in peers if one.state.is_live)
         yield from (one.address for one in peers if one.state is MemberState.DOWN)
+
+    def ring(self) -> RingPicture | None:
+        """Who holds which gossip key; None for a node alone."""
+        return self._mesh.ring()
+
+    @property
+    def key_fault(self) -> str | None:
+        """Why the key file cannot be written; None when it can."""
+        return self._mesh.key_fault
 
     def readiness(self) -> Readiness:
         """May clients be sent to this node?"""

@@ -119,6 +119,11 @@ class Reloaded:
 
 
 @dataclass(frozen=True, slots=True)
+class KeysChanged:
+    """From the agent, with one descriptor: the settings in force have another key ring, for the next agent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Left:
     """From the agent: the mesh was told."""
 
@@ -151,6 +156,7 @@ ControlMessage = (
     | Leave
     | Ready
     | Reloaded
+    | KeysChanged
     | Left
     | Drained
     | Partners
@@ -168,6 +174,7 @@ _KINDS: dict[str, type[ControlMessage]] = {
     "leave": Leave,
     "ready": Ready,
     "reloaded": Reloaded,
+    "keys_changed": KeysChanged,
     "left": Left,
     "drained": Drained,
     "partners": Partners,

@@ -44,7 +44,7 @@ access = {access_log}
 
 
 def balancer_config(balancer: Balancer, world: World, directory: Path) -> str:
-    """The TOML text. `directory` is the mesh's own; the key file is expected there, see `KEY_FILE`."""
+    """The TOML text. `directory` is the mesh's own; the key file is expected there, see `key_file`."""
     others = [one for one in world.balancers if one != balancer]
     return _TEMPLATE.format(
         name=balancer.name,
@@ -53,7 +53,7 @@ def balancer_config(balancer: Balancer, world: World, directory: Path) -> str:
         gossip=balancer.gossip,
         gossip_host=balancer.gossip.host,
         seeds=", ".join(f'"{one.gossip}"' for one in others),
-        key_file=_text(directory / KEY_FILE),
+        key_file=_text(directory / key_file(balancer)),
         listen=balancer.address,
         service=SERVICE,
         replicas="\n".join(f'  {{ address = "{one.address}", zone = "{one.zone}" }},' for one in world.replicas),
@@ -62,8 +62,17 @@ def balancer_config(balancer: Balancer, world: World, directory: Path) -> str:
     )
 
 
-KEY_FILE = "gossip.key"
-"""In the mesh's directory: one line of 64 hex digits, mode 0600."""
+def key_file(balancer: Balancer) -> str:
+    """In the mesh's directory, mode 0600. Each balancer has its own, for a rotation writes to it."""
+    return f"{balancer.name}.gossip.key"
+
+
+def write_key_files(world: World, directory: Path, key: bytes) -> None:
+    """Give all balancers the same key of 32 bytes."""
+    for balancer in world.balancers:
+        path = directory / key_file(balancer)
+        path.touch(mode=0o600)
+        path.write_text(f"{key.hex()}\n")
 
 
 def _text(path: Path) -> str:

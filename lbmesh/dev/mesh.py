@@ -13,7 +13,7 @@ from typing import assert_never
 
 import trio
 
-from lbmesh.dev.configuration import KEY_FILE, balancer_config
+from lbmesh.dev.configuration import balancer_config, write_key_files
 from lbmesh.dev.failure import CannotRunError
 from lbmesh.dev.launcher import PROGRAM
 from lbmesh.dev.processes import ProcessGroup, adopting_orphans
@@ -47,9 +47,7 @@ class DevMesh:
         self._on_end = on_end
         self._groups: dict[str, ProcessGroup] = {}
         self._conditions: dict[str, Condition] = {}
-        key = place / KEY_FILE
-        key.touch(mode=0o600)
-        key.write_text(secrets.token_hex(32) + "\n")
+        write_key_files(world, place, secrets.token_bytes(32))
 
     def start_all(self) -> None:
         """Start everything, replicas first. Raises OSError when the system refuses."""

@@ -210,6 +210,10 @@ class Gossip:
         """Have all members take this key in."""
         return self._key_orders.install(key)
 
+    def install_held_key(self, identifier: str) -> Said:
+        """Have all members take in the key with this id, which this node holds."""
+        return self._key_orders.install_held(identifier)
+
     def use_key(self, identifier: str) -> Said:
         """Have all members seal under the key with this id, as soon as all hold it."""
         return self._key_orders.use(identifier)

@@ -21,6 +21,7 @@ from lbmesh.control.processes import (
     ControlMessage,
     ForwarderLink,
     ForwarderOptions,
+    KeysChanged,
     Partners,
     Reloaded,
     tick_slot,
@@ -174,9 +175,9 @@ class Node:
             self._supervisor.hung_up(slot, time.monotonic())
 
     def _keep(self, message: ControlMessage, descriptors: tuple[int, ...]) -> None:
-        """The settings that a reload brought into force are what the next agent starts from."""
+        """The settings that a reload or a rotation brought into force are what the next agent starts from."""
         for descriptor in descriptors:
-            if isinstance(message, Reloaded) and message.ok:
+            if isinstance(message, KeysChanged) or (isinstance(message, Reloaded) and message.ok):
                 descriptor, self._settings_fd = self._settings_fd, descriptor
             os.close(descriptor)
 

@@ -16,6 +16,7 @@ from lbmesh.control.processes import (
     ControlMessage,
     Drain,
     Drained,
+    KeysChanged,
     Leave,
     Left,
     Ready,
@@ -120,6 +121,8 @@ class Supervisor:
                     self._decide(*self._reloads.begin(agent_ready=True))
             case Reloaded(ok, errors):
                 self._decide(*self._reloads.answered(ok, errors, node_ready=self._was_ready))
+            case KeysChanged():
+                self._log("info", "the key ring changed", child)
             case Left():
                 # One that comes too late changes nothing: the agent stays, to answer until the drain is over.
                 if self.phase is Phase.LEAVING:

@@ -211,6 +211,20 @@ access = "{self.directory}/access.log"
         pids: list[int] = [line["pid"] for line in self.log_lines("child started") if line["child"] == child]
         return pids[-1]
 
+    def reload(self) -> None:
+        """Have it read its configuration again, and wait until that is taken."""
+        assert self.process is not None
+        before = len(self.log_lines("reloaded"))
+        self.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: len(self.log_lines("reloaded")) > before, f"a reload of {self.name}")
+
+    def kill_agent(self) -> None:
+        """SIGKILL to the agent, and wait until another answers."""
+        agent = self.child_pid("agent")
+        os.kill(agent, signal.SIGKILL)
+        wait_for(lambda: self.child_pid("agent") != agent, f"another agent of {self.name}")
+        self.wait_ready()
+
     def signal_all(self, signal_number: int) -> None:
         """To every process of the node at once, as the death or freeze of a machine would."""
         assert self.process is not None

@@ -111,7 +111,7 @@ gossips = st.builds(
     advertise=ip_addresses,
     seeds=st.lists(seeds, max_size=2).map(tuple),
     key_file=st.just(KEY_FILE),
-    keys=st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=2).map(tuple),
+    keys=st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=2, unique=True).map(tuple),
     heartbeat_bind=ip_addresses,
 ).filter(lambda gossip: gossip.bind != gossip.heartbeat_bind)
 admins = st.builds(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lbmesh import cli
 from lbmesh.control.processes import AgentOptions, ForwarderOptions
-from lbmesh.dev.configuration import KEY_FILE, balancer_config
+from lbmesh.dev.configuration import balancer_config, write_key_files
 from lbmesh.dev.place import own_place
 from lbmesh.dev.world import make_world
 from lbmesh.model.address import Address
@@ -136,8 +136,7 @@ def test_status_that_was_not_told_whom_to_ask_names_the_nodes_of_a_dev_mesh(
         assert cli.main(["status"]) == 1
         assert "with --admin ADDRESS, or with -c FILE" in capsys.readouterr().err
         with own_place() as place:
-            (place / KEY_FILE).touch(mode=0o600)
-            (place / KEY_FILE).write_text("ab" * 32)
+            write_key_files(world, place, b"k" * 32)
             (place / "lb-a1.toml").write_text(balancer_config(world.balancers[0], world, place))
             assert cli.main(["status"]) == 1
     assert "`lbmesh dev` has nodes at 127.0.1.1:9900" in capsys.readouterr().err

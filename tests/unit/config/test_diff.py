@@ -7,6 +7,7 @@ import pytest
 
 from lbmesh.config.diff import Hot, NeedsRestart, diff
 from lbmesh.config.settings import Settings
+from lbmesh.gossip.identity import key_id
 from tests.support.config_text import BASE, FILES, changed, parse, settings_of
 
 OTHER = '[[service]]\nname = "next"\npaths = ["/next"]\nreplicas = [{ address = "10.0.1.30:80", zone = "z" }]\n'
@@ -135,9 +136,34 @@ def test_a_check_of_one_kind_is_compared_key_by_key_and_its_tls_too() -> None:
     assert diff(old, grpc("", "", "two")) == Hot(("service shop: health.tls.ca: another value",))
 
 
-def test_another_secret_in_the_same_file_needs_a_restart_and_is_not_shown() -> None:
-    after = parse(BASE, files={"/gossip.key": "ab" * 32, "/admin.token": "hush"})
+def test_another_token_in_the_same_file_needs_a_restart_and_is_not_shown() -> None:
+    after = parse(BASE, files={**FILES, "/admin.token": "hush"})
     assert isinstance(after, Settings)
-    assert diff(settings_of(BASE), after) == NeedsRestart(
-        ("gossip: another key ring needs a restart", "admin: another token needs a restart")
+    assert diff(settings_of(BASE), after) == NeedsRestart(("admin: another token needs a restart",))
+
+
+def test_a_changed_key_file_is_hot_and_shows_ids_alone() -> None:
+    before = settings_of(BASE)
+    assert before.gossip is not None
+    (old,) = before.gossip.keys
+    new = bytes.fromhex("ab" * 32)
+    after = parse(BASE, files={**FILES, "/gossip.key": f"{new.hex()}\n"})
+    assert isinstance(after, Settings)
+    old_id, new_id = key_id(old).hex(), key_id(new).hex()
+    assert diff(before, after) == Hot(
+        (
+            f"gossip: key {new_id} added to the key file",
+            f"gossip: key {old_id} removed from the key file",
+            f"gossip: first key {old_id} → {new_id}",
+        )
     )
+
+
+def test_what_a_rotation_wrote_into_the_key_file_is_no_change() -> None:
+    before = settings_of(BASE)
+    assert before.gossip is not None
+    (old,), new = before.gossip.keys, bytes.fromhex("ab" * 32)
+    rotated = replace(before, gossip=replace(before.gossip, keys=(new, old), keys_in_file=(new, old)))
+    after = parse(BASE, files={**FILES, "/gossip.key": f"{new.hex()}\n{old.hex()}\n"})
+    assert isinstance(after, Settings)
+    assert diff(rotated, after) == Hot(())

@@ -4,17 +4,15 @@ from pathlib import Path
 
 from lbmesh.config.load import load_settings
 from lbmesh.config.settings import Settings
-from lbmesh.dev.configuration import KEY_FILE, balancer_config
+from lbmesh.dev.configuration import balancer_config, write_key_files
 from lbmesh.dev.world import make_world
 
 
 def test_each_balancer_is_told_of_the_others_and_of_every_replica(tmp_path: Path) -> None:
     place = tmp_path / 'a "quoted" \\ place'
     place.mkdir()
-    key = place / KEY_FILE
-    key.touch(mode=0o600)
-    key.write_text("ab" * 32 + "\n")
     world = make_world(lambda _host, wanted, _transport: wanted)
+    write_key_files(world, place, b"k" * 32)
 
     for balancer in world.balancers:
         file = place / "node.toml"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lbmesh.dev.admins import admin_addresses
-from lbmesh.dev.configuration import KEY_FILE, balancer_config
+from lbmesh.dev.configuration import balancer_config, write_key_files
 from lbmesh.dev.control_client import send_order
 from lbmesh.dev.failure import CannotRunError
 from lbmesh.dev.place import meshes_directory, own_place, running_meshes
@@ -85,8 +85,7 @@ def test_the_admin_addresses_of_all_meshes_are_known(base: Path) -> None:
     assert admin_addresses() == []
     world = make_world(lambda _host, wanted, _transport: wanted)
     with own_place() as place:
-        (place / KEY_FILE).touch(mode=0o600)
-        (place / KEY_FILE).write_text("ab" * 32)
+        write_key_files(world, place, b"k" * 32)
         for balancer in world.balancers:
             (place / f"{balancer.name}.toml").write_text(balancer_config(balancer, world, place))
         assert admin_addresses() == [str(balancer.admin) for balancer in world.balancers]
