@@ -28,12 +28,13 @@ from lbmesh.gossip.picture import Picture
 from lbmesh.gossip.probing import Prober
 from lbmesh.gossip.proofs import Proofs
 from lbmesh.gossip.records import EDGES_KEY, KEYS_KEY, MEMBER_KEY, Records, Row, is_internal
+from lbmesh.gossip.replies import Replies
 from lbmesh.gossip.seal import Opener, Rejection, Sealer, sealed_room
 from lbmesh.gossip.seeds import Seeds
 from lbmesh.gossip.sessions import Sessions
 from lbmesh.gossip.signatures import Signer
 from lbmesh.gossip.strays import Strays
-from lbmesh.gossip.sync import ReplyBudget, Sync
+from lbmesh.gossip.sync import Sync
 from lbmesh.gossip.turn import Output, Turn
 from lbmesh.model.address import Address
 from lbmesh.model.explanation import Explanation
@@ -77,7 +78,7 @@ class Gossip:
         self._lookout = Lookout(self._seeds, self._members, self._notices, settings)
         self._strays = Strays(settings)
         self._catch_up = CatchUp(self._records, now + settings.hurry_s)
-        replies = ReplyBudget()
+        replies = Replies(self._outbox.counters)
         proofs = Proofs(sessions, self._prober, self._seeds, rng, settings)
         namesakes = Namesakes(
             self._records,

@@ -14,10 +14,11 @@ from lbmesh.gossip.picture import Picture
 from lbmesh.gossip.probing import Prober
 from lbmesh.gossip.proofs import Proofs
 from lbmesh.gossip.records import EDGES_KEY, KEYS_KEY, MEMBER_KEY, OwnerRecords, Records, is_internal
+from lbmesh.gossip.replies import Replies, Reply
 from lbmesh.gossip.seal import Opened, Rejection
 from lbmesh.gossip.seeds import Seeds
 from lbmesh.gossip.signatures import Authors
-from lbmesh.gossip.sync import ReplyBudget, Sync
+from lbmesh.gossip.sync import Sync
 from lbmesh.gossip.turn import Turn
 from lbmesh.model.address import Address
 from lbmesh.model.member import MemberState
@@ -39,7 +40,7 @@ class Inbox:
         outbox: Outbox,
         proofs: Proofs,
         namesakes: Namesakes,
-        replies: ReplyBudget,
+        replies: Replies,
         intruders: Intruders,
         timing: GossipTiming,
         catch_up: CatchUp,
@@ -95,7 +96,8 @@ class Inbox:
         for message in messages:
             self._handle(now, source, opened.sender, message, turn)
         self._members.spoke(now, opened.sender)
-        if (member is None or restarted) and not was_proven:
+        is_new = (member is None or restarted) and not was_proven
+        if is_new and self._replies.spend(now, Reply.INTRODUCTION, opened.sender):
             self._outbox.send(turn, source, self._outbox.introduction())
         return None
 
@@ -106,16 +108,20 @@ class Inbox:
         owner = self._records.owners.get(opened.sender)
         outranked = owner is not None and opened.incarnation < owner.incarnation
         frames = [encode(pong) for pong in pongs(messages, outranked=outranked)]
+        if frames and not self._replies.spend(now, Reply.PONG, opened.sender):
+            frames = []
         ping = self._proofs.ask(now, opened.session)
-        if ping is not None:
+        if ping is not None and self._replies.spend(now, Reply.PROOF, opened.sender):
             frames += [encode(ping), encode(self._sync.inquiry(opened.sender))]
         self._outbox.send(turn, source, frames)
 
     def _handle(self, now: float, source: Address, sender: str, message: Message, turn: Turn) -> None:
         match message:
             case Ping(nonce):
+                if not self._replies.spend(now, Reply.PONG, sender):
+                    return
                 frames = [encode(Pong(nonce))]
-                if sender not in self._members.entries and self._replies.spend(now, sender):
+                if sender not in self._members.entries and self._replies.spend(now, Reply.ANSWER, sender):
                     frames.append(encode(self._sync.inquiry(sender)))
                 self._outbox.send(turn, source, frames)
             case Pong(nonce):
@@ -152,14 +158,15 @@ class Inbox:
             self._keys.learn(owner.name, owner.body(KEYS_KEY) or b"")
         if EDGES_KEY in changed or MEMBER_KEY in changed:
             if self._members.learn_edges(now, owner.name, owner.body(EDGES_KEY) or b"\0"):
-                self._refute(owner.name, turn)
+                self._refute(now, owner.name, turn)
             self._picture.unsettle()
         if self._catch_up.hurries(now):
             self._outbox.hasten_digest(now)
 
-    def _refute(self, accuser: str, turn: Turn) -> None:
+    def _refute(self, now: float, accuser: str, turn: Turn) -> None:
         """A member says that it cannot reach this node: speak to it, and it asks at once."""
-        self._outbox.send(turn, self._members.entries[accuser].address, [encode(Ping(0))])
+        if self._replies.spend(now, Reply.REFUTATION, accuser):
+            self._outbox.send(turn, self._members.entries[accuser].address, [encode(Ping(0))])
 
     def _learn_member(self, now: float, owner: OwnerRecords, turn: Turn) -> None:
         body = owner.body(MEMBER_KEY)
@@ -173,8 +180,7 @@ class Inbox:
     def _answer_digest(self, now: float, source: Address, sender: str, digest: Digest, turn: Turn) -> None:
         if sender in self._members.live():
             self._catch_up.offer(digest)
-        if not self._replies.spend(now, sender):
-            self._outbox.counters["replies_withheld"] += 1
+        if not self._replies.spend(now, Reply.ANSWER, sender):
             return
         answer = self._sync.answer(digest)
         for name in answer.heard:

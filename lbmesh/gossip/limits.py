@@ -55,6 +55,12 @@ KEYS_MAX = 8
 KEY_NOTES_MAX = 16
 """Keys a ring says anything of, removed ones included; the longest removed are forgotten first."""
 
+REPLY_PEERS_MAX = 8192
+"""Peers, by kind of reply, whose share of the replies is remembered; the longest silent are forgotten first."""
+
+PONGS_MAX = 2
+"""Pongs to one datagram of a session that has proved nothing: who means well asks for one or two."""
+
 KEY_SOURCES_MAX = 1024
 """Addresses whose last datagram came under another key than the primary one, so that answers come in kind."""
 

@@ -2,15 +2,16 @@
 
 from lbmesh.gossip.claims import Claims
 from lbmesh.gossip.codec import encode
-from lbmesh.gossip.limits import GossipTiming
+from lbmesh.gossip.limits import PONGS_MAX, GossipTiming
 from lbmesh.gossip.members import Members
 from lbmesh.gossip.messages import Conflict, DigestEntry, Message, Ping, Pong
 from lbmesh.gossip.notices import Notice, NoticeKind, Notices
 from lbmesh.gossip.outbox import Outbox
 from lbmesh.gossip.proofs import Proofs
 from lbmesh.gossip.records import Records
+from lbmesh.gossip.replies import Replies, Reply
 from lbmesh.gossip.seal import Opened
-from lbmesh.gossip.sync import ReplyBudget, Sync
+from lbmesh.gossip.sync import Sync
 from lbmesh.gossip.turn import Turn
 from lbmesh.model.address import Address
 
@@ -27,7 +28,7 @@ class Namesakes:
         sync: Sync,
         outbox: Outbox,
         proofs: Proofs,
-        replies: ReplyBudget,
+        replies: Replies,
         notices: Notices,
         claims: Claims,
         timing: GossipTiming,
@@ -52,6 +53,8 @@ class Namesakes:
         if not self._proofs.is_recent(now, opened.session) or member is None or not both_live:
             return
         if self._report(now, member.name, f"two nodes have this name, at {member.address} and {source}", turn):
+            if not self._replies.spend(now, Reply.CONFLICT, member.name):
+                return
             self._outbox.send(turn, member.address, [encode(Conflict(source))])
 
     def meet(self, now: float, source: Address, opened: Opened, messages: tuple[Message, ...], turn: Turn) -> None:
@@ -90,7 +93,7 @@ class Namesakes:
         """Tell a refused sender of the incarnation that outranks it. It believes nobody who proved nothing, so it
         gets its proof along.
         """
-        if self._replies.spend(now, name):
+        if self._replies.spend(now, Reply.ANSWER, name):
             frames = [encode(pong) for pong in pongs(messages, outranked=True)]
             self._outbox.send(turn, source, [*frames, encode(self._sync.inquiry(name))])
 
@@ -106,4 +109,4 @@ def pongs(messages: tuple[Message, ...], *, outranked: bool) -> list[Pong]:
     """The answers to pings. One that comes alone measures an edge: an outranked sender has none to us."""
     if outranked and len(messages) == 1:
         return []
-    return [Pong(message.nonce) for message in messages if isinstance(message, Ping)]
+    return [Pong(message.nonce) for message in messages if isinstance(message, Ping)][:PONGS_MAX]

@@ -15,8 +15,6 @@ from lbmesh.gossip.messages import ID_MAX, Digest, DigestEntry, Rows, WireRow
 from lbmesh.gossip.records import OwnerRecords, Records
 
 _ROWS_IN_MESSAGE_MAX = 255
-_REPLY_TOKENS = 4.0
-_REPLY_TOKENS_PER_S = 5.0
 
 
 def pack(frames: Iterable[bytes], room: int) -> Iterator[bytes]:
@@ -190,22 +188,3 @@ class Sync:
             return sorted(theirs)
         ours = {identifier for identifier in self._records.ids if digest.first <= identifier <= digest.last}
         return sorted(ours | theirs.keys())
-
-
-class ReplyBudget:
-    """Limits answers to each peer: bursts of 4, then 5 a second."""
-
-    def __init__(self) -> None:
-        self._buckets: dict[str, tuple[float, float]] = {}
-
-    def spend(self, now: float, peer: str) -> bool:
-        """True when one more answer may go to the peer."""
-        tokens, at_s = self._buckets.get(peer, (_REPLY_TOKENS, now))
-        tokens = min(_REPLY_TOKENS, tokens + (now - at_s) * _REPLY_TOKENS_PER_S)
-        allowed = tokens >= 1
-        self._buckets[peer] = (tokens - allowed, now)
-        return allowed
-
-    def forget(self, peer: str) -> None:
-        """The peer is no longer known."""
-        self._buckets.pop(peer, None)

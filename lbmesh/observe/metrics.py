@@ -17,7 +17,7 @@ from lbmesh.observe.exposition import Sample, family, histogram_family
 from lbmesh.observe.totals import TrafficTotals
 
 _GOSSIP_COUNTERS = {
-    "replies_withheld": "Digests that were not answered, as their sender had spent its share.",
+    "replies_withheld": "Replies that a peer, or all together, asked for beyond the bounds.",
     "epoch_jumps": "Members that spoke in an epoch far above their last.",
     "send_errors": "Gossip datagrams whose failure to be sent made this node doubt itself.",
     "late_steps": "Steps of the gossip that came late.",

@@ -11,7 +11,7 @@ from lbmesh.gossip.identity import Incarnation
 from lbmesh.gossip.members import MemberChange
 from lbmesh.gossip.messages import Rows
 from lbmesh.gossip.records import OwnerRecords
-from lbmesh.gossip.sync import ReplyBudget
+from lbmesh.gossip.replies import Reply
 from lbmesh.gossip.turn import Turn
 from lbmesh.model.address import Address
 
@@ -51,7 +51,7 @@ def sizes(gossip: Gossip, members: int) -> Iterator[tuple[str, int, int]]:
     yield "seeds", len(gossip._seeds._seeds), limits.SEEDS_MAX
     yield "notices", len(gossip._notices._said), limits.NOTICES_MAX
     yield "sessions", len(gossip._opener), limits.SESSIONS_MAX + limits.SESSIONS_UNPROVEN_MAX
-    yield "replies", _reply_budgets(gossip), 2 * owners_max
+    yield "replies", len(gossip._inbox._replies), 2 * len(Reply) * owners_max
     for known in records.owners.values():
         yield (
             f"rows of {known.name}",
@@ -59,11 +59,6 @@ def sizes(gossip: Gossip, members: int) -> Iterator[tuple[str, int, int]]:
             limits.ROWS_PER_OWNER_MAX + limits.TOMBSTONES_MAX + ROWS_OF_GOSSIP,
         )
         yield f"spans of {known.name}", len(known.spans), limits.SPANS_MAX
-
-
-def _reply_budgets(gossip: Gossip) -> int:
-    budget: ReplyBudget = gossip._inbox._replies
-    return len(budget._buckets)
 
 
 def health_sizes(plane: Plane, replicas: int, members: int) -> Iterator[tuple[str, int, int]]:

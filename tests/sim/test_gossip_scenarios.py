@@ -402,3 +402,16 @@ def test_the_frugal_profile_sees_a_crash_for_a_fifth_of_the_pings() -> None:
         world.start("c1")
         settled(world, within_s=10.0)
     assert sent["frugal"] < 0.35 * sent["fast"]
+
+
+def test_nothing_is_withheld_while_thirty_start_talk_lose_one_and_get_it_back() -> None:
+    world = World(1, {"a": 10, "b": 10, "c": 10})
+    world.start_all()
+    world.run(5.0)
+    world.crash("b5")
+    world.run(5.0)
+    world.start("b5")
+    world.run(5.0)
+    gossips = [gossip for node in world.nodes.values() if (gossip := node.gossip)]
+    withheld = [gossip.counters["replies_withheld"] for gossip in gossips]
+    assert withheld == [0] * 30

@@ -152,7 +152,7 @@ def test_a_peer_gets_so_many_answers_and_no_more() -> None:
         output = gossip.receive(NOW + tenth / 10, THERE, sealer.seal(1, ask))
         assert output.rejected is None
         answers += bool(output.datagrams)
-    assert 40 <= answers <= 4 + 5 * 10
+    assert 40 <= answers <= 10 + 5 * 10
 
 
 def test_strangers_that_say_goodbye_are_not_remembered() -> None:
@@ -429,3 +429,32 @@ def test_a_member_with_ten_thousand_rows_takes_no_more_than_its_room() -> None:
     assert gossip.counters["rows_refused"] > 4000
     assert said_of_it == 1
     gossip.publish(NOW, "mine", b"still room")
+
+
+def test_of_a_datagram_from_a_later_release_everything_that_is_known_is_taken() -> None:
+    gossip, sealer = met()
+    there = identity("there")
+    unknown = bytes((200, 0, 3)) + b"???"
+    rows = Rows(
+        "there",
+        there.incarnation,
+        1,
+        4,
+        0,
+        (signed(there, 2, b"later", "_later"), WireRow("later:x", 3, b"y"), WireRow("row", 4, b"value")),
+    )
+    output = gossip.receive(NOW, THERE, sealer.seal(1, unknown + encode(rows) + unknown + encode(Ping(7))))
+    assert output.rejected is None
+    assert (THERE, Pong(7)) in said(output)
+    assert [row.value for row in gossip.rows("row")] == [b"value"]
+    assert [row.key for row in gossip.rows("later:")] == ["later:x"], "kept, and passed on to who understands it"
+    relayed = [message for _, message in said(gossip.tick(NOW + 0.1)) if isinstance(message, Rows)]
+    assert "_later" in {row.key for one in relayed if one.owner == "there" for row in one.rows}
+
+
+def test_a_member_that_pings_without_end_is_answered_within_bounds() -> None:
+    gossip, sealer = met()
+    pings = encode(Ping(1)) * 90
+    answered = sum(len(gossip.receive(NOW, THERE, sealer.seal(1, pings)).datagrams) for _ in range(20))
+    assert 1 <= answered <= 40
+    assert gossip.counters["replies_withheld"] == 1800 - answered
