@@ -25,8 +25,8 @@ class Hub:
     """Holds the plane. The parts that carry effects out set their hooks; until then nothing happens there.
 
     `on_probe` gets each probe that is due, `on_view` each new View, `on_partners` each new table of partners,
-    `on_keys` each new key ring. `on_outbox` is told that datagrams wait in `outbox`, and `before_tick` that a deadline
-    has come but is not judged yet.
+    `on_keys` each new key ring, `on_stream` each address to open a gossip stream to. `on_outbox` is told that
+    datagrams wait in `outbox`, and `before_tick` that a deadline has come but is not judged yet.
     """
 
     def __init__(self, plane: Plane) -> None:
@@ -38,6 +38,7 @@ class Hub:
         self.on_view: Callable[[View], None] = lambda _: None
         self.on_outbox: Callable[[], None] = lambda: None
         self.on_partners: Callable[[tuple[Partner, ...]], None] = lambda _: None
+        self.on_stream: Callable[[Address], None] = lambda _: None
         self.on_keys: Callable[[tuple[bytes, ...]], None] = lambda _: None
         self.before_tick: Callable[[], None] = lambda: None
         self._alarm: trio.CancelScope | None = None
@@ -55,6 +56,8 @@ class Hub:
             self.on_probe(order)
         if effects.partners is not None:
             self.on_partners(effects.partners)
+        for address in effects.streams:
+            self.on_stream(address)
         if effects.keys_to_store is not None:
             self.on_keys(effects.keys_to_store)
         if effects.datagrams:

@@ -78,6 +78,19 @@ DATAGRAMS_PER_BATCH = 64
 DATAGRAM_BYTES_MAX = 2048
 """Ours have at most 1200 bytes; a longer one is cut, and then refused as forged."""
 
+STREAMS_IN_MAX = 8
+"""Gossip streams of others at a time. One that has said nothing authentic yet gives way to the next."""
+
+STREAMS_IN_PER_HOST_MAX = 2
+STREAM_UNIT_S = 2.0
+"""For a unit to come, or to be taken: a peer answers at once, or is of no use."""
+
+STREAM_S = 30.0
+STREAM_BYTES_MAX = 64 * 1024 * 1024
+"""Of one stream, both ways: a mesh with all the rows there can be has some 40 MB."""
+
+STREAM_BUFFER_BYTES = 128 * 1024
+
 ADMIN_CONNECTIONS_MAX = 32
 ADMIN_HEAD_BYTES_MAX = 16 * 1024
 ADMIN_HEAD_S = 5.0

@@ -22,6 +22,7 @@ from lbmesh.agent.probes.prober import Prober
 from lbmesh.agent.pulse import keep_pulse
 from lbmesh.agent.reload import Refused, Taken, read_again
 from lbmesh.agent.seeds import keep_seeds
+from lbmesh.agent.stream_tasks import StreamTasks
 from lbmesh.config.handover import settings_from_memory, settings_to_memory
 from lbmesh.config.settings import Settings
 from lbmesh.control.heartbeat import Heartbeat, own_station
@@ -136,6 +137,7 @@ class Agent:
         if self._gossip is not None and self._gossip_socket is not None and settings.gossip is not None:
             peers = recalled.memory.peers if recalled else ()
             GossipTasks(hub, self._gossip_socket, nursery)
+            StreamTasks(hub, self._gossip_socket, nursery)
             nursery.start_soon(keep_seeds, self._gossip, settings.gossip.seeds, peers)
             nursery.start_soon(self._key_keeper.run, settings.gossip)
             hub.do(hub.plane.join(monotonic()))

@@ -51,6 +51,17 @@ class Event:
     is_trouble: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class StreamStep:
+    """What to do with the gossip stream that an input was about. `units`: to be sent on it; `is_refused`: what came
+    was no word of a member; `is_over`: there is no more to say.
+    """
+
+    units: tuple[bytes, ...] = ()
+    is_refused: bool = False
+    is_over: bool = False
+
+
 class KeyVerb(StrEnum):
     """What an operator may do with a key of the ring."""
 
@@ -75,7 +86,7 @@ class Effects:
 
     `view`: a new View for all forwarders, None when requests need nothing new. `partners`: with whom the sentinel is to
     exchange heartbeats from now on, None when that stands. `keys_to_store`: the key ring changed, and `keys_stored`
-    is to be said once it is kept.
+    is to be said once it is kept. `streams`: to where gossip wants one opened.
     """
 
     datagrams: tuple[tuple[Address, bytes], ...] = ()
@@ -84,3 +95,5 @@ class Effects:
     events: tuple[Event, ...] = ()
     partners: tuple[Partner, ...] | None = None
     keys_to_store: tuple[bytes, ...] | None = field(default=None, repr=False)
+    streams: tuple[Address, ...] = ()
+    stream: StreamStep = field(default_factory=lambda: StreamStep())

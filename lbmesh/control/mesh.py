@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from lbmesh.control.heartbeat import STATION_KEY, parse_station, station_value
-from lbmesh.control.inputs import Event, EventKind, KeyOrder, KeyVerb
+from lbmesh.control.inputs import Event, EventKind, KeyOrder, KeyVerb, StreamStep
 from lbmesh.control.opinions import KEY_PREFIX, opinion_key, opinion_value, parse_opinion, parse_replica
 from lbmesh.failover.table import Station
 from lbmesh.gossip.core import Gossip
@@ -37,6 +37,8 @@ class MeshNews:
     events: tuple[Event, ...] = ()
     stations_changed: bool = False
     keys_to_store: tuple[bytes, ...] | None = None
+    streams: tuple[Address, ...] = ()
+    stream: StreamStep = StreamStep()  # noqa: RUF009
 
 
 class Mesh:
@@ -60,6 +62,19 @@ class Mesh:
     def explain(self, now: float, name: str) -> Explanation | None:
         """Why a member is held for what it is; None for a name that is unknown, and for a node alone."""
         return self._gossip.explain(now, name) if self._gossip else None
+
+    def receive_unit(self, now: float, address: Address, unit: bytes) -> MeshNews:
+        """Take one unit of a stream that leads to this address."""
+        return self._news(self._gossip.receive_unit(now, address, unit)) if self._gossip else MeshNews()
+
+    def stream_opened(self, address: Address) -> MeshNews:
+        """A stream that was wanted stands."""
+        return self._news(self._gossip.stream_opened(address)) if self._gossip else MeshNews()
+
+    def stream_closed(self, address: Address) -> None:
+        """A stream that was wanted has ended, or never stood."""
+        if self._gossip:
+            self._gossip.stream_closed(address)
 
     def tick(self, now: float) -> MeshNews:
         """Do what is due."""
@@ -205,6 +220,8 @@ class Mesh:
             events=(*map(_member_event, output.member_changes), *map(_notice_event, output.notices)),
             stations_changed=bool(output.member_changes) or any(key == STATION_KEY for _, key in output.rows_changed),
             keys_to_store=output.keys_to_store,
+            streams=output.streams,
+            stream=StreamStep(output.units, output.rejected is not None, output.stream_over),
         )
 
 

@@ -13,7 +13,7 @@ from lbmesh.config.settings import Settings
 from lbmesh.control.explaining import explain_replica
 from lbmesh.control.forwarders import SILENT_S, Forwarders
 from lbmesh.control.heartbeat import Heartbeat
-from lbmesh.control.inputs import Effects, Event, EventKind, KeyOrder, ProbeResult
+from lbmesh.control.inputs import Effects, Event, EventKind, KeyOrder, ProbeResult, StreamStep
 from lbmesh.control.link import ReplicaFailure, Telemetry
 from lbmesh.control.memory import Memory, first_reason, recall
 from lbmesh.control.mesh import Mesh, MeshNews
@@ -113,6 +113,19 @@ class Plane:
     def send_failed(self, address: Address, now: float) -> None:
         """The system refused to send a datagram: this node's own fault, which gossip takes into account."""
         self._mesh.send_failed(now, address)
+
+    def stream_unit(self, address: Address, unit: bytes, now: float) -> Effects:
+        """A unit came on a gossip stream that leads to this address; the Effects say what goes back on it."""
+        self._book.notice_pause(now)
+        return self._settle(now, self._mesh.receive_unit(now, address, unit))
+
+    def stream_opened(self, address: Address, now: float) -> Effects:
+        """A gossip stream that was wanted stands; the Effects say what to send first."""
+        return self._settle(now, self._mesh.stream_opened(address))
+
+    def stream_closed(self, address: Address) -> None:
+        """A gossip stream that was wanted has ended, or never stood."""
+        self._mesh.stream_closed(address)
 
     def tick(self, now: float) -> Effects:
         """The deadline has come."""
@@ -280,6 +293,8 @@ class Plane:
             events=tuple(said),
             partners=self._partners(now),
             keys_to_store=news.keys_to_store if news else None,
+            streams=news.streams if news else (),
+            stream=news.stream if news else StreamStep(),
         )
 
     def _partners(self, now: float) -> tuple[Partner, ...] | None:

@@ -22,6 +22,7 @@ from lbmesh.gossip.messages import (
     GivenKey,
     KeyGift,
     Message,
+    More,
     Ping,
     Pong,
     Rows,
@@ -40,7 +41,7 @@ _MEMBER = struct.Struct(">BH")
 _EDGE = struct.Struct(">QB")
 _PORT = struct.Struct(">H")
 _GIVEN_KEY = struct.Struct(f">IQ{KEY_BYTES}s")
-_KIND_PING, _KIND_PONG, _KIND_ROWS, _KIND_DIGEST, _KIND_CONFLICT, _KIND_KEYS = 1, 2, 3, 4, 5, 6
+_KIND_PING, _KIND_PONG, _KIND_ROWS, _KIND_DIGEST, _KIND_CONFLICT, _KIND_KEYS, _KIND_MORE = 1, 2, 3, 4, 5, 6, 7
 _TOMBSTONE = 0xFFFF
 ROWS_FRAME_BYTES = _FRAME.size + _ROWS.size + 1
 """What a Rows message costs beyond its owner's name and its rows."""
@@ -69,6 +70,8 @@ def encode(message: Message) -> bytes:
         case KeyGift(keys):
             given = (_GIVEN_KEY.pack(one.stamp.counter, one.stamp.author, one.key) for one in keys)
             return _frame(_KIND_KEYS, bytes((len(keys),)) + b"".join(given))
+        case More(more):
+            return _frame(_KIND_MORE, bytes((more,)))
         case _:
             assert_never(message)
 
@@ -176,6 +179,8 @@ def _decode_body(kind: int, body: _Reader) -> Message | None:
             return _decode_conflict(body)
         case 6:
             return _decode_keys(body)
+        case 7:
+            return _decode_more(body)
         case _:
             return None
 
@@ -232,6 +237,13 @@ def _decode_keys(body: _Reader) -> KeyGift:
         counter, author, key = _GIVEN_KEY.unpack(body.take(_GIVEN_KEY.size))
         given.append(GivenKey(Stamp(counter, author), key))
     return KeyGift(tuple(given))
+
+
+def _decode_more(body: _Reader) -> More:
+    (more,) = body.take(1)
+    if more > 1:
+        raise ValueError("neither more nor all")
+    return More(bool(more))
 
 
 def _frame(kind: int, body: bytes) -> bytes:

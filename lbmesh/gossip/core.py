@@ -34,6 +34,7 @@ from lbmesh.gossip.seeds import Seeds
 from lbmesh.gossip.sessions import Sessions
 from lbmesh.gossip.signatures import Signer
 from lbmesh.gossip.strays import Strays
+from lbmesh.gossip.streams import Streams
 from lbmesh.gossip.sync import Sync
 from lbmesh.gossip.turn import Output, Turn
 from lbmesh.model.address import Address
@@ -78,6 +79,7 @@ class Gossip:
         self._lookout = Lookout(self._seeds, self._members, self._notices, settings)
         self._strays = Strays(settings)
         self._catch_up = CatchUp(self._records, now + settings.hurry_s)
+        self._streams = Streams(self._sync, settings)
         replies = Replies(self._outbox.counters)
         proofs = Proofs(sessions, self._prober, self._seeds, rng, settings)
         namesakes = Namesakes(
@@ -94,6 +96,7 @@ class Gossip:
         self._inbox = Inbox(
             identity.session,
             self._keys,
+            self._streams,
             self._records,
             self._members,
             self._prober,
@@ -279,9 +282,25 @@ class Gossip:
         self.counters["send_errors"] += 1
         self._awareness.strike(now, f"sending to {address} failed")
 
+    def stream_opened(self, address: Address) -> Output:
+        """A stream that was asked for stands: what to send on it first."""
+        turn = Turn(stream=address)
+        self._outbox.send(turn, address, self._streams.opened(address))
+        return turn.output()
+
+    def stream_closed(self, address: Address) -> None:
+        """A stream that was asked for has ended, or could not be opened. Datagrams repair what it left undone."""
+        self._streams.closed(address)
+
+    def receive_unit(self, now: float, address: Address, unit: bytes) -> Output:
+        """Take one unit of a stream that leads to this address. Whatever it is, this never raises."""
+        return self._take(now, address, unit, Turn(stream=address))
+
     def receive(self, now: float, source: Address, datagram: bytes) -> Output:
         """Take one datagram. Whatever it is, this never raises."""
-        turn = Turn()
+        return self._take(now, source, datagram, Turn())
+
+    def _take(self, now: float, source: Address, datagram: bytes, turn: Turn) -> Output:
         self.counters["datagrams_in"] += 1
         self.counters["bytes_in"] += len(datagram)
         if self._left:

@@ -5,9 +5,9 @@ from lbmesh.gossip.codec import decode, encode
 from lbmesh.gossip.identity import Incarnation
 from lbmesh.gossip.intruders import Intruders
 from lbmesh.gossip.keys import Keys
-from lbmesh.gossip.limits import EPOCH_JUMP_MAX, MEMBERS_MAX, GossipTiming
+from lbmesh.gossip.limits import DELTA_DATAGRAMS_MAX, EPOCH_JUMP_MAX, MEMBERS_MAX, STREAM_UNITS_MAX, GossipTiming
 from lbmesh.gossip.members import Members
-from lbmesh.gossip.messages import Conflict, Digest, KeyGift, Message, Ping, Pong, Rows
+from lbmesh.gossip.messages import Conflict, Digest, KeyGift, Message, More, Ping, Pong, Rows
 from lbmesh.gossip.namesakes import Namesakes, pongs
 from lbmesh.gossip.outbox import Outbox
 from lbmesh.gossip.picture import Picture
@@ -18,6 +18,7 @@ from lbmesh.gossip.replies import Replies, Reply
 from lbmesh.gossip.seal import Opened, Rejection
 from lbmesh.gossip.seeds import Seeds
 from lbmesh.gossip.signatures import Authors
+from lbmesh.gossip.streams import Streams
 from lbmesh.gossip.sync import Sync
 from lbmesh.gossip.turn import Turn
 from lbmesh.model.address import Address
@@ -31,6 +32,7 @@ class Inbox:
         self,
         own_session: bytes,
         keys: Keys,
+        streams: Streams,
         records: Records,
         members: Members,
         prober: Prober,
@@ -47,6 +49,7 @@ class Inbox:
     ) -> None:
         self._own_session = own_session
         self._keys = keys
+        self._streams = streams
         self._records = records
         self._members = members
         self._prober = prober
@@ -135,6 +138,8 @@ class Inbox:
                 self._namesakes.hear_of(now, sender, message, turn)
             case KeyGift():
                 self._keys.take(message)
+            case More():
+                self._hear_of_more(now, source, sender, message, turn)
 
     def _take_rows(self, now: float, sender: str, batch: Rows, turn: Turn) -> None:
         if batch.owner == self._records.own.name:
@@ -152,6 +157,8 @@ class Inbox:
             self._intruders.refused_rows(now, owner.name, refused, turn)
         self._outbox.relay(now, owner.name, [key for key in changed if key in owner.rows])
         turn.rows += [(owner.name, key) for key in changed if not is_internal(key)]
+        if turn.stream is not None:
+            self._streams.rows_came(turn.stream, len(changed))
         if MEMBER_KEY in changed:
             self._learn_member(now, owner, turn)
         if KEYS_KEY in changed:
@@ -180,9 +187,10 @@ class Inbox:
     def _answer_digest(self, now: float, source: Address, sender: str, digest: Digest, turn: Turn) -> None:
         if sender in self._members.live():
             self._catch_up.offer(digest)
-        if not self._replies.spend(now, Reply.ANSWER, sender):
+        by_stream = turn.stream is not None
+        if not by_stream and not self._replies.spend(now, Reply.ANSWER, sender):
             return
-        answer = self._sync.answer(digest)
+        answer = self._sync.answer(digest, STREAM_UNITS_MAX if by_stream else DELTA_DATAGRAMS_MAX)
         for name in answer.heard:
             self._members.heard(now, name)
         if answer.overtaken and now - self._overtaken_s >= self._timing.overtake_gap_s:
@@ -191,7 +199,23 @@ class Inbox:
             self._outbox.announce(now, self._records.overtake(now, answer.overtaken))
         if answer.claim is not None:
             self._namesakes.claimed(now, answer.claim, turn)
-        self._outbox.send(turn, source, answer.frames)
+        frames = list(answer.frames)
+        if not digest.answered and (by_stream or answer.is_cut):
+            frames.append(encode(More(answer.is_cut)))
+        self._outbox.send(turn, source, frames)
+
+    def _hear_of_more(self, now: float, source: Address, sender: str, more: More, turn: Turn) -> None:
+        """The end of an answer on a stream; or a peer that has more than its datagrams held."""
+        if turn.stream is not None and self._streams.has_asked(turn.stream):
+            asked = self._streams.answered(turn.stream, more=more.more)
+            self._outbox.send(turn, turn.stream, asked)
+            turn.stream_over = not asked
+        if turn.stream is not None:
+            return
+        member = self._members.entries.get(sender)
+        address = member.address if member else source
+        if more.more and self._streams.offered(now, sender, address):
+            turn.streams.append(address)
 
     def _owner(self, name: str, incarnation: Incarnation) -> OwnerRecords | None:
         if name not in self._records.owners and len(self._records.owners) >= MEMBERS_MAX:

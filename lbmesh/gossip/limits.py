@@ -64,6 +64,15 @@ PONGS_MAX = 2
 KEY_SOURCES_MAX = 1024
 """Addresses whose last datagram came under another key than the primary one, so that answers come in kind."""
 
+STREAM_UNITS_MAX = 32
+"""Units in answer to one digest that came by stream: some 1.5 ms of work, and 38 KB."""
+
+STREAM_ROUNDS_MAX = 1024
+"""Digests in one stream; 32 units each, that is more than all rows of all owners."""
+
+STREAMS_MAX = 4
+"""Streams that a node has open to others at a time."""
+
 PUSH_DATAGRAMS_MAX = 4
 """Datagrams to one peer in one push."""
 
@@ -115,6 +124,7 @@ class GossipTiming:
     overtake_gap_s: float = 1.0
     proof_interval_s: float = 0.2
     key_interval_s: float = 0.25
+    stream_gap_s: float = 5.0
     key_linger_s: float = 5.0
     seeds_silent_s: float = 5.0
     notice_repeat_s: float = 60.0

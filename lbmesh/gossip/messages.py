@@ -90,5 +90,14 @@ class KeyGift:
     keys: tuple[GivenKey, ...]
 
 
-Message = Ping | Pong | Rows | Digest | Conflict | KeyGift
+@dataclass(frozen=True, slots=True)
+class More:
+    """Ends the answer to a digest by stream: `more` may be had by asking again. With a datagram it says that datagrams
+    do not hold all that the receiver lacks: it may open a stream.
+    """
+
+    more: bool
+
+
+Message = Ping | Pong | Rows | Digest | Conflict | KeyGift | More
 ID_MAX = 2**64 - 1

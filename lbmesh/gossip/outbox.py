@@ -54,7 +54,10 @@ class Outbox:
             datagram = self._sealer.seal(self._records.own.incarnation.epoch, payload, key)
             self.counters["datagrams_out"] += 1
             self.counters["bytes_out"] += len(datagram)
-            turn.datagrams.append((address, datagram))
+            if address == turn.stream:
+                turn.units.append(datagram)
+            else:
+                turn.datagrams.append((address, datagram))
 
     def announce(self, now: float, keys: Iterable[str]) -> None:
         """Own rows have changed: push them."""
@@ -91,7 +94,7 @@ class Outbox:
 
     def introduction(self) -> list[bytes]:
         """Who this node is, and what it knows: enough for the two to learn all of each other."""
-        rows = [encode(batch) for batch in self._sync.delta(self._records.own, 0)][:1]
+        rows = [encode(batch) for batch in self._sync.delta(self._records.own, 0, 1)][:1]
         return rows + [encode(digest) for digest in self._sync.digests()[:1]]
 
     def _send_digests(self, now: float, turn: Turn) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from lbmesh.gossip.codec import ROWS_FRAME_BYTES, encode, row_bytes
 from lbmesh.gossip.identity import Incarnation, member_id
@@ -10,11 +11,15 @@ from lbmesh.gossip.limits import (
     DIGEST_DATAGRAMS_MAX,
     DIGEST_ENTRIES_MAX,
     PUSH_DATAGRAMS_MAX,
+    ROWS_PER_OWNER_MAX,
 )
 from lbmesh.gossip.messages import ID_MAX, Digest, DigestEntry, Rows, WireRow
 from lbmesh.gossip.records import OwnerRecords, Records
 
 _ROWS_IN_MESSAGE_MAX = 255
+_ROWS_IN_MESSAGE_MAX = 255
+_FRAMES_PER_DATAGRAM = 8
+"""Small deltas of several owners share a datagram: about so many are looked at, for each that may be sent."""
 
 
 def pack(frames: Iterable[bytes], room: int) -> Iterator[bytes]:
@@ -33,13 +38,14 @@ def pack(frames: Iterable[bytes], room: int) -> Iterator[bytes]:
 class DigestAnswer:
     """What a digest calls for: `frames` to send back, owners whose beat it advanced, and a claim to this
     node's own name by an incarnation that outranks it. `overtaken`: up to where the peer knows rows of this node that
-    it never wrote; 0 when all is well.
+    it never wrote; 0 when all is well. `is_cut`: the peer lacks more than fitted.
     """
 
     frames: tuple[bytes, ...]
     heard: tuple[str, ...]
     claim: DigestEntry | None
     overtaken: int = 0
+    is_cut: bool = False
 
 
 class Sync:
@@ -108,31 +114,50 @@ class Sync:
         if taken:
             yield Rows(owner.name, owner.incarnation, 0, 0, 0, tuple(taken))
 
-    def delta(self, owner: OwnerRecords, floor: int) -> Iterator[Rows]:
-        """All rows between a peer's floor and ours, each batch saying which range it covers."""
+    def delta(self, owner: OwnerRecords, floor: int, batches_max: int = ROWS_PER_OWNER_MAX) -> Iterator[Rows]:
+        """The rows between a peer's floor and ours, each batch saying which range it covers; one batch more than
+        `batches_max` at most, which shows that there are more.
+        """
         rows = [row for row in owner.after(floor) if row.sequence <= owner.floor]
-        batches = list(self._batches(owner, rows)) or [Rows(owner.name, owner.incarnation, 0, 0, 0, ())]
+        some = list(islice(self._batches(owner, rows), batches_max + 2))
+        is_whole = len(some) < batches_max + 2
+        batches = some[: batches_max + 1] or [Rows(owner.name, owner.incarnation, 0, 0, 0, ())]
         base = floor
         for index, batch in enumerate(batches):
-            last = index == len(batches) - 1
+            last = is_whole and index == len(batches) - 1
             upto = owner.floor if last else batch.rows[-1].sequence
             yield Rows(owner.name, owner.incarnation, base, upto, owner.horizon if last else 0, batch.rows)
             base = upto
 
     def digests(self) -> list[Digest]:
         """This second's digests: all owners when they are few, else the next slice of them."""
-        identifiers = sorted(self._records.ids)
-        slices = [
-            identifiers[start : start + DIGEST_ENTRIES_MAX] for start in range(0, len(identifiers), DIGEST_ENTRIES_MAX)
-        ]
-        digests = []
-        for index in range(min(len(slices), DIGEST_DATAGRAMS_MAX)):
-            position = (self._digest_from + index) % len(slices)
-            first = slices[position][0] if position else 0
-            last = slices[position + 1][0] - 1 if position + 1 < len(slices) else ID_MAX
-            digests.append(Digest(False, first, last, tuple(map(self._entry, slices[position]))))
-        self._digest_from = (self._digest_from + len(digests)) % len(slices)
-        return digests
+        slices = self._slices()
+        count = min(len(slices), DIGEST_DATAGRAMS_MAX)
+        chosen = [slices[(self._digest_from + index) % len(slices)] for index in range(count)]
+        self._digest_from = (self._digest_from + count) % len(slices)
+        return [self._digest(*one) for one in chosen]
+
+    def all_digests(self) -> list[Digest]:
+        """The digests of all owners, however many."""
+        return [self._digest(*one) for one in self._slices()]
+
+    def renewed(self, digest: Digest) -> Digest:
+        """The same range as it is known by now, cut where more owners have become known than one digest lists."""
+        ids = sorted(each for each in self._records.ids if digest.first <= each <= digest.last)
+        last = ids[DIGEST_ENTRIES_MAX] - 1 if len(ids) > DIGEST_ENTRIES_MAX else digest.last
+        return self._digest(digest.first, last, ids[:DIGEST_ENTRIES_MAX])
+
+    def _slices(self) -> list[tuple[int, int, list[int]]]:
+        """(first id, last id, the ids known between them) of ranges that together hold all ids there can be."""
+        ids = sorted(self._records.ids)
+        starts = range(0, len(ids), DIGEST_ENTRIES_MAX)
+        firsts = [ids[start] if start else 0 for start in starts]
+        lasts = [first - 1 for first in firsts[1:]] + [ID_MAX]
+        parts = [ids[start : start + DIGEST_ENTRIES_MAX] for start in starts]
+        return list(zip(firsts, lasts, parts, strict=True))
+
+    def _digest(self, first: int, last: int, ids: list[int]) -> Digest:
+        return Digest(False, first, last, tuple(map(self._entry, ids)))
 
     def _entry(self, identifier: int) -> DigestEntry:
         owner = self._records.owners[self._records.ids[identifier]]
@@ -145,8 +170,10 @@ class Sync:
         entry = self._entry(identifier) if known else DigestEntry(identifier, Incarnation(0, 0), 0, 0)
         return Digest(True, 0, 0, (entry,))
 
-    def answer(self, digest: Digest) -> DigestAnswer:
-        """Compare a peer's digest with what is known here: send what it lacks, ask for what we lack."""
+    def answer(self, digest: Digest, units_max: int = DELTA_DATAGRAMS_MAX) -> DigestAnswer:
+        """Compare a peer's digest with what is known here: send what it lacks, as far as that fits `units_max`
+        datagrams, and ask for what we lack.
+        """
         theirs = {entry.owner_id: entry for entry in digest.entries}
         deltas: list[bytes] = []
         wanted: list[DigestEntry] = []
@@ -176,12 +203,13 @@ class Sync:
                     else:
                         wanted.append(self._entry(identifier))
             floor = entry.floor if entry is not None and same else 0
-            if owner.floor > floor and len(deltas) < DELTA_DATAGRAMS_MAX:
-                deltas += map(encode, self.delta(owner, floor))
-        frames = list(pack(deltas, self._room))[:DELTA_DATAGRAMS_MAX]
+            if owner.floor > floor and len(deltas) <= units_max * _FRAMES_PER_DATAGRAM:
+                deltas += map(encode, self.delta(owner, floor, units_max))
+        frames = list(pack(deltas, self._room))
+        is_cut, frames = len(frames) > units_max, frames[:units_max]
         if wanted and not digest.answered:
             frames.append(encode(Digest(True, 0, 0, tuple(wanted[:DIGEST_ENTRIES_MAX]))))
-        return DigestAnswer(tuple(frames), tuple(heard), claim, overtaken)
+        return DigestAnswer(tuple(frames), tuple(heard), claim, overtaken, is_cut)
 
     def _compared(self, digest: Digest, theirs: dict[int, DigestEntry]) -> list[int]:
         if digest.answered:
