@@ -85,7 +85,7 @@ def false_downs(effort: Effort) -> Table:
         hours = effort.hours if case is CASES[0] else effort.hours / 12
         count = max(1, round(hours * 3600 / SLICE_S))
         parts += [Slice(case, seed, SLICE_S) for seed in range(count)]
-    results = spread(watch, parts, effort.processes)
+    results = list(spread(watch, parts, effort.processes))
     figures = []
     for case in CASES:
         own = [result for part, result in zip(parts, results, strict=True) if part.case is case]

@@ -47,11 +47,11 @@ def try_out(mutant: Mutant) -> tuple[Fate, str]:
 def run_all(only: str, processes: int) -> int:
     """Try all mutants whose name holds `only`. Returns how many were not killed."""
     mutants = [mutant for mutant in MUTANTS if only in mutant.name]
-    fates = spread(try_out, mutants, processes)
-    for mutant, (fate, said) in zip(mutants, fates, strict=True):
-        print(f"{fate:9} {mutant.name}")
+    left = 0
+    for mutant, (fate, said) in zip(mutants, spread(try_out, mutants, processes), strict=True):
+        print(f"{fate:9} {mutant.name}", flush=True)
         if fate is not Fate.KILLED:
+            left += 1
             print(said)
-    left = sum(fate is not Fate.KILLED for fate, _ in fates)
     print(f"{len(mutants)} safeguards taken out, {left} not missed by any test")
     return left

@@ -1,7 +1,7 @@
 """Work on all cores."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
@@ -9,12 +9,12 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def spread(work: Callable[[T], R], items: Sequence[T], processes: int) -> list[R]:
-    """Do the work on several cores; results in the order of the items, progress on standard error."""
-    results: list[R] = []
+def spread(work: Callable[[T], R], items: Sequence[T], processes: int) -> Iterator[R]:
+    """Do the work on several cores; results in the order of the items, each as soon as it and those before it are
+    there, and progress on standard error.
+    """
     with ProcessPoolExecutor(processes) as pool:
         for number, result in enumerate(pool.map(work, items), start=1):
-            results.append(result)
             end = "" if number < len(items) else "\n"
             print(f"\r{work.__name__} {number}/{len(items)}", end=end, file=sys.stderr, flush=True)
-    return results
+            yield result
