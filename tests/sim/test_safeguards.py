@@ -2,6 +2,7 @@
 
 import pytest
 
+from lbmesh.model.member import MemberState
 from tests.sim.network import End
 from tests.sim.test_gossip_scenarios import settled, started
 
@@ -10,13 +11,14 @@ SEEDS = pytest.mark.parametrize("seed", range(2))
 
 
 @SEEDS
-def test_a_split_heals_without_seeds(seed: int) -> None:
-    """The seeds may be gone for good: the names no longer resolve, say."""
-    world = started(seed, NINE)
+@pytest.mark.parametrize("zones", [{"a": 1, "b": 1}, {"a": 2, "b": 2}, NINE], ids=["two", "four", "nine"])
+def test_a_split_heals_without_seeds(seed: int, zones: dict[str, int]) -> None:
+    """The seeds may be gone for good: the names no longer resolve, say. Of two zones both hold each other for down."""
+    world = started(seed, zones)
     for node in world.nodes.values():
         assert node.gossip is not None
         node.gossip.seeds_resolved(())
-    world.cut(lambda source, target: (source.zone == "c") != (target.zone == "c"))
+    world.cut(lambda source, target: (source.zone == "b") != (target.zone == "b"))
     world.run(15.0)
     world.network.heal()
     settled(world, within_s=5.0)
@@ -34,6 +36,20 @@ def test_a_node_that_thaws_believes_no_old_word(seed: int) -> None:
     world.thaw("b2")
     world.run(5.0)
     assert not world.downs(["b2"], world.nodes), f"seed {seed}\n{world.picture()}"
+
+
+@SEEDS
+def test_a_node_that_stutters_accuses_nobody(seed: int) -> None:
+    """It runs for half a millisecond every two seconds: too short for any answer, too long to be one pause."""
+    world = started(seed, NINE)
+    for _ in range(5):
+        world.pause("b2")
+        world.run(2.0)
+        world.thaw("b2")
+        world.run(0.0005)
+    world.run(0.05)
+    assert not [change for _, who, change in world.changes if who == "b2" and change.after is not MemberState.ALIVE]
+    settled(world, within_s=5.0)
 
 
 @SEEDS

@@ -97,6 +97,15 @@ def test_one_edge_into_a_zone_keeps_it_from_being_judged_as_one() -> None:
     assert findings["c2"].state is DOWN
 
 
+def test_one_accuser_does_not_condemn_though_nobody_else_has_tested_yet() -> None:
+    subjects = [
+        Subject("a1", "a", ALIVE, {"a2": False, "a3": True}),
+        Subject("a2", "a", ALIVE, {"a1": False}),
+        Subject("a3", "a", ALIVE, {}),
+    ]
+    assert found(subjects)["a3"].state is IMPAIRED
+
+
 def test_who_is_down_has_no_vote() -> None:
     accusations = " ".join(f"c1>{name}" for name in NINE.split() if name != "c1")
     findings = found(picture(NINE, f"{everybody_but(NINE, 'c1')} {accusations}"))
