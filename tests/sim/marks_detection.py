@@ -7,14 +7,11 @@ from random import Random
 from lbmesh.model.member import MemberState
 from tests.sim.marks import Effort, Figure, Table, percentile
 from tests.sim.network import End
-from tests.sim.schedules import SHAPES
+from tests.sim.schedules import CONVERGED_FROM, SHAPES
 from tests.sim.spread import spread
 from tests.sim.world import World
 
 GIVEN_UP_S = 30.0
-CONVERGED_FROM = 100
-"""So many nodes and more begin with a converged picture."""
-
 REPEATS_AT_ONCE = 10
 HOUR_S = 3600.0
 SPLIT_S = 5.0

@@ -314,7 +314,7 @@ MUTANTS = (
     _mutant(
         "hearsay takes no more than half",
         "health.removal",
-        "        if (out + 1) * 2 <= len(cases):\n",
+        "        if (out + 1) * 2 <= total:\n",
         "        if True:\n",
         HEALTH + "test_removal.py",
     ),
@@ -348,9 +348,9 @@ MUTANTS = (
     ),
     _mutant(
         "few look at a replica in doubt",
-        "health.limits",
-        "LOOKERS_PER_ZONE = 3\n",
-        "LOOKERS_PER_ZONE = 1000\n",
+        "health.plan",
+        "if zones[member] == zones[node]][:LOOKERS_PER_ZONE]\n",
+        "if zones[member] == zones[node]]\n",
         HEALTH + "test_books.py::test_probes_of_a_replica_do_not_grow_with_the_balancers",
         HEALTH + "test_plan.py",
     ),
@@ -359,7 +359,7 @@ MUTANTS = (
         "health.book",
         "        if pause_s <= PAUSE_S:\n",
         "        if True:\n",
-        CONTROL + "test_plane.py",
+        SAFEGUARDS + "test_a_plane_that_was_stopped_forgets_no_replica",
     ),
     _mutant(
         "the numbers of Views rise",

@@ -38,6 +38,9 @@ SHAPES: dict[str, dict[str, int]] = {
     "1000": {"a": 334, "b": 333, "c": 333},
 }
 REPLICAS = 6
+CONVERGED_FROM = 100
+"""So many nodes and more begin with a converged picture: their join costs minutes of processor time."""
+
 STORM_S = (10.0, 50.0)
 CALM_S = (12.0, 30.0)
 FAULTS_IN_A_STORM_MAX = 3
@@ -95,15 +98,16 @@ def draw(seed: int, shape: str | None = None, seconds: float = 600.0, *, whole: 
     whole = drawn_whole if whole is None else whole
     faults: list[Planned] = []
     at_s = 5.0
+    storm_max_s, calm_max_s = (max(shortest, min(longest, seconds / 4)) for shortest, longest in (STORM_S, CALM_S))
     while True:
-        storm_s = rng.uniform(*STORM_S)
-        if at_s + storm_s + CALM_S[1] > seconds:
+        storm_s = rng.uniform(STORM_S[0], storm_max_s)
+        if at_s + storm_s + calm_max_s > seconds:
             break
         for _ in range(rng.randint(1, FAULTS_IN_A_STORM_MAX)):
             begins_s = rng.uniform(0, storm_s * 0.8)
             lasts_s = rng.uniform(0.05, storm_s - begins_s)
             faults.append(Planned(at_s + begins_s, lasts_s, _fault(rng, names, whole)))
-        at_s += storm_s + rng.uniform(*CALM_S)
+        at_s += storm_s + rng.uniform(CALM_S[0], calm_max_s)
     return Schedule(seed, shape, seconds, whole, tuple(sorted(faults, key=lambda one: one.at_s)))
 
 
@@ -162,7 +166,10 @@ def run(schedule: Schedule) -> Outcome:
     world = World(schedule.seed, zones, replicas=REPLICAS if schedule.whole else None, clocks=skewed_clock)
     invariants = Invariants(world)
     health = HealthInvariants(world) if schedule.whole else None
-    world.start(*world.nodes)
+    if len(world.nodes) >= CONVERGED_FROM:
+        world.start_converged()
+    else:
+        world.start(*world.nodes)
     for planned in schedule.faults:
         world.at(planned.at_s, partial(_happen, world, planned))
     world.run(schedule.seconds)

@@ -2,9 +2,11 @@
 
 import pytest
 
+from lbmesh.model.health import Availability
 from lbmesh.model.member import MemberState
 from tests.sim.network import End
 from tests.sim.test_gossip_scenarios import settled, started
+from tests.sim.world import World
 
 NINE = {"a": 3, "b": 3, "c": 3}
 SEEDS = pytest.mark.parametrize("seed", range(2))
@@ -50,6 +52,22 @@ def test_a_node_that_stutters_accuses_nobody(seed: int) -> None:
     world.run(0.05)
     assert not [change for _, who, change in world.changes if who == "b2" and change.after is not MemberState.ALIVE]
     settled(world, within_s=5.0)
+
+
+@SEEDS
+def test_a_plane_that_was_stopped_forgets_no_replica(seed: int) -> None:
+    """All its evidence is older than evidence may be; but it stood still, and the replicas did not."""
+    world = World(seed, {"a": 1}, replicas=4)
+    world.start_all()
+    world.run(10.0)
+    world.pause("a1")
+    world.run(20.0)
+    world.thaw("a1")
+    for _ in range(40):
+        world.run(0.05)
+        view = world.nodes["a1"].view
+        assert view is not None
+        assert {one.availability for one in view.services[0].replicas} == {Availability.UP}, f"seed {seed}"
 
 
 @SEEDS
