@@ -359,7 +359,7 @@ MUTANTS = (
         "health.book",
         "        if pause_s <= PAUSE_S:\n",
         "        if True:\n",
-        SAFEGUARDS + "test_a_plane_that_was_stopped_forgets_no_replica",
+        SAFEGUARDS + "test_a_plane_that_was_stopped_takes_no_replica_out",
     ),
     _mutant(
         "the numbers of Views rise",

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,6 +69,7 @@ FIVE_ZONES = "a1 a2 b1 b2 c1 c2 d1 d2 e1 e2"
         (picture(NINE, everybody_but(NINE, "c1 c2 c3 b3")), "b3", DOWN),
         (picture("a1 a2 b1 b2 c1 c2", everybody_but("a1 a2 b1 b2 c1 c2", "b2 c2")), "b2", DOWN),
         (picture(NINE, "a1>c2 a2>c2 a3>c2 b1>c2"), "c2", IMPAIRED),
+        (picture(UNEQUAL, "a1>b1 a2>b1 a3>b1 a4>b1 a5>b1 a6>b1"), "b1", IMPAIRED),
         (picture(NINE, "a1>c2 a2>c2 a3>c2 b1>c2 b2>c2"), "c2", DOWN),
         (picture(NINE, everybody_but(NINE, "b1 b2 b3 c1 c2 c3")), "b1", IMPAIRED),
         (picture(NINE, everybody_but(NINE, "b1 b2 b3"), down="c1 c2 c3"), "b2", DOWN),
@@ -104,6 +107,15 @@ def test_one_accuser_does_not_condemn_though_nobody_else_has_tested_yet() -> Non
         Subject("a3", "a", ALIVE, {}),
     ]
     assert found(subjects)["a3"].state is IMPAIRED
+
+
+def test_one_zone_does_not_condemn_another_that_the_third_has_not_tested_yet() -> None:
+    untested = ("b1>c1", "b2>c1", "c1>a1", "c1>a2", "c1>b1", "c1>b2")
+    subjects = [
+        replace(one, edges={to: flag for to, flag in one.edges.items() if f"{one.name}>{to}" not in untested})
+        for one in picture("a1 a2 b1 b2 c1", "a1>c1 a2>c1")
+    ]
+    assert found(subjects)["c1"].state is IMPAIRED
 
 
 def test_who_is_down_has_no_vote() -> None:
