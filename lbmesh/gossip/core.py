@@ -126,7 +126,7 @@ class Gossip:
 
     @property
     def isolated(self) -> bool:
-        """True while no peer answers though two or more should: the picture of them is frozen."""
+        """True while no peer answers or speaks though two or more should: the picture of them is frozen."""
         return self._picture.isolated
 
     @property

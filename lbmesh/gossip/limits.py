@@ -131,6 +131,11 @@ class GossipTiming:
     hurry_s: float = 3.0
     observers: int = 10
 
+    @property
+    def speech_s(self) -> float:
+        """Who has sent nothing for so long is not trusted on that account: four pings, by each of its observers."""
+        return 4 * self.ping_interval_s
+
 
 PROFILES = {
     "fast": GossipTiming(),

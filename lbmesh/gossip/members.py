@@ -114,6 +114,10 @@ class Members:
         if name in self.entries:
             self.entries[name].spoke_s = now
 
+    def who_spoke(self, since_s: float) -> list[str]:
+        """The live peers that have spoken to this node since then."""
+        return [entry.name for entry in self.live_peers() if entry.spoke_s >= since_s]
+
     def heard(self, now: float, name: str) -> None:
         """The member gave a sign of life."""
         entry = self.entries.get(name)

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 ZONE_OBSERVERS = 2
 """At least this many from each zone where it has them, as long as there is room."""
@@ -51,20 +52,21 @@ def watch_plan(roster: tuple[tuple[str, str, bool], ...], count: int) -> WatchPl
 
 
 def _observers_of(target: str, zone: str, members: Mapping[str, tuple[str, ...]], count: int) -> tuple[str, ...]:
-    """From each other zone first its two best, then the best of other zones, then of its own: at most a third of
-    all, so that a dead zone cannot vouch for its dead, but one at least.
+    """From each other zone first its best, then its second, then the best of other zones, then of its own: at most a
+    third of all, so that a dead zone cannot vouch for its dead, but one at least.
     """
     own: list[str] = []
-    first: list[str] = []
+    first: list[list[str]] = [[] for _ in range(ZONE_OBSERVERS)]
     rest: list[tuple[int, str]] = []
     for candidate_zone, names in members.items():
         ranked = _ranked(target, names)
         if candidate_zone == zone:
             own = [name for _, name in ranked]
-        else:
-            first += [name for _, name in ranked[:ZONE_OBSERVERS]]
-            rest += ranked[ZONE_OBSERVERS:]
-    others = [*first, *(name for _, name in sorted(rest))]
+            continue
+        for place, (_, name) in zip(first, ranked, strict=False):
+            place.append(name)
+        rest += ranked[ZONE_OBSERVERS:]
+    others = [*chain.from_iterable(first), *(name for _, name in sorted(rest))]
     own_room = min(len(own), count // 3) if others else count
     chosen = others[: count - own_room]
     share = max(1, len(chosen) // 2) if others else count

@@ -39,6 +39,10 @@ class Picture:
         self._seen_flips = 0
         self._grace_until_s = float("-inf")
         self._is_grace_used = False
+        self._is_any_broken = False
+        self.isolated = False
+        """True while no peer answers or speaks though two or more should."""
+
         self.plan = WatchPlan({}, {})
         self.judgement = Judgement({}, frozenset({members.own.name}), {})
 
@@ -53,18 +57,19 @@ class Picture:
         self._members.hear_all(now)
         self._grace_until_s = now + self._timing.grace_s
 
-    @property
-    def isolated(self) -> bool:
-        """True while no peer answers though two or more should."""
+    def _is_isolated(self, now: float) -> bool:
         peers = self._members.live_peers()
         edges = self._prober.broken()
         tested = [edges[peer.name] for peer in peers if peer.name in edges]
-        return len(peers) >= 2 and bool(tested) and all(tested)
+        no_answer = len(peers) >= 2 and bool(tested) and all(tested)
+        return no_answer and not self._members.who_spoke(now - self._timing.speech_s)
 
     def deadline_s(self) -> float:
         """When to settle; infinity while nothing has changed."""
         if self._unsettled or self._seen_flips != self._prober.flips:
             return self._settled_s + self._timing.settle_gap_s
+        if self._is_any_broken:  # Who has fallen silent is no longer trusted, which no event tells.
+            return self._settled_s + self._timing.speech_s / 2
         return self._grace_until_s if self._is_grace_used else float("inf")
 
     def settle(self, now: float, turn: Turn) -> None:
@@ -77,7 +82,8 @@ class Picture:
                 return
             self._unsettled, self._seen_flips = False, self._prober.flips
             self._rewatch(now)
-            isolated = self.isolated
+            self.isolated = isolated = self._is_isolated(now)
+            self._is_any_broken = any(self._prober.broken().values())
             self._publish_edges(now, isolated)
             self._tell_isolation(now, isolated, turn)
             if isolated:
@@ -90,7 +96,8 @@ class Picture:
 
     def _judge(self, now: float) -> dict[str, Finding]:
         """The findings to enter: all, but for those that a deaf node must not make yet."""
-        self._enter(judge(self._members.subjects(self._records.ids), self._members.own.name))
+        spoke = self._members.who_spoke(now - self._timing.speech_s)
+        self._enter(judge(self._members.subjects(self._records.ids), self._members.own.name, spoke))
         findings = dict(self.judgement.findings)
         held_back = [
             name

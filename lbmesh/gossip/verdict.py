@@ -1,7 +1,8 @@
 """Who is down: a pure function of everybody's edges. Zones are judged first, each as one subject.
 
-*Trusted* are those whose words count now: whoever this node reaches over a chain of edges that are up. What the dead
-and the cut off said last stays in the books, but it accuses nobody and vouches for nobody.
+*Trusted* are those whose words count now: whom this node has just heard, and whoever is reached over a chain of edges
+that are up, from them or from here. What the dead and the cut off said last stays in the books, but it accuses nobody
+and vouches for nobody.
 
 Only a quorum may condemn: each live zone has one vote, its live members a share each, and the trusted must have more
 than half of all. So of two sides of a split at most one condemns the other, whatever the sizes of the zones. Where just
@@ -16,7 +17,7 @@ reaches it.
 Who accuses many whom most others reach has itself the trouble (or lies), and its accusations are left out.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -120,12 +121,14 @@ class _Court:
         return self.votes_share > 0.5 - _ROUNDING
 
 
-def judge(subjects: Iterable[Subject], me: str) -> Judgement:
-    """The finding on every subject. Subjects that have left must not be among them, except `me`."""
+def judge(subjects: Iterable[Subject], me: str, heard: Collection[str] = ()) -> Judgement:
+    """The finding on every subject. Subjects that have left must not be among them, except `me`. `heard`: who has just
+    sent something to this node, which in a large mesh may itself watch nobody but the dead.
+    """
     by_name = {subject.name: subject for subject in subjects}
     states = {name: subject.state for name, subject in by_name.items()}
     for _ in range(_ROUNDS_MAX):
-        court = _convene(by_name, states, me)
+        court = _convene(by_name, states, me, heard)
         findings = _judge_once(court, me)
         before, states = states, {name: finding.state for name, finding in findings.items()}
         if states == before:
@@ -133,9 +136,12 @@ def judge(subjects: Iterable[Subject], me: str) -> Judgement:
     return Judgement(findings, court.trusted, court.discounted)
 
 
-def _convene(subjects: Mapping[str, Subject], states: Mapping[str, MemberState], me: str) -> _Court:
+def _convene(
+    subjects: Mapping[str, Subject], states: Mapping[str, MemberState], me: str, heard: Collection[str]
+) -> _Court:
     live = [subject for subject in subjects.values() if states[subject.name].is_live or subject.name == me]
-    trusted = _trusted(subjects, states, me)
+    roots = {me, *(name for name in heard if name in subjects and states[name].is_live)}
+    trusted = _trusted(subjects, states, roots)
     votes = _count(live, trusted, {})
     discounted = _discounted(votes, [subject for subject in live if subject.name in trusted])
     if discounted:
@@ -147,10 +153,12 @@ def _convene(subjects: Mapping[str, Subject], states: Mapping[str, MemberState],
     return _Court(subjects, zones, len(live), share, trusted, votes, discounted)
 
 
-def _trusted(subjects: Mapping[str, Subject], states: Mapping[str, MemberState], me: str) -> frozenset[str]:
-    """Reachable from this node over edges that are up, each reported by one already reached."""
-    reached = {me}
-    frontier = [me]
+def _trusted(
+    subjects: Mapping[str, Subject], states: Mapping[str, MemberState], roots: Collection[str]
+) -> frozenset[str]:
+    """Reachable from the roots over edges that are up, each reported by one already reached."""
+    reached = set(roots)
+    frontier = list(roots)
     while frontier:
         for target, broken in subjects[frontier.pop()].edges.items():
             if not broken and target not in reached and target in subjects and states[target].is_live:

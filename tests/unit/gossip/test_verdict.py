@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -193,3 +194,23 @@ def test_the_words_of_the_unreachable_do_not_count() -> None:
 def test_a_chain_of_edges_carries_trust() -> None:
     broken = " ".join(f"c1>{name} {name}>c1" for name in NINE.split() if name not in ("c1", "a1"))
     assert judge(picture(NINE, broken), "c1").trusted == frozenset(NINE.split())
+
+
+def test_who_watches_only_the_dead_hears_of_it_from_those_that_speak_to_it() -> None:
+    subjects = [
+        Subject(
+            one.name,
+            one.zone,
+            one.state,
+            dict.fromkeys(("c1", "c2", "c3"), True) if one.name == "a1" else one.edges,
+        )
+        for one in picture(NINE, everybody_but(NINE, "c1 c2 c3"))
+    ]
+    assert judge(subjects, "a1").trusted == {"a1"}
+    heard = judge(subjects, "a1", heard=["b1", "c1"])
+    assert {"a2", "b1", "b3"} < heard.trusted
+    assert found_states(heard.findings, "c1 c2 c3") == {DOWN}
+
+
+def found_states(findings: Mapping[str, Finding], names: str) -> set[MemberState]:
+    return {findings[name].state for name in names.split()}
