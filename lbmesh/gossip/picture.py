@@ -93,6 +93,8 @@ class Picture:
             changes = self._members.apply(now, self._judge(now))
             turn.changes += changes
             self._unsettled = bool(changes)
+        # What still moves waits for news or for the next look: an undecided picture must not spin.
+        self._unsettled = False
 
     def _judge(self, now: float) -> dict[str, Finding]:
         """The findings to enter: all, but for those that a deaf node must not make yet."""

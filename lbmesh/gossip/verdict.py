@@ -11,8 +11,8 @@ two zones live, half will do to condemn the other zone as a whole: nobody else c
 A zone is down when all trusted edges into it are broken, seen from two zones where there are two others, and by two
 observers where a zone has two. A member is down when most of its live observers have their edge to it broken, in two
 zones where there are two others, and two of them unless only two members live; those who are not trusted count as if
-they reached it. A member with fewer broken edges is impaired. Who is down stays so until somebody who is trusted
-reaches it.
+they reached it. A member with fewer broken edges is impaired. Who is down stays so until most
+of the trusted that test it reach it, so that a half-connected member does not flap.
 
 Who accuses many whom most others reach has itself the trouble (or lies), and its accusations are left out.
 """
@@ -93,7 +93,7 @@ class _Votes:
 
 
 _NO_VOTES = _Votes()
-_STILL_DOWN = Finding(MemberState.DOWN, Rule.STILL_DOWN, "nobody has reached it since")
+_STILL_DOWN = Finding(MemberState.DOWN, Rule.STILL_DOWN, "most observers have not reached it since")
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,11 +258,10 @@ def _judge_zone(zone: str, court: _Court) -> Finding | None:
 
 def _judge_member(subject: Subject, court: _Court, down_zones: Mapping[str, Finding]) -> Finding:
     votes = court.votes.get(subject.name) or _NO_VOTES
-    if subject.state is MemberState.DOWN and not votes.vouchers:
-        return _STILL_DOWN
-    if not votes.accusers:
-        return _reached(len(votes.vouchers))
     accusers = [court.subjects[name] for name in votes.accusers if court.subjects[name].zone not in down_zones]
+    was_down = subject.state is MemberState.DOWN
+    if not votes.accusers:
+        return _STILL_DOWN if was_down and not votes.vouchers else _reached(len(votes.vouchers))
     observers = len(accusers) + len(votes.vouchers) + votes.unheard
     zones = sorted({accuser.zone for accuser in accusers})
     reason = f"{len(accusers)} of {observers} observers, in {', '.join(zones)}, cannot reach it"
@@ -276,6 +275,8 @@ def _judge_member(subject: Subject, court: _Court, down_zones: Mapping[str, Find
     )
     if agreed:
         return Finding(MemberState.DOWN, Rule.MAJORITY, reason)
+    if was_down and len(votes.vouchers) <= len(accusers):
+        return _STILL_DOWN
     return Finding(MemberState.IMPAIRED, Rule.NO_MAJORITY, reason)
 
 
