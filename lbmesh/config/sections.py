@@ -57,7 +57,7 @@ def read_gossip(root: Table, read_file: ReadFile) -> GossipSettings | None:
             'such as advertise = "10.0.1.10:7946"',
             "advertise",
         )
-    heartbeat_bind = table.optional("heartbeat_bind", values.bind_address, _next_port(bind))
+    heartbeat_bind = table.optional("heartbeat_bind", values.heartbeat_address, _next_port(bind))
     if bind and heartbeat_bind == bind and bind.port:
         table.error(f"{bind} is the gossip's own address; write another port", "heartbeat_bind")
     profile = table.optional("profile", values.gossip_profile, "fast")
@@ -65,7 +65,7 @@ def read_gossip(root: Table, read_file: ReadFile) -> GossipSettings | None:
     key_file = table.required("key_file", values.file_path, '"/etc/lbmesh/gossip.key"')
     keys = _from_file(table, "key_file", key_file, read_file, gossip_keys)
     table.close()
-    if bind is None or advertise is None or key_file is None or keys is None or heartbeat_bind is None:
+    if bind is None or advertise is None or key_file is None or keys is None:
         return None
     return GossipSettings(bind, advertise, seeds, key_file, keys, heartbeat_bind, profile)
 

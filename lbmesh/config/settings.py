@@ -25,7 +25,7 @@ class GossipSettings:
     `keys`: the ring of 32-byte keys in force, the first is primary: as read from `key_file` at first, later as the
     mesh has it. `keys_in_file`: what lbmesh last read from the file or wrote to it; None for the same as `keys`.
     `heartbeat_bind`: where the sentinel's fast heartbeat is heard; the others reach it at the host of
-    `advertise`. `profile`: one of gossip's PROFILES.
+    `advertise`; None for no heartbeat. `profile`: one of gossip's PROFILES.
     """
 
     bind: Address
@@ -33,7 +33,7 @@ class GossipSettings:
     seeds: tuple[Address, ...]
     key_file: Path
     keys: tuple[bytes, ...] = field(repr=False)
-    heartbeat_bind: Address
+    heartbeat_bind: Address | None
     profile: str = "fast"
     keys_in_file: tuple[bytes, ...] | None = field(default=None, repr=False)
 

@@ -83,6 +83,11 @@ def bind_address(value: object) -> Address:
     return _ip_address(value, '"0.0.0.0:80"', port_zero_allowed=True)
 
 
+def heartbeat_address(value: object) -> Address | None:
+    """As `bind_address`, or None for "off"."""
+    return None if value == "off" else bind_address(value)
+
+
 def reachable_address(value: object) -> Address:
     """An IP address and port that others connect to: not a wildcard."""
     address = _ip_address(value, '"10.0.1.10:7946"', port_zero_allowed=False)

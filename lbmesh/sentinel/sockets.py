@@ -81,7 +81,8 @@ def open_sockets(settings: Settings, inherited: list[socket.socket]) -> NodeSock
     listeners = [take(Purpose.LISTENER, listener.bind) for listener in settings.listeners]
     admin = take(Purpose.ADMIN, settings.admin.bind) if settings.admin else None
     gossip = take(Purpose.GOSSIP, settings.gossip.bind) if settings.gossip else None
-    heartbeat = take(Purpose.HEARTBEAT, settings.gossip.heartbeat_bind) if settings.gossip else None
+    heartbeat_bind = settings.gossip.heartbeat_bind if settings.gossip else None
+    heartbeat = take(Purpose.HEARTBEAT, heartbeat_bind) if heartbeat_bind else None
     unmatched = tuple(describe(one) for one in spare)
     for one in spare + (opened if problems else []):
         one.close()

@@ -112,7 +112,7 @@ gossips = st.builds(
     seeds=st.lists(seeds, max_size=2).map(tuple),
     key_file=st.just(KEY_FILE),
     keys=st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=2, unique=True).map(tuple),
-    heartbeat_bind=ip_addresses,
+    heartbeat_bind=ip_addresses | st.none(),
 ).filter(lambda gossip: gossip.bind != gossip.heartbeat_bind)
 admins = st.builds(
     AdminSettings,
@@ -180,7 +180,7 @@ def render(settings: Settings) -> str:
     ]
     if settings.gossip:
         gossip = settings.gossip
-        chosen: dict[str, object] = {"heartbeat_bind": gossip.heartbeat_bind}
+        chosen: dict[str, object] = {"heartbeat_bind": gossip.heartbeat_bind or "off"}
         if gossip.seeds:
             chosen["seeds"] = list(gossip.seeds)
         tables.append(

@@ -1,4 +1,7 @@
-"""lbmesh nodes: `lbmesh run` with one forwarder, one service, no probes and no requests."""
+"""lbmesh nodes: `lbmesh run` with one forwarder, one service, no probes and no requests.
+
+Without the fast heartbeat, which serf has nothing to compare with and a benchmark of its own measures.
+"""
 
 import json
 import os
@@ -19,6 +22,7 @@ state_dir = "{host.directory}/state"
 
 [gossip]
 bind = "{host.address}:{port}"
+heartbeat_bind = "off"
 seeds = [{seeds}]
 key_file = "{host.directory}/gossip.key"
 
