@@ -255,9 +255,9 @@ MUTANTS = (
     # Bounds.
     _mutant(
         "answers are limited",
-        "gossip.sync",
-        "        return allowed\n",
-        "        return True\n",
+        "gossip.replies",
+        "        if own.tokens < 1 or total.tokens < 1:\n",
+        "        if False:\n",
         TEST_CORE + "test_a_peer_gets_so_many_answers_and_no_more",
     ),
     _mutant(
