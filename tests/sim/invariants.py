@@ -60,11 +60,16 @@ class Invariants:
         """What a step may not do."""
         for change in step.changes:
             if change.after is MemberState.DOWN:
-                if not self.truth.may_be_down(node.name, change.name):
+                if not self._judges_alone(node, change.name) and not self.truth.may_be_down(node.name, change.name):
                     self.fail(f"{node.name} holds {change.name}, which is healthy, for down: {change.reason}")
                 if change.before is MemberState.LEFT:
                     self.fail(f"{node.name} holds {change.name}, which has left, for down: {change.reason}")
         self._look_for_a_standstill(node)
+
+    def _judges_alone(self, node: Node, subject: str) -> bool:
+        """Does it know of nobody else who lives, and cannot reach the subject itself? Of two, each judges alone."""
+        others = (state for name, state in node.believes.items() if name not in (node.name, subject))
+        return not any(state.is_live for state in others) and self.truth.has_lost(node.name, subject)
 
     def _look_for_a_standstill(self, node: Node) -> None:
         if node.core is None:

@@ -46,8 +46,13 @@ class Moment:
     calm: bool
 
     def reach(self, name: str) -> frozenset[str]:
-        """Whom a node may hear, itself included."""
-        return frozenset(self.up) - self.cut.get(name, frozenset())
+        """Whom a node may hear of, itself included: over a chain of paths, as trust goes."""
+        reached, frontier, everybody = {name}, [name], frozenset(self.up)
+        while frontier:
+            news = everybody - self.cut.get(frontier.pop(), frozenset()) - reached
+            reached |= news
+            frontier += sorted(news)
+        return frozenset(reached)
 
     def is_alone(self, name: str) -> bool:
         """May the node say that it is isolated? Not while most of the others, or one of another zone, answer it: it
@@ -161,6 +166,10 @@ class Truth:
         heard = frozenset().union(*(reach for _, reach, _ in together))
         broken = frozenset().union(*(broken for _, _, broken in together))
         return any(may_condemn(moment, reach, broken) for moment, reach, broken in [*together, (now, heard, broken)])
+
+    def has_lost(self, observer: str, subject: str) -> bool:
+        """Was the path between the two broken at some moment of late?"""
+        return any(subject in moment.broken.get(observer, ()) for moment in self.of_late())
 
     def may_be_isolated(self, name: str) -> bool:
         """Was the node alone at some moment of late?"""
