@@ -163,7 +163,10 @@ def ring_lines(ring: Shape) -> Iterator[str]:
     for key in ring["keys"]:
         holders = [one["name"] for one in members if key in one["held"]]
         users = [one["name"] for one in members if one["primary"] == key]
-        yield f"{key}  held by {_counted(holders, members)}; primary of {_counted(users, members)}"
+        if holders or users:
+            yield f"{key}  held by {_counted(holders, members)}; primary of {_counted(users, members)}"
+        else:
+            yield f"{key}  removed; for some seconds this node still opens what was sealed under it"
     if ring["wanted"] != ring["primary"]:
         yield f"{ring['wanted']} is to become primary, as soon as all live members hold it"
     for one in ring["members"]:

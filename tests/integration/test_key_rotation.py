@@ -85,6 +85,7 @@ def test_a_rotation_costs_no_request_and_no_datagram_and_outlives_agents_and_nod
     second.start()
     for node in mesh:
         node.wait_all_alive([each.name for each in mesh])
+    wait_for(lambda: len(ring(first)["keys"]) == 1, "end of the removed key")
     shown = lbmesh_keys(first)
     assert shown.stdout == f"{new}  held by all 3 live members; primary of all 3 live members\n"
 
