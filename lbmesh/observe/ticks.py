@@ -6,41 +6,46 @@ and a hung process needs to do nothing for its age to grow.
 
 import mmap
 import os
-import struct
 import time
 
-_SLOT = struct.Struct("=Q")
+SLOT_BYTES = 8
 SLOTS_MAX = 512
 
 
 class TickBoard:
-    """A page of monotonic timestamps, one slot a process. Slot 0 is the agent's, 1 + worker a forwarder's."""
+    """A page of monotonic timestamps, one slot a process. Slot 0 is the agent's, 1 + worker a forwarder's.
+
+    A stamp is stored at once, through a view of integers. `struct.pack_into` would write zeros first, and whoever read
+    between the two took a busy child for one that never ticked.
+    """
 
     def __init__(self, file_descriptor: int) -> None:
         self.file_descriptor = file_descriptor
-        self._memory = mmap.mmap(file_descriptor, SLOTS_MAX * _SLOT.size)
+        self._memory = mmap.mmap(file_descriptor, SLOTS_MAX * SLOT_BYTES)
+        self._stamps_ns = memoryview(self._memory).cast("Q")
 
     @classmethod
     def create(cls) -> "TickBoard":
         """A new board in anonymous memory, whose descriptor children inherit."""
         descriptor = os.memfd_create("lbmesh-ticks")
-        os.ftruncate(descriptor, SLOTS_MAX * _SLOT.size)
+        os.ftruncate(descriptor, SLOTS_MAX * SLOT_BYTES)
         return cls(descriptor)
 
     def stamp(self, slot: int) -> None:
         """Say that the slot's process goes round its loop now."""
-        _SLOT.pack_into(self._memory, slot * _SLOT.size, time.monotonic_ns())
+        self._stamps_ns[slot] = time.monotonic_ns()
 
     def age_s(self, slot: int) -> float | None:
         """Seconds since the slot was stamped; None when it never was (or was cleared)."""
-        (stamp,) = _SLOT.unpack_from(self._memory, slot * _SLOT.size)
-        return (time.monotonic_ns() - stamp) / 1e9 if stamp else None
+        stamp_ns = self._stamps_ns[slot]
+        return (time.monotonic_ns() - stamp_ns) / 1e9 if stamp_ns else None
 
     def clear(self, slot: int) -> None:
         """Forget a process that has ended."""
-        _SLOT.pack_into(self._memory, slot * _SLOT.size, 0)
+        self._stamps_ns[slot] = 0
 
     def close(self) -> None:
         """Release the memory."""
+        self._stamps_ns.release()
         self._memory.close()
         os.close(self.file_descriptor)
