@@ -197,6 +197,7 @@ class Inbox:
             self._overtaken_s = now
             self._intruders.overtaken(now, sender, turn)
             self._outbox.announce(now, self._records.overtake(now, answer.overtaken))
+            self._members.own.epoch = self._records.own.incarnation.epoch
         if answer.claim is not None:
             self._namesakes.claimed(now, answer.claim, turn)
         frames = list(answer.frames)

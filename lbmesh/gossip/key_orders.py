@@ -78,6 +78,8 @@ class KeyOrders:
         """Have all members take the key in. One that all have been told of is not told of again."""
         identifier = key_id(key)
         shown = identifier.hex()
+        if self._ring.is_spent:
+            return _spent(shown)
         if not self._ring.install(self._ring.next_stamp(self._author), key):
             return Said(False, "the ring is full: remove a key that is not in use, then install again", shown)
         self._keys.unsettle()
@@ -98,6 +100,8 @@ class KeyOrders:
         if lacking:
             return Said(False, f"lacked by {_listed(lacking)}: wait until all live members hold it, or install it "
                         "again", identifier, tuple(lacking))  # fmt: skip
+        if self._ring.is_spent:
+            return _spent(identifier)
         users = {one.primary for one in self.picture().members if one.state.is_live}
         if self._ring.wanted != chosen or users != {chosen.hex()}:
             self._ring.want(chosen, self._ring.next_stamp(self._author))
@@ -128,6 +132,8 @@ class KeyOrders:
                 identifier,
                 left,
             )
+        if self._ring.is_spent:
+            return _spent(identifier)
         self._ring.remove(chosen, self._ring.next_stamp(self._author))
         self._keys.unsettle()
         return Said(True, f"key {identifier} leaves all rings", identifier, left)
@@ -183,6 +189,15 @@ class KeyOrders:
     def _unknown(self, identifier: str) -> Said:
         held = ", ".join(each.hex() for each in self._ring.held())
         return Said(False, f'no key "{identifier[:16]}" is held here; there are {held}', identifier)
+
+
+def _spent(identifier: str) -> Said:
+    return Said(
+        False,
+        "an order with the highest possible number is known, and none can follow it: somebody else has the key; write "
+        "a new one to the key files of all nodes, and restart them all at once",
+        identifier,
+    )
 
 
 def _parsed(identifier: str) -> bytes | None:

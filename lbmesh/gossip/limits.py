@@ -82,6 +82,8 @@ an observer has 10 on average, and up to 22 at 1000 members.
 """
 
 SEQUENCE_MAX = 2**32 - 1
+ORDER_MAX = 2**32 - 1
+"""The last counter that the stamp of an order about a key can have."""
 
 EPOCH_JUMP_MAX = 2**20
 """How far a known member's epoch may rise at once: a thousand starts of its node. Else one forged row would use up all

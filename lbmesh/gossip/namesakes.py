@@ -2,7 +2,7 @@
 
 from lbmesh.gossip.claims import Claims
 from lbmesh.gossip.codec import encode
-from lbmesh.gossip.limits import PONGS_MAX, GossipTiming
+from lbmesh.gossip.limits import EPOCH_JUMP_MAX, PONGS_MAX, GossipTiming
 from lbmesh.gossip.members import Members
 from lbmesh.gossip.messages import Conflict, DigestEntry, Message, Ping, Pong
 from lbmesh.gossip.notices import Notice, NoticeKind, Notices
@@ -60,6 +60,8 @@ class Namesakes:
     def meet(self, now: float, source: Address, opened: Opened, messages: tuple[Message, ...], turn: Turn) -> None:
         """Another node spoke in this node's name."""
         own = self._records.own
+        if self._is_invented(opened.incarnation.epoch):
+            return
         if opened.incarnation > own.incarnation:
             self._claims.note(now, opened.incarnation, None)
         else:
@@ -76,6 +78,8 @@ class Namesakes:
     def claimed(self, now: float, entry: DigestEntry, turn: Turn) -> None:
         """The mesh knows a later start of this node's name: of a second node, or this one lost its counter."""
         own = self._records.own
+        if self._is_invented(entry.incarnation.epoch):
+            return
         if self._claims.note(now, entry.incarnation, entry.beat):
             self._report(now, own.name, "another node lives in the mesh under this node's name", turn)
             return
@@ -88,6 +92,13 @@ class Namesakes:
         )
         if self._notices.see(now, notice):
             turn.notices.append(notice)
+
+    def _is_invented(self, epoch: int) -> bool:
+        """The mesh takes no such jump of a member that it knows: while anybody answers this node's pings, it is known,
+        and to follow would take it where nobody hears it. One that nobody answers has lost its counter.
+        """
+        is_jump = epoch - self._records.own.incarnation.epoch >= EPOCH_JUMP_MAX
+        return is_jump and not all(self._members.own.edges.values())
 
     def _enlighten(self, now: float, source: Address, name: str, messages: tuple[Message, ...], turn: Turn) -> None:
         """Tell a refused sender of the incarnation that outranks it. It believes nobody who proved nothing, so it

@@ -208,12 +208,15 @@ class Records:
         return list(own.rows)
 
     def overtake(self, now: float, floor: int) -> list[str]:
-        """Peers know rows of this node, up to `floor`, that it never wrote: speak on above them, which voids them.
-        Returns the keys that others must hear of; none when there is no higher sequence left.
+        """Peers know rows of this node, up to `floor`, that it never wrote: speak on above them, which voids them; in
+        the next epoch when they leave too few sequences. Returns the keys that others must hear of.
         """
-        if not self.own.floor < floor < SEQUENCE_MAX // 2:
+        if floor <= self.own.floor:
             return []
-        return self._restate(now, floor)
+        if floor < SEQUENCE_MAX // 2:
+            return self._restate(now, floor)
+        own = self.own.incarnation
+        return self.raise_epoch(now, Incarnation(own.epoch + 1, own.tag)) if own.epoch + 1 < SEQUENCE_MAX else []
 
     def raise_epoch(self, now: float, incarnation: Incarnation) -> list[str]:
         """Speak on in a higher epoch: all living rows are written again under it. Returns their keys."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from lbmesh.gossip.identity import KeyRing, key_id
-from lbmesh.gossip.limits import KEY_NOTES_MAX, KEYS_MAX
+from lbmesh.gossip.limits import KEY_NOTES_MAX, KEYS_MAX, ORDER_MAX
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -151,9 +151,16 @@ class Ring:
     # Orders.
 
     def next_stamp(self, author: int) -> Stamp:
-        """A stamp above all that are known here."""
-        known = [self.order.counter, *(entry.stamp.counter for entry in self._entries.values())]
-        return Stamp(max(known) + 1, author)
+        """A stamp above all that are known here, while there is one: see `is_spent`."""
+        return Stamp(min(self._newest() + 1, ORDER_MAX), author)
+
+    @property
+    def is_spent(self) -> bool:
+        """Has somebody given an order with the last counter there is? No other can stand above it."""
+        return self._newest() == ORDER_MAX
+
+    def _newest(self) -> int:
+        return max(self.order.counter, *(entry.stamp.counter for entry in self._entries.values()))
 
     def install(self, stamp: Stamp, key: bytes) -> bool:
         """Take a key in, unless a newer order says otherwise or the ring is full. True when that changed anything."""

@@ -17,7 +17,6 @@ from lbmesh.gossip.messages import ID_MAX, Digest, DigestEntry, Rows, WireRow
 from lbmesh.gossip.records import OwnerRecords, Records
 
 _ROWS_IN_MESSAGE_MAX = 255
-_ROWS_IN_MESSAGE_MAX = 255
 _FRAMES_PER_DATAGRAM = 8
 """Small deltas of several owners share a datagram: about so many are looked at, for each that may be sent."""
 

@@ -7,10 +7,29 @@ from hypothesis import strategies as st
 
 from lbmesh.gossip.codec import MemberFacts, decode, encode, encode_edges, encode_member
 from lbmesh.gossip.core import Gossip
-from lbmesh.gossip.identity import Identity, Incarnation, KeyRing, member_id, public_key_of
-from lbmesh.gossip.limits import ROWS_PER_OWNER_MAX, TOMBSTONES_MAX, VALUE_BYTES_MAX
-from lbmesh.gossip.messages import ID_MAX, Conflict, Digest, DigestEntry, Message, Ping, Pong, Rows, WireRow
+from lbmesh.gossip.identity import Identity, Incarnation, KeyRing, key_id, member_id, public_key_of
+from lbmesh.gossip.limits import (
+    EPOCH_JUMP_MAX,
+    ORDER_MAX,
+    ROWS_PER_OWNER_MAX,
+    SEQUENCE_MAX,
+    TOMBSTONES_MAX,
+    VALUE_BYTES_MAX,
+)
+from lbmesh.gossip.messages import (
+    ID_MAX,
+    Conflict,
+    Digest,
+    DigestEntry,
+    Message,
+    Ping,
+    Pong,
+    Rows,
+    WireRow,
+)
 from lbmesh.gossip.notices import NoticeKind
+from lbmesh.gossip.ring import NO_ORDER, KeyNote, RingWord, Stamp, Standing
+from lbmesh.gossip.ring_codec import encode_ring
 from lbmesh.gossip.seal import Opened, Opener, Sealer
 from lbmesh.gossip.sessions import Sessions
 from lbmesh.gossip.signatures import Signer
@@ -458,3 +477,46 @@ def test_a_member_that_pings_without_end_is_answered_within_bounds() -> None:
     answered = sum(len(gossip.receive(NOW, THERE, sealer.seal(1, pings)).datagrams) for _ in range(20))
     assert 1 <= answered <= 40
     assert gossip.counters["replies_withheld"] == 1800 - answered
+
+
+@pytest.mark.parametrize("floor", [SEQUENCE_MAX // 2, SEQUENCE_MAX])
+def test_who_is_said_to_have_used_up_its_sequences_speaks_on_in_the_next_epoch(floor: int) -> None:
+    gossip, sealer = met()
+    gossip.publish(NOW, "row", b"mine")
+    gossip.tick(NOW + 0.1)
+    entry = DigestEntry(member_id("here"), identity("here").incarnation, floor, 0)
+    gossip.receive(NOW + 1, THERE, sealer.seal(1, encode(Digest(True, 0, 0, (entry,)))))
+    assert gossip.epoch == 2
+    assert next(member.epoch for member in gossip.members() if member.name == "here") == 2
+    rows = [message for _, message in said(gossip.tick(NOW + 1.2)) if isinstance(message, Rows)]
+    keys = {row.key for one in rows if one.owner == "here" and one.incarnation.epoch == 2 for row in one.rows}
+    assert keys == {"_member", "_edges", "_keys", "row"}
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+@pytest.mark.parametrize("epoch", [1 + EPOCH_JUMP_MAX, SEQUENCE_MAX - 3])
+def test_a_claim_that_the_mesh_would_not_take_counts_only_while_nobody_answers(epoch: int, is_answered: bool) -> None:
+    gossip, sealer = met()
+    gossip.tick(NOW + 0.1)
+    for address, message in said(gossip.tick(NOW + 0.2)) if is_answered else ():
+        if isinstance(message, Ping):
+            gossip.receive(NOW + 0.21, address, sealer.seal(1, encode(Pong(message.nonce))))
+    gossip.tick(NOW + 0.3)
+    entry = DigestEntry(member_id("here"), Incarnation(epoch, 1), 0, 0)
+    gossip.receive(NOW + 0.4, THERE, sealer.seal(1, encode(Digest(True, 0, 0, (entry,)))))
+    gossip.tick(NOW + 11)
+    assert gossip.epoch == (1 if is_answered else epoch + 1)
+
+
+def test_an_order_with_the_last_number_there_is_makes_others_refused_and_nothing_raise() -> None:
+    gossip, sealer = met()
+    there, held = identity("there"), key_id(RING.keys[0])
+    notes = (KeyNote(held, NO_ORDER, Standing.HELD),)
+    word = RingWord(held, key_id(b"q" * 32), Stamp(ORDER_MAX, 2**64 - 1), False, notes)
+    row = signed(there, 2, encode_ring(word), "_keys")
+    gossip.receive(NOW, THERE, sealer.seal(1, encode(Rows("there", there.incarnation, 0, 0, 0, (row,)))))
+    for answer in (gossip.install_key(b"n" * 32), gossip.use_key(held.hex())):
+        assert not answer.done
+        assert "none can follow it" in answer.what
+    gossip.key_file_read(RING)
+    gossip.tick(NOW + 0.1)
