@@ -220,14 +220,15 @@ class Inbox:
 
     def _owner(self, name: str, incarnation: Incarnation) -> OwnerRecords | None:
         if name not in self._records.owners and len(self._records.owners) >= MEMBERS_MAX:
-            forgotten = self._members.most_forgettable()
+            strangers = (each for each in self._records.owners if each not in self._members.entries)
+            forgotten = next(strangers, None) or self._members.most_forgettable()
             if forgotten is None:
                 return None
             self._records.forget(forgotten)
             self._replies.forget(forgotten)
             self._authors.forget(forgotten)
             self._keys.forget(forgotten)
-            del self._members.entries[forgotten]
+            self._members.entries.pop(forgotten, None)
         return self._records.owner(name, incarnation)
 
     def _is_jump(self, owner: OwnerRecords, incarnation: Incarnation) -> bool:

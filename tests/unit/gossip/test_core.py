@@ -10,6 +10,7 @@ from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.identity import Identity, Incarnation, KeyRing, key_id, member_id, public_key_of
 from lbmesh.gossip.limits import (
     EPOCH_JUMP_MAX,
+    MEMBERS_MAX,
     ORDER_MAX,
     ROWS_PER_OWNER_MAX,
     SEQUENCE_MAX,
@@ -520,3 +521,12 @@ def test_an_order_with_the_last_number_there_is_makes_others_refused_and_nothing
         assert "none can follow it" in answer.what
     gossip.key_file_read(RING)
     gossip.tick(NOW + 0.1)
+
+
+def test_owners_that_are_no_members_keep_no_newcomer_out() -> None:
+    gossip, sealer = met()
+    for number in range(MEMBERS_MAX):
+        rows = Rows(f"nobody-{number}", Incarnation(1, 1), 0, 0, 0, (WireRow("row", 1, b"x"),))
+        gossip.receive(NOW, THERE, sealer.seal(1, encode(rows)))
+    gossip.receive(NOW, THERE, sealer.seal(1, introduction(identity("newcomer"))))
+    assert [member.name for member in gossip.members()] == ["here", "newcomer", "there"]
