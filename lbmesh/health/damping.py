@@ -3,7 +3,14 @@
 from dataclasses import dataclass, replace
 from math import exp2, inf, log2
 
-from lbmesh.health.limits import HOLD_ABOVE, HOLD_MAX_S, PENALTY_HALF_LIFE_S, PENALTY_MAX, RELEASE_BELOW
+from lbmesh.health.limits import (
+    HOLD_ABOVE,
+    HOLD_MAX_S,
+    PENALTY_HALF_LIFE_S,
+    PENALTY_MAX,
+    RELEASE_BELOW,
+    TAKEN_BACK_WITHIN_S,
+)
 from lbmesh.model.health import Availability
 
 
@@ -11,26 +18,31 @@ from lbmesh.model.health import Availability
 class Damping:
     """`penalty`: one point a transition, halved every PENALTY_HALF_LIFE_S, as of `at_s`. `availability`: the last that
     was not unknown, before damping. `held_since_s`: when it would first have come back; infinite when it is not held.
+    `counted`: whether the last transition was.
     """
 
     penalty: float = 0.0
     at_s: float = 0.0
     availability: Availability = Availability.UNKNOWN
     held_since_s: float = inf
+    counted: bool = False
 
     def after(self, availability: Availability, now: float) -> "Damping":
-        """Follow what merging says. Unknown is no transition, and neither is the first word of all."""
+        """Follow what merging says. Unknown is no transition, and neither is the first word of all. What is taken back
+        at once was none either: the words of several observers cross each other.
+        """
         if availability in (self.availability, Availability.UNKNOWN):
             return self
         if self.availability is Availability.UNKNOWN:
             return replace(self, availability=availability, at_s=now)
-        penalty = min(PENALTY_MAX, self.penalty_at(now) + 1.0)
+        is_taken_back = self.counted and now - self.at_s < TAKEN_BACK_WITHIN_S
+        penalty = min(PENALTY_MAX, max(0.0, self.penalty_at(now) + (-1.0 if is_taken_back else 1.0)))
         held_since_s = self.held_since_s
         if availability is Availability.DOWN and not self.is_held(now):
             held_since_s = inf
         if availability is Availability.UP and held_since_s == inf and penalty > HOLD_ABOVE:
             held_since_s = now
-        return Damping(penalty, now, availability, held_since_s)
+        return Damping(penalty, now, availability, held_since_s, not is_taken_back)
 
     def penalty_at(self, now: float) -> float:
         """What is left of the penalty."""

@@ -35,6 +35,9 @@ RELEASE_BELOW = 1.0
 """Route-flap damping (RFC 2439) with one point a transition: a restart costs two and is never held back, two restarts
 within half a minute are."""
 
+TAKEN_BACK_WITHIN_S = 0.5
+"""A transition taken back sooner is no flap: the words of observers cross within a few round trips."""
+
 HOLD_MAX_S = 300.0
 PENALTY_MAX = 32.0
 """Five half-lives above the release: whatever happened before, nothing is held for longer than `HOLD_MAX_S`."""
