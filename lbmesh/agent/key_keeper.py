@@ -55,7 +55,9 @@ class KeyKeeper:
         known = {*gossip.keys, *gossip.file_keys, *keys}
         kept = replace(settings, gossip=replace(gossip, keys=keys, keys_in_file=gossip.file_keys))
         descriptor = settings_to_memory(kept)
-        await self._control.send(KeysChanged(), (descriptor,))
-        os.close(descriptor)
+        try:
+            await self._control.send(KeysChanged(), (descriptor,))
+        finally:
+            os.close(descriptor)
         fault = await trio.to_thread.run_sync(store_keys, gossip.key_file, keys, known)
         hub.do(hub.plane.keys_stored(keys, fault, monotonic()))

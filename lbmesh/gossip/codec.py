@@ -162,7 +162,10 @@ class _Reader:
         (length,) = self.take(1)
         if length > bytes_max:
             raise ValueError("text too long")
-        return self.take(length).decode()
+        text = self.take(length).decode()
+        if not text.isprintable():
+            raise ValueError("text that would write to a terminal what nobody should")
+        return text
 
 
 def _decode_body(kind: int, body: _Reader) -> Message | None:

@@ -142,16 +142,26 @@ class Inbox:
                 self._hear_of_more(now, source, sender, message, turn)
 
     def _take_rows(self, now: float, sender: str, batch: Rows, turn: Turn) -> None:
-        if batch.owner == self._records.own.name:
+        known = self._records.owners.get(batch.owner)
+        if known is self._records.own:
             return
-        owner = self._owner(batch.owner, batch.incarnation)
-        if owner is None or batch.incarnation < owner.incarnation or self._is_jump(owner, batch.incarnation):
+        if known and (batch.incarnation < known.incarnation or self._is_jump(known, batch.incarnation)):
             return
-        batch, forged = self._authors.authentic(batch, owner)
+        batch, forged = self._authors.authentic(batch, known)
         if forged:
             self._intruders.forged_rows(now, sender, batch.owner, forged, turn)
+        is_start = known is None or batch.incarnation > known.incarnation
+        if is_start and all(row.key != MEMBER_KEY for row in batch.rows):
+            # It begins with its own signed word. Else anybody could begin one, and void what its owner has said.
+            return
+        owner = self._owner(batch.owner, batch.incarnation)
+        if owner is None:
+            return
         if batch.incarnation > owner.incarnation:
             self._restart(now, owner, batch.incarnation, turn)
+        self._merge(now, owner, batch, turn)
+
+    def _merge(self, now: float, owner: OwnerRecords, batch: Rows, turn: Turn) -> None:
         changed = self._records.merge(now, owner, batch)
         if refused := self._records.refused(owner, batch):
             self._intruders.refused_rows(now, owner.name, refused, turn)
@@ -229,6 +239,7 @@ class Inbox:
             self._authors.forget(forgotten)
             self._keys.forget(forgotten)
             self._members.entries.pop(forgotten, None)
+            self._picture.unsettle()
         return self._records.owner(name, incarnation)
 
     def _is_jump(self, owner: OwnerRecords, incarnation: Incarnation) -> bool:

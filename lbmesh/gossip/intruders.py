@@ -5,7 +5,9 @@ from collections import Counter
 from lbmesh.gossip.notices import Notice, NoticeKind, Notices
 from lbmesh.gossip.turn import Turn
 
-_ADVICE = "is its release the same as here? If so, somebody else has the key: rotate it, and look at that machine"
+_ADVICE = (
+    "is its release the same as here? If so, somebody has the key who should not: rotate it, and look for who that is"
+)
 
 
 class Intruders:
@@ -21,9 +23,9 @@ class Intruders:
         self._say(now, NoticeKind.FORGED_ROWS, sender, f"passes on rows of {owner} that {owner} did not sign", turn)
 
     def overtaken(self, now: float, sender: str, turn: Turn) -> None:
-        """`sender` knows rows of this node that it never wrote."""
+        """`sender` knows rows of this node that it never wrote. It need not be their author."""
         self._counters["rows_overtaken"] += 1
-        self._say(now, NoticeKind.FORGED_ROWS, sender, "knows rows of this node that this node never wrote", turn)
+        self._say(now, NoticeKind.FORGED_ROWS, sender, "was told rows of this node that this node never wrote", turn)
 
     def refused_rows(self, now: float, owner: str, count: int, turn: Turn) -> None:
         """`owner` has published more rows than there is room for."""

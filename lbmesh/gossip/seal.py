@@ -118,6 +118,8 @@ class Opener:
             sender = name.decode()
         except UnicodeDecodeError:
             return Rejection.MALFORMED
+        if not sender.isprintable():
+            return Rejection.MALFORMED
         return Opened(sender, session, incarnation_of(epoch, session_id), key_id, payload)
 
     def _decrypt(self, session: Session, key_id: bytes, counter: int, datagram: bytes, clear: int) -> bytes | Rejection:

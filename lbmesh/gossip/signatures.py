@@ -38,7 +38,7 @@ class Authors:
     def __init__(self) -> None:
         self._keys: dict[str, tuple[Incarnation, Ed25519PublicKey]] = {}
 
-    def authentic(self, batch: Rows, owner: OwnerRecords) -> tuple[Rows, int]:
+    def authentic(self, batch: Rows, owner: OwnerRecords | None) -> tuple[Rows, int]:
         """The batch without rows that their owner did not sign, and how many of these are forged: where the owner's key
         is not known yet, nobody can tell, and they will be asked for again. A batch that lost some claims nothing
         about its range.
@@ -55,9 +55,9 @@ class Authors:
         """The owner is no longer known."""
         self._keys.pop(name, None)
 
-    def _is_genuine(self, batch: Rows, row: WireRow, owner: OwnerRecords) -> bool | None:
+    def _is_genuine(self, batch: Rows, row: WireRow, owner: OwnerRecords | None) -> bool | None:
         """True too for what is no news; None when nobody can tell."""
-        stored = owner.rows.get(row.key) if owner.incarnation == batch.incarnation else None
+        stored = owner.rows.get(row.key) if owner and owner.incarnation == batch.incarnation else None
         if not is_internal(row.key) or (stored is not None and stored.sequence >= row.sequence):
             return True
         if row.value is None or len(row.value) <= SIGNATURE_BYTES:

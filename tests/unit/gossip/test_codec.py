@@ -8,7 +8,7 @@ from lbmesh.model.address import Address
 
 u32, u64 = st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
 incarnations = st.builds(Incarnation, u32, u32)
-names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=16)
+names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=16).filter(str.isprintable)
 wire_rows = st.builds(WireRow, names, st.integers(1, 1000), st.none() | st.binary(max_size=512))
 row_lists = st.lists(wire_rows, max_size=5, unique_by=lambda row: row.sequence).map(
     lambda rows: tuple(sorted(rows, key=lambda row: row.sequence))

@@ -530,3 +530,26 @@ def test_owners_that_are_no_members_keep_no_newcomer_out() -> None:
         gossip.receive(NOW, THERE, sealer.seal(1, encode(rows)))
     gossip.receive(NOW, THERE, sealer.seal(1, introduction(identity("newcomer"))))
     assert [member.name for member in gossip.members()] == ["here", "newcomer", "there"]
+
+
+@pytest.mark.parametrize("rows", [(), (WireRow("row", 1, b"x"),), (WireRow("_member", 1, b"x" * 100),)])
+def test_nobody_else_begins_a_start_of_a_member(rows: tuple[WireRow, ...]) -> None:
+    gossip, sealer = met()
+    there = identity("there")
+    liar = stranger(gossip)
+    gossip.receive(
+        NOW, THERE, sealer.seal(1, encode(Rows("there", there.incarnation, 0, 0, 0, (WireRow("row", 9, b"mine"),))))
+    )
+    later = Incarnation(there.epoch + 1, 7)
+    gossip.receive(NOW, HERE, liar.seal(1, encode(Rows("there", later, 0, 0, 0, rows))))
+    assert [row.value for row in gossip.rows("row")] == [b"mine"]
+    output = gossip.receive(NOW, THERE, sealer.seal(1, encode(Ping(1))))
+    assert output.rejected is None
+
+
+def test_names_that_would_write_to_a_terminal_are_refused() -> None:
+    gossip, _ = met()
+    liar = stranger(gossip)
+    evil = Identity("\x1b[2Jevil", "zone", HERE, 1, b"e" * 32)
+    assert gossip.receive(NOW, HERE, liar.seal(1, introduction(evil))).rejected == "malformed"
+    assert gossip.receive(NOW, HERE, Sealer(evil, RING).seal(1, b"")).rejected == "malformed"
