@@ -130,7 +130,13 @@ class Rotation:
             f"both keys open everywhere; `lbmesh keys remove {old}` goes on",
             wanted=new,
         )
-        removed = self._node.order("remove", old, force=force)
+        try:
+            removed = self._node.order("remove", old, force=force)
+        except RefusedError as refused:
+            raise RefusedError(
+                f"{refused}. Key {new} is primary, and key {old} still opens; `lbmesh keys remove {old}`, later or "
+                "with --force, ends this rotation, while `rotate` would begin another"
+            ) from refused
         self._say("remove", f"key {old} leaves all rings", key=old, left_behind=removed["members"])
         self._until("have dropped", lambda one: old not in one["held"], "it is on its way out; `lbmesh keys` shows it")
 

@@ -34,7 +34,7 @@ from lbmesh.failover.limits import (
     SILENCE_S,
 )
 from lbmesh.failover.peer import Peer, PeerProbe, names_of
-from lbmesh.failover.words import Back, Gone, GoneRule, Output, Partner, Probe, Vitals
+from lbmesh.failover.words import NO_PARTNER, Back, Gone, GoneRule, Output, Partner, Probe, Vitals
 
 
 class Heartbeats:
@@ -85,7 +85,7 @@ class Heartbeats:
     def _retire(self, now: float, peer: Peer, output: Output, *, has_successor: bool) -> None:
         """It is not in the table any more. A partner is told so for a while, lest it take the end for a death."""
         if peer.gone is not None:
-            why = "started again" if has_successor else "no partner any more"
+            why = "started again" if has_successor else NO_PARTNER
             output.words.append(_back(now, peer, why))
         if has_successor or not peer.is_partner:
             self._forget(peer)

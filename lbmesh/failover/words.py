@@ -66,6 +66,9 @@ class Back:
 
 Word = Gone | Back
 
+NO_PARTNER = "no partner any more"
+"""Why a word ends without a return: the mesh has taken the partner out of the table, mostly because it is down."""
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:

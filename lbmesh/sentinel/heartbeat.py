@@ -8,7 +8,7 @@ from collections.abc import Callable
 from lbmesh.control.processes import ControlMessage, HeartbeatFigures, Partners
 from lbmesh.failover.datagram import DATAGRAM_BYTES
 from lbmesh.failover.heartbeats import Heartbeats
-from lbmesh.failover.words import Gone, Output, Vitals
+from lbmesh.failover.words import NO_PARTNER, Gone, Output, Vitals
 from lbmesh.sentinel.decisions import LogField
 from lbmesh.sentinel.front_probe import FrontProbes
 from lbmesh.sentinel.limits import HEARTBEAT_FIGURES_S, HEARTBEATS_PER_ROUND, REJECTIONS_LOGGED_S
@@ -99,8 +99,11 @@ class HeartbeatShell:
                 self._core.counters["unsent"] += 1
         for word in output.words:
             is_gone = isinstance(word, Gone)
-            self._core.counters["gone" if is_gone else "back"] += 1
-            event = "a partner is gone" if is_gone else "a partner is back"
+            if word.reason == NO_PARTNER:
+                event = "a partner that was gone is none any more"
+            else:
+                self._core.counters["gone" if is_gone else "back"] += 1
+                event = "a partner is gone" if is_gone else "a partner is back"
             fields: dict[str, LogField] = {"partner": word.name, "reason": word.reason, "for_s": round(word.for_s, 3)}
             self._log.write("warning" if is_gone else "info", event, fields)
             self._tell_agent(word)
