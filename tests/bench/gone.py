@@ -21,6 +21,7 @@ from tests.bench.processes import core_busy_s, cpu_time_s, memory_kib
 from tests.bench.report import machine
 from tests.bench.running import Cores
 from tests.support.nodes import Node, running_mesh
+from tests.support.percentile import percentile
 from tests.support.wait import wait_for
 
 NODES = 3
@@ -207,7 +208,8 @@ def _report(
 ) -> str:
     share, memory_mb = idle
     rows = [
-        f"| {kind} | {plan.kills} | {len(all_ms)} | {median(all_ms):.0f} | {_p99(all_ms):.0f} | {max(all_ms):.0f} |"
+        f"| {kind} | {plan.kills} | {len(all_ms)} | {median(all_ms):.0f} | {percentile(all_ms, 0.99):.0f} "
+        f"| {max(all_ms):.0f} |"
         for kind, all_ms in taken.items()
         if all_ms
     ]
@@ -220,8 +222,3 @@ def _report(
         f"around the deaths: {false}.\n\nA sentinel with {IDLE_NODES - 1} partners and no traffic uses {share:.1%} "
         f"of a core and {memory_mb:.1f} MB.\n"
     )
-
-
-def _p99(values: Sequence[float]) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +38,6 @@ def _row(cells: Iterable[str]) -> str:
 
 def _verdict(holds: bool | None) -> str:
     return "" if holds is None else "reached" if holds else "**missed**"
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that so large a share of all do not exceed (nearest rank)."""
-    return sorted(values)[max(0, ceil(share * len(values)) - 1)]
 
 
 def bar_chart(title: str, points: Sequence[tuple[str, float]], unit: str, width: int = 50) -> str:

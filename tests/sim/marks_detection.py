@@ -5,11 +5,12 @@ from functools import partial
 from random import Random
 
 from lbmesh.model.member import MemberState
-from tests.sim.marks import Effort, Figure, Table, percentile
+from tests.sim.marks import Effort, Figure, Table
 from tests.sim.network import End
 from tests.sim.schedules import CONVERGED_FROM, SHAPES
 from tests.sim.spread import spread
 from tests.sim.world import World
+from tests.support.percentile import percentile
 
 GIVEN_UP_S = 30.0
 REPEATS_AT_ONCE = 10

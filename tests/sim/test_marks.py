@@ -2,10 +2,11 @@
 
 import pytest
 
-from tests.sim.marks import Figure, Table, bar_chart, false_positive_bound, percentile
+from tests.sim.marks import Figure, Table, bar_chart, false_positive_bound
 from tests.sim.marks_detection import Kills, Splits, kill, split
 from tests.sim.marks_errors import CASES, Case, Slice, watch
 from tests.sim.marks_traffic import weigh
+from tests.support.percentile import percentile
 
 
 @pytest.mark.parametrize("zone", [False, True], ids=["node", "zone"])

@@ -9,6 +9,7 @@ from typing import TypeVar
 from tests.bench.gossip.plan import Plan, Samples
 from tests.bench.gossip.samples import Crash, Fault, Rest
 from tests.bench.gossip.systems import System
+from tests.support.percentile import percentile
 
 SEEN_P50_S = 1.0
 SEEN_P99_S = 1.5
@@ -19,7 +20,7 @@ _SUBJECT = "lbmesh"
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Of several values; `p99` by nearest rank, which is the highest of fewer than a hundred."""
+    """Of several values; `p99` by nearest rank."""
 
     median: float
     low: float
@@ -29,8 +30,7 @@ class Spread:
 
 def spread(values: Sequence[float]) -> Spread:
     """Of one value at least."""
-    ordered = sorted(values)
-    return Spread(median(ordered), ordered[0], ordered[-1], ordered[math.ceil(0.99 * len(ordered)) - 1])
+    return Spread(median(values), min(values), max(values), percentile(values, 0.99))
 
 
 def report(samples: Samples, plan: Plan, systems: Sequence[System], machine: str, skipped: dict[str, str]) -> str:
