@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lbmesh.config.key_file import gossip_keys, rewritten
 from lbmesh.config.load import read_secret
+from lbmesh.observe.durable import put_in_place
 
 
 def store_keys(path: Path, keys: Sequence[bytes], known: Collection[bytes]) -> str | None:
@@ -35,23 +36,13 @@ def store_keys(path: Path, keys: Sequence[bytes], known: Collection[bytes]) -> s
 
 
 def _replace(path: Path, text: str, owner: os.stat_result | None) -> None:
-    """Beside it first, synced, then into its place, and that synced, too: after a power cut it is the old file or
-    the new one. The draft has mode 0600 from the beginning.
-    """
+    """By a draft of mode 0600 from the beginning, which does not stay where that fails."""
     descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             if owner is not None and (owner.st_uid, owner.st_gid) != (os.geteuid(), os.getegid()):
                 os.fchown(descriptor, owner.st_uid, owner.st_gid)
-            stream.write(text.encode())
-            stream.flush()
-            os.fsync(descriptor)
-        os.replace(draft, path)
+            put_in_place(stream, Path(draft), path, text.encode())
     except BaseException:
-        os.unlink(draft)
+        Path(draft).unlink(missing_ok=True)
         raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

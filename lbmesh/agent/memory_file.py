@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lbmesh.control.memory import MEMORY_BYTES_MAX, Memory, decode_memory, encode_memory
+from lbmesh.observe.durable import put_in_place
 
 FILE_NAME = "memory"
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -56,15 +57,7 @@ def write_memory(state_dir: Path, memory: Memory) -> None:
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
-        stream.write(encode_memory(memory))
-        stream.flush()
-        os.fsync(descriptor)
-    draft.replace(state_dir / FILE_NAME)
-    directory = os.open(state_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+        put_in_place(stream, draft, state_dir / FILE_NAME, encode_memory(memory))
 
 
 def confirm_memory(state_dir: Path) -> None:

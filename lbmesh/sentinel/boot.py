@@ -3,8 +3,9 @@
 The mesh orders what a node says by (epoch, sequence), so no epoch may come twice, a power cut included.
 """
 
-import os
 from pathlib import Path
+
+from lbmesh.observe.durable import put_in_place
 
 FILE_NAME = "boot"
 EPOCH_MAX = 2**48 - 1
@@ -45,15 +46,6 @@ def _read(file: Path) -> int:
 
 
 def _write(file: Path, epoch: int) -> None:
-    """Whole or not at all: written beside it and synced, then put in its place, and that synced, too."""
     draft = file.with_suffix(".new")
     with draft.open("wb") as stream:
-        stream.write(f"{epoch}\n".encode())
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(file)
-    directory = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+        put_in_place(stream, draft, file, f"{epoch}\n".encode())
