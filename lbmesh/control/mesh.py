@@ -205,7 +205,9 @@ class Mesh:
 
     def _news(self, output: Output) -> MeshNews:
         """A peer that is new, or back, is heard with all it has said: its rows may have come before it."""
-        before, self._trusted = self._trusted, self.trusted()
+        before, trusted = self._trusted, self.trusted()
+        trust_moved = trusted is not before and trusted != before
+        self._trusted = trusted
         changed = {row for row in output.rows_changed if row[1].startswith(KEY_PREFIX)}
         joined = {change.name for change in output.member_changes if _is_new(change)}
         heard: tuple[Opinion, ...] = ()
@@ -214,7 +216,7 @@ class Mesh:
             changed -= {(word.observer, opinion_key(word.replica) or "") for word in heard}
         return MeshNews(
             datagrams=output.datagrams,
-            members_changed=bool(output.member_changes) or before != self._trusted,
+            members_changed=bool(output.member_changes) or trust_moved,
             heard=heard,
             unheard=tuple((owner, replica) for owner, key in sorted(changed) if (replica := parse_replica(key))),
             events=(*map(_member_event, output.member_changes), *map(_notice_event, output.notices)),

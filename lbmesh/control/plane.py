@@ -67,7 +67,7 @@ class Plane:
         self._started = False
         self._leaving = False
         self._began_s = now
-        self._members_by_zone = dict(self._book.members_by_zone)
+        self._members_by_zone = self._book.members_by_zone
 
     # Inputs -----------------------------------------------------------------------------------------------
 
@@ -317,7 +317,7 @@ class Plane:
     def _view(self, dirty: set[str], now: float, *, everything: bool) -> View | None:
         if not self._started:
             return None
-        members_by_zone = dict(self._book.members_by_zone)
+        members_by_zone = self._book.members_by_zone
         if members_by_zone != self._members_by_zone:
             self._members_by_zone = members_by_zone
             everything = True

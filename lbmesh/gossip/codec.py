@@ -33,6 +33,9 @@ from lbmesh.model.address import Address, is_ip_literal
 
 _FRAME = struct.Struct(">BH")
 _NONCE = struct.Struct(">Q")
+_LONE_NONCE = struct.Struct(">BHQ")
+"""A ping or a pong with its frame: alone in nine of ten datagrams of a mesh at rest, so it has a path of its own."""
+
 _ROWS = struct.Struct(">IIIIIB")
 _ROW = struct.Struct(">IH")
 _DIGEST = struct.Struct(">BQQB")
@@ -56,9 +59,9 @@ def encode(message: Message) -> bytes:
     """One framed message."""
     match message:
         case Ping(nonce):
-            return _frame(_KIND_PING, _NONCE.pack(nonce))
+            return _LONE_NONCE.pack(_KIND_PING, _NONCE.size, nonce)
         case Pong(nonce):
-            return _frame(_KIND_PONG, _NONCE.pack(nonce))
+            return _LONE_NONCE.pack(_KIND_PONG, _NONCE.size, nonce)
         case Rows(owner, incarnation, base, upto, horizon, rows):
             numbers = _ROWS.pack(incarnation.epoch, incarnation.tag, base, upto, horizon, len(rows))
             return _frame(_KIND_ROWS, _text(owner) + numbers + b"".join(map(_encode_row, rows)))
@@ -78,6 +81,10 @@ def encode(message: Message) -> bytes:
 
 def decode(payload: bytes) -> tuple[Message, ...] | None:
     """All messages of a payload; None when any of it is malformed. Kinds of a later version are skipped."""
+    if len(payload) == _LONE_NONCE.size:
+        kind, length, nonce = _LONE_NONCE.unpack(payload)
+        if length == _NONCE.size and kind in (_KIND_PING, _KIND_PONG):
+            return (Ping(nonce) if kind == _KIND_PING else Pong(nonce),)
     messages: list[Message] = []
     reader = _Reader(payload)
     try:

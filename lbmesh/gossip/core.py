@@ -271,7 +271,7 @@ class Gossip:
 
     def trusted(self) -> frozenset[str]:
         """Peers whose words count now: those this node reaches over a chain of edges that are up."""
-        return self._picture.judgement.trusted - {self._identity.name}
+        return self._picture.trusted_peers
 
     # Steps.
 
@@ -344,6 +344,8 @@ class Gossip:
     def _settle_keys(self, now: float, turn: Turn) -> None:
         if turn.changes:
             self._keys.unsettle()
+        if now < self._keys.deadline_s():
+            return
         for address, gift in self._keys.settle(now):
             self._outbox.send(turn, address, [gift])
         turn.keys_to_store = self._keys.to_store()

@@ -131,7 +131,7 @@ class Keys:
         """Use what can be used, drop what nobody needs, say so. Returns (address, frame): keys for live members that
         lack them.
         """
-        if not self._unsettled and now < self._due_s:
+        if now < self.deadline_s():
             return []
         self._unsettled = False
         ring = self.ring

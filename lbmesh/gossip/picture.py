@@ -44,7 +44,8 @@ class Picture:
         """True while no peer answers or speaks though two or more should."""
 
         self.plan = WatchPlan({}, {})
-        self.judgement = Judgement({}, frozenset({members.own.name}), {})
+        self.trusted_peers: frozenset[str] = frozenset()
+        self._enter(Judgement({}, frozenset({members.own.name}), {}))
 
     def unsettle(self) -> None:
         """Something a verdict rests on has changed."""
@@ -114,6 +115,7 @@ class Picture:
     def _enter(self, judgement: Judgement) -> None:
         self.judgement = judgement
         self._members.trusted = judgement.trusted
+        self.trusted_peers = judgement.trusted - {self._members.own.name}
 
     def _rewatch(self, now: float) -> None:
         entries = self._members.entries

@@ -85,6 +85,9 @@ class Ring:
         self.primary = start.primary
         """The id of the key that seals."""
 
+        self.is_single = len(self._entries) == 1
+        """True while one key only is held. Asked for each datagram, so it is kept."""
+
         self.wanted = self.primary
         self.order = NO_ORDER
         self.volatile = False
@@ -106,13 +109,10 @@ class Ring:
         found = [(entry.stamp, identifier) for identifier, entry in self._entries.items() if entry.key is not None]
         return [identifier for _, identifier in sorted(found, reverse=True)]
 
-    @property
-    def is_single(self) -> bool:
-        """True while one key only is held."""
-        return self._room() == KEYS_MAX - 1
-
-    def _room(self) -> int:
-        return KEYS_MAX - sum(entry.key is not None for entry in self._entries.values())
+    def _count(self) -> int:
+        count = sum(entry.key is not None for entry in self._entries.values())
+        self.is_single = count == 1
+        return count
 
     def removed(self) -> list[bytes]:
         """Ids of removed keys that still open."""
@@ -173,9 +173,10 @@ class Ring:
             entry.stamp, entry.standing = stamp, Standing.HELD
             entry.stored = entry.stored and not changed
             return True
-        if not self._room():
+        if self._count() >= KEYS_MAX:
             return False
         self._entries[identifier] = _Entry(key, stamp, Standing.HELD, stored=False)
+        self._count()
         return True
 
     def hear(self, note: KeyNote) -> bool:
@@ -247,6 +248,7 @@ class Ring:
         return dropped
 
     def _forget_oldest(self) -> None:
+        self._count()
         gone = sorted((entry.stamp, identifier) for identifier, entry in self._entries.items() if entry.key is None)
         for _, identifier in gone[: max(0, len(gone) - (KEY_NOTES_MAX - KEYS_MAX))]:
             del self._entries[identifier]

@@ -5,6 +5,7 @@ what is to be done. A change that touches every replica at once (members, settin
 at a time.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from math import inf
@@ -14,7 +15,7 @@ from lbmesh.health.explain import explain
 from lbmesh.health.group import Group, is_released
 from lbmesh.health.limits import REVISITS_PER_STEP
 from lbmesh.health.merge import Merged
-from lbmesh.health.outcome import Flip, ProbeOrder, Ready
+from lbmesh.health.outcome import NOTHING_READY, Flip, ProbeOrder, Ready
 from lbmesh.health.plan import Random, Role, duty, first_probe_s, next_probe_s
 from lbmesh.health.record import Record
 from lbmesh.health.removal import ZoneGuard
@@ -46,6 +47,9 @@ class HealthBook:
         self._guard = ZoneGuard()
         self._credit = Credit()
         self._live: dict[str, str] = {node: zone}
+        self.members_by_zone: Mapping[str, int] = {zone: 1}
+        """Live balancers in each zone, this node included."""
+
         self._known: frozenset[str] = frozenset()
         self._standing = Standing({node: zone})
         self._touched: dict[ReplicaId, None] = {}
@@ -100,15 +104,8 @@ class HealthBook:
         if (live, standing, known) == (self._live, self._standing, self._known):
             return
         self._live, self._standing, self._known = live, standing, known
+        self.members_by_zone = Counter(live.values())
         self._revisits = dict.fromkeys(self._records)
-
-    @property
-    def members_by_zone(self) -> Mapping[str, int]:
-        """Live balancers in each zone, this node included."""
-        counts: dict[str, int] = {}
-        for zone in self._live.values():
-            counts[zone] = counts.get(zone, 0) + 1
-        return counts
 
     def notice_pause(self, now: float) -> None:
         """To be called before any input: when this node stood still until now, time has stood still for
@@ -172,6 +169,9 @@ class HealthBook:
 
     def ready(self, now: float) -> Ready:
         """Settle what was touched or came due, and collect what is to be done."""
+        if not self._dirty and now < self.next_deadline():
+            self._promised_s = max(now, self.next_deadline())
+            return NOTHING_READY
         self._touched |= dict.fromkeys(self._timers.take_due(now))
         for replica in list(self._revisits)[:REVISITS_PER_STEP]:
             del self._revisits[replica]

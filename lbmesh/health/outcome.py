@@ -45,3 +45,6 @@ class Ready:
     words: tuple[Opinion, ...]
     withdrawn: tuple[ReplicaId, ...]
     flips: tuple[Flip, ...]
+
+
+NOTHING_READY = Ready((), (), (), ())

@@ -25,6 +25,7 @@ class Timers:
         else:
             self._due_s[replica] = due_s
             heappush(self._heap, (due_s, replica))
+        self._drop_replaced()
         if len(self._heap) > 2 * len(self._due_s) + REPLACED_MAX:
             self._heap = [(due_s, replica) for replica, due_s in self._due_s.items()]
             heapify(self._heap)
@@ -36,10 +37,14 @@ class Timers:
             _, replica = heappop(self._heap)
             del self._due_s[replica]
             due.append(replica)
+            self._drop_replaced()
         return due
 
     def next_s(self) -> float:
         """The earliest deadline; infinite when there is none."""
+        return self._heap[0][0] if self._heap else inf
+
+    def _drop_replaced(self) -> None:
+        """Keep a valid deadline on top, which is looked at far more often than one changes."""
         while self._heap and self._due_s.get(self._heap[0][1], inf) != self._heap[0][0]:
             heappop(self._heap)
-        return self._heap[0][0] if self._heap else inf
