@@ -88,7 +88,6 @@ class Picture:
             self._publish_edges(now, isolated)
             self._tell_isolation(now, isolated, turn)
             if isolated:
-                self._is_grace_used = False
                 self._enter(Judgement({}, frozenset({self._members.own.name}), {}))
                 return
             changes = self._members.apply(now, self._judge(now))

@@ -183,15 +183,15 @@ MUTANTS = (
     _mutant(
         "an isolated node freezes its picture",
         "gossip.picture",
-        "            if isolated:\n                self._is_grace_used",
-        "            if False:\n                self._is_grace_used",
+        "            if isolated:\n                self._enter",
+        "            if False:\n                self._enter",
         SCENARIOS + "test_a_node_alone_freezes_its_picture_and_says_so",
     ),
     _mutant(
         "an isolated node sleeps",
         "gossip.picture",
-        "                self._is_grace_used = False\n",
-        "",
+        "            return self._settled_s + self._timing.speech_s / 2\n",
+        "            return self._settled_s\n",
         SCENARIOS + "test_a_node_that_thaws_and_is_cut_off_at_once_goes_on_sleeping",
     ),
     # Who may speak.
@@ -226,7 +226,7 @@ MUTANTS = (
     _mutant(
         "nobody writes the rows of this node",
         "gossip.inbox",
-        "        if batch.owner == self._records.own.name:\n            return\n",
+        "        if known is self._records.own:\n            return\n",
         "",
         TEST_CORE + "test_nobody_writes_the_rows_of_this_node",
     ),
