@@ -233,8 +233,9 @@ def _keys(parsed: argparse.Namespace) -> int:
         return _fail(*whom)
     from lbmesh.admin.keys import KeysNode, run_keys
 
-    node = KeysNode(whom.admin_address, whom.token)
-    return run_keys(node, parsed.action, parsed.key, force=parsed.force, step_s=parsed.wait, as_json=parsed.json)
+    return run_keys(
+        KeysNode(whom), parsed.action, parsed.key, force=parsed.force, step_s=parsed.wait, as_json=parsed.json
+    )
 
 
 def _whom_else_to_ask() -> str:

@@ -7,7 +7,7 @@ from os import environ
 from typing import Any
 from urllib.parse import quote
 
-from lbmesh.admin.client import Asked, ask, other_release
+from lbmesh.admin.client import Asked, ask, fail, other_release
 from lbmesh.admin.names import near
 from lbmesh.admin.text import ago, plain
 
@@ -22,14 +22,14 @@ def run_explain(whom: Asked, kind: str, name: str, *, as_json: bool) -> int:
     """
     answer = ask(whom, f"/v1/explain/{kind}/{quote(name, safe='/')}")
     if isinstance(answer, str):
-        return _fail(answer)
+        return fail("explain", answer, as_json=as_json)
     try:
         found: dict[str, Any] = answer.json()
         if answer.status_code != 200:
-            return _fail(*_unknown(whom, kind, name, found))
+            return fail("explain", found["error"], meant=_meant(whom, kind, name, found), as_json=as_json)
         lines = list(explain_lines(found, colours=_has_colours()))
     except (ValueError, KeyError, TypeError, AttributeError):
-        return _fail(other_release(whom))
+        return fail("explain", other_release(whom), as_json=as_json)
     print(answer.text.rstrip("\n") if as_json else "\n".join(lines))
     return 0
 
@@ -88,15 +88,14 @@ def _wrapped(text: str, first: str, further: str) -> list[str]:
     return wrap.wrap(plain(text)) or [first.rstrip()]
 
 
-def _unknown(whom: Asked, kind: str, name: str, found: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with the name, and what may have been meant."""
-    yield plain(found["error"])
+def _meant(whom: Asked, kind: str, name: str, found: dict[str, Any]) -> list[str]:
+    """Commands with the names that may have been meant."""
     names = list(found["meant"])
     if not names:
         answer = ask(whom, "/v1/state")
         state = {} if isinstance(answer, str) else answer.json()
         names = list(near(name, _names(kind, state)))
-    yield from (f"  {plain(whom.command('explain', kind, one))}" for one in names)
+    return [whom.command("explain", kind, one) for one in names]
 
 
 def _names(kind: str, state: dict[str, Any]) -> Iterator[str]:
@@ -109,8 +108,3 @@ def _names(kind: str, state: dict[str, Any]) -> Iterator[str]:
 
 def _has_colours() -> bool:
     return sys.stdout.isatty() and not environ.get("NO_COLOR")
-
-
-def _fail(message: str, *more: str) -> int:
-    print(f"lbmesh explain: {message}", *more, sep="\n", file=sys.stderr)
-    return 1

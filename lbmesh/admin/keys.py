@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import Any
 
-import httpx
-
+from lbmesh.admin.client import Asked, ask, fail, other_release
 from lbmesh.admin.key_shapes import KEYS_PATH
-from lbmesh.model.address import Address
 
-TIMEOUT_S = 5.0
 POLL_S = 0.2
 STEP_S = 30.0
 """How long a rotation waits for the last member at each step, unless told otherwise."""
@@ -28,39 +25,31 @@ class RefusedError(Exception):
 class KeysNode:
     """The node that is asked."""
 
-    address: Address
-    token: str | None
+    whom: Asked
 
     def ring(self) -> Shape:
         """Who holds what. Raises RefusedError."""
-        ring = self._ask("GET", "", None)
+        ring = self._ask(KEYS_PATH)
         if not ring["keys"]:
-            raise RefusedError(f"{self.address} is a node alone: it has no [gossip], and so no key ring")
+            raise RefusedError(f"{self.whom.admin_address} is a node alone: it has no [gossip], and so no key ring")
         return ring
 
     def order(self, verb: str, key: str = "", *, force: bool = False) -> Shape:
         """Give an order; the node's answer. Raises RefusedError when it refuses."""
         fields: Shape = {"key": key} if key else {}
-        return self._ask("POST", f"/{verb}", {**fields, "force": True} if force else fields)
+        return self._ask(f"{KEYS_PATH}/{verb}", {**fields, "force": True} if force else fields)
 
-    def _ask(self, method: str, path: str, body: Shape | None) -> Shape:
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        url = f"http://{self.address}{KEYS_PATH}{path}"
+    def _ask(self, path: str, order: Shape | None = None) -> Shape:
+        answer = ask(self.whom, path, order)
+        if isinstance(answer, str):
+            raise RefusedError(answer)
         try:
-            response = httpx.request(method, url, headers=headers, json=body, timeout=TIMEOUT_S, trust_env=False)
-        except httpx.HTTPError as error:
-            raise RefusedError(
-                f"cannot ask {self.address}: {error}. Is lbmesh running there, and is this its [admin] bind?"
-            ) from error
-        if response.status_code == 401:
-            raise RefusedError(f"{self.address} wants its admin token: give -c FILE of that node, or --token-file FILE")
-        try:
-            answer = response.json()
-        except ValueError:
-            raise RefusedError(f"{self.address} answered {response.status_code}: {response.text.strip()}") from None
-        if response.status_code != 200:
-            raise RefusedError(str(answer["what"]))
-        found: Shape = answer
+            found: Shape = answer.json()
+            refusal = None if answer.status_code == 200 else str(found["what"])
+        except (ValueError, KeyError, TypeError):
+            raise RefusedError(other_release(self.whom)) from None
+        if refusal is not None:
+            raise RefusedError(refusal)
         return found
 
 
@@ -80,11 +69,7 @@ def run_keys(
                 answer = node.order(action, key, force=force)
                 say(action, answer["what"], key=answer["key"], left_behind=answer["members"])
     except RefusedError as refused:
-        if as_json:
-            print(json.dumps({"done": False, "what": str(refused)}))
-        else:
-            print(f"lbmesh keys: {refused}", file=sys.stderr)
-        return 1
+        return fail("keys", str(refused), as_json=as_json)
     except KeyboardInterrupt:
         print(
             "lbmesh keys: stopped; each step is safe, and `lbmesh keys` shows where it stands",

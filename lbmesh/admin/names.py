@@ -28,8 +28,10 @@ def find_replica(name: str, replicas: Iterable[ReplicaId]) -> ReplicaId | tuple[
 
 
 def near(name: str, names: Iterable[str]) -> tuple[str, ...]:
-    """What may have been meant by a name that is not there, the likeliest first."""
+    """What may have been meant by a name that is not there, the likeliest first. Where none is like it, any few: they
+    show at least what names look like.
+    """
     known = sorted(set(names))
     containing = [one for one in known if name.lower() in one.lower()]
     alike = difflib.get_close_matches(name, known, n=NEAR_MAX, cutoff=0.6)
-    return tuple(dict.fromkeys([*containing, *alike]))[:NEAR_MAX]
+    return (*dict.fromkeys([*containing, *alike]), *(() if containing or alike else known))[:NEAR_MAX]

@@ -1,10 +1,9 @@
 """`lbmesh status`: the mesh as one node sees it, asked over its admin address."""
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from lbmesh.admin.client import Asked, ask, command_line, other_release
+from lbmesh.admin.client import Asked, ask, command_line, fail, other_release
 from lbmesh.admin.text import ago, plain, table
 
 _HINTS_MAX = 3
@@ -19,15 +18,12 @@ def run_status(whom: Asked, *, as_json: bool) -> int:
     """Print what the node believes. The exit code: 1 when it cannot be asked."""
     answer = ask(whom, "/v1/state")
     if isinstance(answer, str):
-        return _fail(answer)
-    if as_json:
-        print(answer.text, end="")
-        return 0
+        return fail("status", answer, as_json=as_json)
     try:
         lines = list(status_lines(answer.json(), whom.command))
     except (ValueError, KeyError, TypeError):
-        return _fail(other_release(whom))
-    print(*map(plain, lines), sep="\n")
+        return fail("status", other_release(whom), as_json=as_json)
+    print(answer.text.rstrip("\n") if as_json else "\n".join(map(plain, lines)))
     return 0
 
 
@@ -152,8 +148,3 @@ def _standing(forwarder: dict[str, Any]) -> str:
 
 def _figure(value: int | None) -> str:
     return "-" if value is None else str(value)
-
-
-def _fail(message: str) -> int:
-    print(f"lbmesh status: {message}", file=sys.stderr)
-    return 1

@@ -202,6 +202,8 @@ def _decode_rows(body: _Reader) -> Rows:
     sequences = [row.sequence for row in rows]
     if not owner or base > upto or sequences != sorted(set(sequences)):
         raise ValueError("rows out of order")
+    if horizon > upto or (horizon and base == upto):
+        raise ValueError("a horizon beyond what is told")
     if base < upto and sequences and not base < sequences[0] <= sequences[-1] <= upto:
         raise ValueError("rows outside their range")
     return Rows(owner, Incarnation(epoch, tag), base, upto, horizon, rows)

@@ -2,10 +2,18 @@
 
 from lbmesh.gossip.catch_up import CatchUp
 from lbmesh.gossip.codec import decode, encode
+from lbmesh.gossip.forgeries import Forgeries
 from lbmesh.gossip.identity import Incarnation
 from lbmesh.gossip.intruders import Intruders
 from lbmesh.gossip.keys import Keys
-from lbmesh.gossip.limits import DELTA_DATAGRAMS_MAX, EPOCH_JUMP_MAX, MEMBERS_MAX, STREAM_UNITS_MAX, GossipTiming
+from lbmesh.gossip.limits import (
+    DELTA_DATAGRAMS_MAX,
+    EPOCH_JUMP_AWAY_MAX,
+    EPOCH_JUMP_MAX,
+    MEMBERS_MAX,
+    STREAM_UNITS_MAX,
+    GossipTiming,
+)
 from lbmesh.gossip.members import Members
 from lbmesh.gossip.messages import Conflict, Digest, KeyGift, Message, More, Ping, Pong, Rows
 from lbmesh.gossip.namesakes import Namesakes, pongs
@@ -17,7 +25,7 @@ from lbmesh.gossip.records import EDGES_KEY, KEYS_KEY, MEMBER_KEY, OwnerRecords,
 from lbmesh.gossip.replies import Replies, Reply
 from lbmesh.gossip.seal import Opened, Rejection
 from lbmesh.gossip.seeds import Seeds
-from lbmesh.gossip.signatures import Authors
+from lbmesh.gossip.signatures import authentic
 from lbmesh.gossip.streams import Streams
 from lbmesh.gossip.sync import Sync
 from lbmesh.gossip.turn import Turn
@@ -62,8 +70,7 @@ class Inbox:
         self._replies = replies
         self._intruders = intruders
         self._timing = timing
-        self._authors = Authors()
-        self._overtaken_s = float("-inf")
+        self._forgeries = Forgeries(records, members, outbox, intruders, timing)
         self._catch_up = catch_up
 
     def accept(self, now: float, source: Address, opened: Opened, turn: Turn) -> Rejection | None:
@@ -144,21 +151,24 @@ class Inbox:
     def _take_rows(self, now: float, sender: str, batch: Rows, turn: Turn) -> None:
         known = self._records.owners.get(batch.owner)
         if known is self._records.own:
+            self._forgeries.came(now, sender, batch, turn)
             return
         if known and (batch.incarnation < known.incarnation or self._is_jump(known, batch.incarnation)):
             return
-        batch, forged = self._authors.authentic(batch, known)
+        batch, forged, public_key = authentic(batch, known)
         if forged:
             self._intruders.forged_rows(now, sender, batch.owner, forged, turn)
         is_start = known is None or batch.incarnation > known.incarnation
-        if is_start and all(row.key != MEMBER_KEY for row in batch.rows):
-            # It begins with its own signed word. Else anybody could begin one, and void what its owner has said.
+        if is_start and (public_key is None or self._has_spoken(now, batch.owner)):
+            # A start counts only with its own signed word, else anybody could begin one and void what its owner has
+            # said; and of whom this node has just heard, it takes a new start from nobody else.
             return
         owner = self._owner(batch.owner, batch.incarnation)
         if owner is None:
             return
         if batch.incarnation > owner.incarnation:
             self._restart(now, owner, batch.incarnation, turn)
+        owner.public_key = public_key or owner.public_key
         self._merge(now, owner, batch, turn)
 
     def _merge(self, now: float, owner: OwnerRecords, batch: Rows, turn: Turn) -> None:
@@ -203,11 +213,7 @@ class Inbox:
         answer = self._sync.answer(digest, STREAM_UNITS_MAX if by_stream else DELTA_DATAGRAMS_MAX)
         for name in answer.heard:
             self._members.heard(now, name)
-        if answer.overtaken and now - self._overtaken_s >= self._timing.overtake_gap_s:
-            self._overtaken_s = now
-            self._intruders.overtaken(now, sender, turn)
-            self._outbox.announce(now, self._records.overtake(now, answer.overtaken))
-            self._members.own.epoch = self._records.own.incarnation.epoch
+        self._forgeries.are_known(now, sender, answer.overtaken, turn)
         if answer.claim is not None:
             self._namesakes.claimed(now, answer.claim, turn)
         frames = list(answer.frames)
@@ -236,15 +242,24 @@ class Inbox:
                 return None
             self._records.forget(forgotten)
             self._replies.forget(forgotten)
-            self._authors.forget(forgotten)
             self._keys.forget(forgotten)
             self._members.entries.pop(forgotten, None)
             self._picture.unsettle()
         return self._records.owner(name, incarnation)
 
+    def _has_spoken(self, now: float, name: str) -> bool:
+        """Has a member of this name just spoken to this node, in whichever start?"""
+        member = self._members.entries.get(name)
+        return member is not None and member.state.is_live and now - member.spoke_s <= self._timing.silent_s
+
     def _is_jump(self, owner: OwnerRecords, incarnation: Incarnation) -> bool:
-        """Has the epoch risen further than by restarts? Then it is refused, or it would use up the name's epochs."""
-        is_jump = incarnation.epoch - owner.incarnation.epoch > EPOCH_JUMP_MAX
+        """Has the epoch risen further than by restarts? Then it is refused, or it would use up the name's epochs. Who
+        was away may have been started often since.
+        """
+        member = self._members.entries.get(owner.name)
+        was_away = member is not None and not member.state.is_live
+        rise = incarnation.epoch - owner.incarnation.epoch
+        is_jump = rise > (EPOCH_JUMP_AWAY_MAX if was_away else EPOCH_JUMP_MAX)
         self._outbox.counters["epoch_jumps"] += is_jump
         return is_jump
 

@@ -90,6 +90,11 @@ EPOCH_JUMP_MAX = 2**20
 epochs of a name.
 """
 
+EPOCH_JUMP_AWAY_MAX = 2**28
+"""The same of a member that was down or had left: a quarter of a million starts that nobody saw, such as of a node that
+found its network cut off and was started again for days.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class GossipTiming:
@@ -124,6 +129,7 @@ class GossipTiming:
     silent_s: float = 2.0
     takeover_s: float = 10.0
     overtake_gap_s: float = 1.0
+    overtake_gap_max_s: float = 60.0
     proof_interval_s: float = 0.2
     key_interval_s: float = 0.25
     stream_gap_s: float = 5.0

@@ -99,7 +99,12 @@ class Picture:
     def _judge(self, now: float) -> dict[str, Finding]:
         """The findings to enter: all, but for those that a deaf node must not make yet."""
         spoke = self._members.who_spoke(now - self._timing.speech_s)
+        before = self.judgement.trusted
         self._enter(judge(self._members.subjects(self._records.ids), self._members.own.name, spoke))
+        if 2 * len(self.judgement.trusted - before) >= len(self.judgement.trusted):
+            # This node is back from the smaller side of a cut. What the others say of its companions, and said before
+            # of who has come back since, is as old as the cut.
+            self._grace_until_s = now + self._timing.grace_s
         findings = dict(self.judgement.findings)
         held_back = [
             name

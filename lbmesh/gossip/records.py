@@ -8,6 +8,8 @@ known without gaps, which makes "what do you lack?" one number per owner.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from lbmesh.gossip.identity import Incarnation, member_id
 from lbmesh.gossip.limits import (
     MEMBERS_MAX,
@@ -53,7 +55,8 @@ class OwnerRecords:
     """All that is known of one owner's rows, in its newest incarnation.
 
     `spans`: {base: upto}, ranges known beyond the first gap, so that what a lost datagram leaves open need not
-    be told again after it. `pending`: (upto, horizon), to be obeyed once everything up to there is known.
+    be told again after it. `pending`: (upto, horizon), to be obeyed once everything up to there is known. `public_key`:
+    what its internal rows are signed with; None until the first of them came.
     """
 
     name: str
@@ -64,12 +67,13 @@ class OwnerRecords:
     rows: dict[str, Stored] = field(default_factory=dict)
     spans: dict[int, int] = field(default_factory=dict)
     pending: tuple[int, int] = (0, 0)
+    public_key: Ed25519PublicKey | None = None
 
     def reset(self, incarnation: Incarnation) -> list[str]:
         """The owner started anew: its earlier rows are void. Returns their keys."""
         gone = [key for key, stored in self.rows.items() if stored.value is not None]
         self.incarnation, self.floor, self.horizon, self.beat = incarnation, 0, 0, 0
-        self.pending = (0, 0)
+        self.pending, self.public_key = (0, 0), None
         self.spans.clear()
         self.rows.clear()
         return gone

@@ -32,55 +32,50 @@ class Signer:
         return self._key.sign(_statement(self._name, incarnation, key, sequence, body))
 
 
-class Authors:
-    """The key that each owner signs with in its incarnation, learned with its first own row."""
+def authentic(batch: Rows, owner: OwnerRecords | None) -> tuple[Rows, int, Ed25519PublicKey | None]:
+    """The batch without rows that their owner did not sign; how many of these are forged; and the key that the others
+    are signed with. Where that is not known yet, nobody can tell, and they will be asked for again. A batch that lost
+    some claims nothing about its range. `owner`: what is known of it, if anything.
+    """
+    if not any(is_internal(row.key) for row in batch.rows):
+        return batch, 0, None
+    known = owner if owner and owner.incarnation == batch.incarnation else None
+    key = known.public_key if known else None
+    key = key or next((found for row in batch.rows if (found := _introduced(batch, row))), None)
+    verdicts = [_is_genuine(batch, row, known, key) for row in batch.rows]
+    kept = tuple(row for row, genuine in zip(batch.rows, verdicts, strict=True) if genuine)
+    if not any(is_internal(row.key) for row in kept):
+        key = None
+    if len(kept) < len(batch.rows):
+        batch = replace(batch, base=0, upto=0, horizon=0, rows=kept)
+    return batch, verdicts.count(False), key
 
-    def __init__(self) -> None:
-        self._keys: dict[str, tuple[Incarnation, Ed25519PublicKey]] = {}
 
-    def authentic(self, batch: Rows, owner: OwnerRecords | None) -> tuple[Rows, int]:
-        """The batch without rows that their owner did not sign, and how many of these are forged: where the owner's key
-        is not known yet, nobody can tell, and they will be asked for again. A batch that lost some claims nothing
-        about its range.
-        """
-        if not any(is_internal(row.key) for row in batch.rows):
-            return batch, 0
-        verdicts = [self._is_genuine(batch, row, owner) for row in batch.rows]
-        kept = tuple(row for row, genuine in zip(batch.rows, verdicts, strict=True) if genuine)
-        if len(kept) == len(batch.rows):
-            return batch, 0
-        return replace(batch, base=0, upto=0, horizon=0, rows=kept), verdicts.count(False)
+def _introduced(batch: Rows, row: WireRow) -> Ed25519PublicKey | None:
+    """The key that a member's own row names, if it is the one that its incarnation stands for."""
+    if row.key != MEMBER_KEY or row.value is None:
+        return None
+    facts = decode_member(row.value[:-SIGNATURE_BYTES])
+    if facts is None or incarnation_of(0, session_of(facts.public_key)).tag != batch.incarnation.tag:
+        return None
+    return Ed25519PublicKey.from_public_bytes(facts.public_key)
 
-    def forget(self, name: str) -> None:
-        """The owner is no longer known."""
-        self._keys.pop(name, None)
 
-    def _is_genuine(self, batch: Rows, row: WireRow, owner: OwnerRecords | None) -> bool | None:
-        """True too for what is no news; None when nobody can tell."""
-        stored = owner.rows.get(row.key) if owner and owner.incarnation == batch.incarnation else None
-        if not is_internal(row.key) or (stored is not None and stored.sequence >= row.sequence):
-            return True
-        if row.value is None or len(row.value) <= SIGNATURE_BYTES:
-            return False
-        body, signature = row.value[:-SIGNATURE_BYTES], row.value[-SIGNATURE_BYTES:]
-        key = self._key_of(batch, row, body)
-        if key is None:
-            return False if row.key == MEMBER_KEY else None
-        try:
-            key.verify(signature, _statement(batch.owner, batch.incarnation, row.key, row.sequence, body))
-        except InvalidSignature:
-            return False
-        self._keys[batch.owner] = batch.incarnation, key
+def _is_genuine(batch: Rows, row: WireRow, known: OwnerRecords | None, key: Ed25519PublicKey | None) -> bool | None:
+    """True too for what is no news; None when nobody can tell."""
+    stored = known.rows.get(row.key) if known else None
+    if not is_internal(row.key) or (stored is not None and stored.sequence >= row.sequence):
         return True
-
-    def _key_of(self, batch: Rows, row: WireRow, body: bytes) -> Ed25519PublicKey | None:
-        known = self._keys.get(batch.owner)
-        if known is not None and known[0] == batch.incarnation:
-            return known[1]
-        facts = decode_member(body) if row.key == MEMBER_KEY else None
-        if facts is None or incarnation_of(0, session_of(facts.public_key)).tag != batch.incarnation.tag:
-            return None
-        return Ed25519PublicKey.from_public_bytes(facts.public_key)
+    if row.value is None or len(row.value) <= SIGNATURE_BYTES:
+        return False
+    if key is None:
+        return False if row.key == MEMBER_KEY else None
+    body, signature = row.value[:-SIGNATURE_BYTES], row.value[-SIGNATURE_BYTES:]
+    try:
+        key.verify(signature, _statement(batch.owner, batch.incarnation, row.key, row.sequence, body))
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _statement(name: str, incarnation: Incarnation, key: str, sequence: int, body: bytes) -> bytes:

@@ -180,5 +180,10 @@ def test_explain_says_why_and_what_may_have_been_meant(
     ]
     assert run_explain(Asked(agent.admin), "member", "lb-b1", as_json=False) == 1
     assert "no member lb-b1 is known here" in capsys.readouterr().err
+    assert run_explain(Asked(agent.admin), "replica", f"shp/{name}", as_json=True) == 1
+    assert json.loads(capsys.readouterr().out) == {
+        "error": f"no replica shp/{name} is configured here",
+        "meant": [f"lbmesh explain replica shop/{name}"],
+    }
     assert run_explain(Asked(guarded.admin), "member", "lb-a1", as_json=False) == 1
     assert "wants its admin token" in capsys.readouterr().err

@@ -28,6 +28,39 @@ def test_a_split_heals_without_seeds(seed: int, zones: dict[str, int]) -> None:
 
 
 @SEEDS
+@pytest.mark.parametrize("side", [("a1", "a2", "a3"), ("a1", "a2")], ids=["a zone", "two of a zone"])
+def test_the_smaller_side_of_a_split_condemns_no_companion_when_it_heals(seed: int, side: tuple[str, ...]) -> None:
+    """The others found these down, and rightly; but they come back to life in each other's company."""
+    world = started(seed, NINE)
+    world.isolate(*side)
+    world.run(6.0)
+    world.network.heal()
+    since_s = world.now
+    world.run(5.0)
+    downs = [one for one in world.downs(side, world.nodes) if one[0] > since_s]
+    assert not downs, f"seed {seed}: {downs}"
+    settled(world, within_s=5.0)
+
+
+@SEEDS
+def test_who_comes_back_from_a_cut_believes_no_old_word(seed: int) -> None:
+    """When it was cut off, two others were down; they have been back for long."""
+    world = started(seed, NINE)
+    world.crash("b1", "c3")
+    world.run(3.0)
+    world.crash("a1")
+    world.run(1.0)
+    world.isolate("a1", "a2")
+    world.start("b1", "c3", "a1")
+    world.run(6.0)
+    world.network.heal()
+    since_s = world.now
+    world.run(5.0)
+    downs = [one for one in world.downs(["a1", "a2"], world.nodes) if one[0] > since_s]
+    assert not downs, f"seed {seed}: {downs}"
+
+
+@SEEDS
 def test_a_node_that_thaws_believes_no_old_word(seed: int) -> None:
     """What came while it was stopped is stale: accusations of a member that has long come back."""
     world = started(seed, NINE)

@@ -102,7 +102,7 @@ bind = "{self.address}"
 [[service]]
 name = "app"
 hosts = ["*"]
-health = {{ path = "/healthz", interval = "200ms", timeout = "150ms", fall = 2, rise = 1 }}
+health = {{ path = "/healthz", interval = "500ms", timeout = "500ms", fall = 3, rise = 1 }}
 replicas = [
 {replicas}
 ]

@@ -114,7 +114,7 @@ def test_near_names_are_those_that_contain_it_then_those_alike() -> None:
     assert near("10.0.1.2", names)[:2] == ("shop/10.0.1.20:8080", "shop/10.0.1.21:8080")
     assert near("search/10.0.3.2:80", names)[0] == "search/10.0.3.1:80"
     assert near("lb-q", ["lb-a1", "lb-b1"]) == ("lb-b1", "lb-a1")
-    assert near("completely else", names) == ()
+    assert near("completely else", names) == tuple(sorted(names))
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ wire_rows = st.builds(WireRow, names, st.integers(1, 1000), st.none() | st.binar
 row_lists = st.lists(wire_rows, max_size=5, unique_by=lambda row: row.sequence).map(
     lambda rows: tuple(sorted(rows, key=lambda row: row.sequence))
 )
-pushes = st.builds(Rows, names, incarnations, st.just(0), st.just(0), u32, row_lists)
-deltas = st.builds(Rows, names, incarnations, st.just(0), st.just(1000), u32, row_lists)
+pushes = st.builds(Rows, names, incarnations, st.just(0), st.just(0), st.just(0), row_lists)
+deltas = st.builds(Rows, names, incarnations, st.just(0), st.just(1000), st.integers(0, 1000), row_lists)
 entries = st.lists(st.builds(DigestEntry, u64, incarnations, u32, u32), max_size=40).map(tuple)
 messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(Ping, u64),
@@ -61,6 +61,14 @@ def test_rows_out_of_order_or_outside_their_range_are_malformed() -> None:
     assert decode(encode(Rows("n", incarnation, 0, 8, 0, (first, second)))) is None
     assert decode(encode(Rows("n", incarnation, 9, 8, 0, ()))) is None
     assert decode(encode(Rows("n", incarnation, 4, 9, 0, (first, second)))) is not None
+
+
+def test_a_horizon_beyond_what_is_told_is_malformed() -> None:
+    incarnation, row = Incarnation(1, 1), WireRow("a", 5, b"")
+    assert decode(encode(Rows("n", incarnation, 4, 9, 10, (row,)))) is None
+    assert decode(encode(Rows("n", incarnation, 0, 0, 2**32 - 1, ()))) is None
+    assert decode(encode(Rows("n", incarnation, 9, 9, 9, ()))) is None
+    assert decode(encode(Rows("n", incarnation, 4, 9, 9, (row,)))) is not None
 
 
 @given(zone=names, port=st.integers(1, 65535), left=st.booleans(), host=st.ip_addresses())
