@@ -3,7 +3,7 @@
 import re
 
 from lbmesh.config.values import HOST_CHARS_MAX
-from lbmesh.model.address import is_ip_literal, is_name
+from lbmesh.model.address import is_ip_literal, is_name, means_the_same_everywhere
 from lbmesh.model.check import ProbeMethod, StatusRange
 
 TEXT_CHARS_MAX = 1024
@@ -94,7 +94,7 @@ def authority(value: object) -> str:
 
 def server_name(value: object) -> str:
     """Whom a certificate must be for."""
-    if not isinstance(value, str) or not (is_name(value) or is_ip_literal(value)):
+    if not isinstance(value, str) or not (is_name(value) or means_the_same_everywhere(value)):
         raise ValueError('write the name in the certificate, such as "shop.internal", or an IP address')
     return value
 

@@ -15,7 +15,7 @@ from lbmesh.failover.datagram import SESSION_BYTES
 from lbmesh.failover.table import RingKey, Station, partner_table
 from lbmesh.failover.words import Back, Gone, Partner
 from lbmesh.gossip.identity import key_id
-from lbmesh.model.address import Address, is_unspecified, parse_address
+from lbmesh.model.address import Address, is_unspecified, means_the_same_everywhere, parse_address
 from lbmesh.model.member import Member
 
 STATION_KEY = "heartbeat"
@@ -120,7 +120,7 @@ def parse_station(member: Member, key: str, value: bytes) -> Station | None:
         session, front = bytes.fromhex(fields["session"]), parse_address(fields["front"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    if len(session) != SESSION_BYTES or not front.is_literal:
+    if len(session) != SESSION_BYTES or not means_the_same_everywhere(front.host):
         return None
     return Station(member.name, member.zone, address, session, front)
 

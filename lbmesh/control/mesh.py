@@ -168,7 +168,12 @@ class Mesh:
             return []
         living = {member.name: member for member in self.members() if member.state.is_live}
         rows = (row for row in self._gossip.rows(STATION_KEY) if row.owner != self._node and row.owner in living)
-        return [station for row in rows if (station := parse_station(living[row.owner], row.key, row.value))]
+        # A session is one node's. Whoever says the same later has copied it, to stand where that node stood.
+        by_session: dict[bytes, Station] = {}
+        for row in sorted(rows, key=lambda row: (row.received_s, living[row.owner].since_s)):
+            if station := parse_station(living[row.owner], row.key, row.value):
+                by_session.setdefault(station.session, station)
+        return list(by_session.values())
 
     def ring_keys(self) -> dict[str, tuple[bytes, ...]]:
         """For each live peer, the key to seal under, then all that open."""

@@ -52,7 +52,7 @@ class Heartbeats:
         self._peers: dict[bytes, Peer] = {}
         self._by_name: dict[str, Peer] = {}
         self._remembered: OrderedDict[bytes, int] = OrderedDict()
-        self._asked: list[Peer] = []
+        self._asked: dict[bytes, Peer] = {}
         self._probes = 0
         self._vitals = Vitals()
         self._beat_s = inf
@@ -126,7 +126,7 @@ class Heartbeats:
             return "replayed"
         peer.hear(now, heartbeat)
         if heartbeat.flags & ASKS:
-            self._asked.append(peer)
+            self._asked[peer.session] = peer
         return None
 
     # What time brings
@@ -144,7 +144,7 @@ class Heartbeats:
             doubtful = {peer.session for one in weighed.values() for peer in one.doubtful}
             told = [peer for peer in self._peers.values() if peer.partner.watched or peer.session in doubtful]
             self._send(output, told, asked=doubtful)
-        answers = [peer for peer in self._asked if now >= peer.answered_s + ANSWER_GAP_S]
+        answers = [peer for peer in self._asked.values() if now >= peer.answered_s + ANSWER_GAP_S]
         for peer in answers:
             peer.answered_s = now
         self._asked.clear()

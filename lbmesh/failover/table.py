@@ -33,7 +33,7 @@ def partner_table(
     own: Station, others: Collection[Station], rings: Mapping[str, Sequence[RingKey]]
 ) -> tuple[Partner, ...]:
     """With whom this node has to do, by name. `rings`: for each other, the key to seal under, then all that open."""
-    stations = {one.name: one for one in (*others, own)}
+    stations = {one.name: one for one in (*others, own) if one is own or one.session != own.session}
     fronts = [Front(one.front, one.zone, one.name) for one in stations.values()]
     circle = circle_of(own.name, plan_backups(fronts, {one.name: one.zone for one in stations.values()}))
     judges = {judge for names in circle.judged.values() for judge in names}

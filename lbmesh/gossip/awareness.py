@@ -6,7 +6,8 @@ as they are in Lifeguard: here most of them are the death of a zone, and what sp
 others reach whom it does not, which the verdict sees.
 """
 
-from lbmesh.gossip.limits import GossipTiming
+from lbmesh.gossip.limits import SENDS_FAILED_MAX, SENDS_WITHIN_S, GossipTiming
+from lbmesh.model.address import Address
 
 
 class Awareness:
@@ -16,8 +17,19 @@ class Awareness:
         self._timing = timing
         self._strikes = 0.0
         self._at_s = float("-inf")
+        self._failed_s: dict[Address, float] = {}
         self.latest = ""
         """What the last strike was for."""
+
+    def send_failed(self, now: float, address: Address, peers: int) -> None:
+        """The system refused to send to this address. That of one member may be one that nobody can send to; when a
+        quarter of the `peers` fail within a second, it is this node.
+        """
+        self._failed_s = {each: at_s for each, at_s in self._failed_s.items() if now - at_s < SENDS_WITHIN_S}
+        if len(self._failed_s) < SENDS_FAILED_MAX:
+            self._failed_s[address] = now
+        if 4 * len(self._failed_s) >= min(peers, 4 * SENDS_FAILED_MAX):
+            self.strike(now, f"sending to {address} failed")
 
     def strike(self, now: float, reason: str) -> None:
         """Something that is this node's own fault went wrong."""

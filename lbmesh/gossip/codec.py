@@ -29,7 +29,7 @@ from lbmesh.gossip.messages import (
     WireRow,
 )
 from lbmesh.gossip.ring import Stamp
-from lbmesh.model.address import Address, is_ip_literal
+from lbmesh.model.address import Address, means_the_same_everywhere
 
 _FRAME = struct.Struct(">BH")
 _NONCE = struct.Struct(">Q")
@@ -126,7 +126,7 @@ def decode_member(body: bytes) -> MemberFacts | None:
         zone, host = reader.text(ZONE_BYTES_MAX), reader.text(HOST_BYTES_MAX)
     except ValueError:
         return None
-    if not reader.at_end or not zone or not port or left > 1 or not is_ip_literal(host):
+    if not reader.at_end or not zone or not port or left > 1 or not means_the_same_everywhere(host):
         return None
     return MemberFacts(zone, Address(host, port), public_key, bool(left))
 
@@ -235,7 +235,7 @@ def _decode_digest(body: _Reader) -> Digest:
 def _decode_conflict(body: _Reader) -> Conflict:
     (port,) = body.unpack(_PORT)
     host = body.text(HOST_BYTES_MAX)
-    if not port or not is_ip_literal(host):
+    if not port or not means_the_same_everywhere(host):
         raise ValueError("no address")
     return Conflict(Address(host, port))
 

@@ -276,11 +276,11 @@ class Gossip:
     # Steps.
 
     def send_failed(self, now: float, address: Address) -> None:
-        """The system refused to send (no permission, no buffers, no route): the trouble is here, not at the other end.
-        Its missing answer counts as ever, but accusations need more of them for a while.
+        """The system refused to send (no permission, no buffers, no route). When it does so to several, the trouble is
+        here and not at the other end: missing answers count as ever, but accusations need more of them for a while.
         """
         self.counters["send_errors"] += 1
-        self._awareness.strike(now, f"sending to {address} failed")
+        self._awareness.send_failed(now, address, len(self._members.live_peers()))
 
     def stream_opened(self, address: Address) -> Output:
         """A stream that was asked for stands: what to send on it first."""

@@ -118,7 +118,7 @@ class Inbox:
         owner = self._records.owners.get(opened.sender)
         outranked = owner is not None and opened.incarnation < owner.incarnation
         frames = [encode(pong) for pong in pongs(messages, outranked=outranked)]
-        if frames and not self._replies.spend(now, Reply.PONG, opened.sender):
+        if frames and not self._replies.spend(now, Reply.STRANGERS_PONG, opened.sender):
             frames = []
         ping = self._proofs.ask(now, opened.session)
         if ping is not None and self._replies.spend(now, Reply.PROOF, opened.sender):

@@ -123,6 +123,15 @@ class KeyOrders:
             return Said(
                 False, f"{_listed(users)} may still seal under it: wait until all use another key", identifier, users
             )
+        lacking = tuple(self._keys.lacking(self._ring.primary))
+        if lacking:
+            return Said(
+                False,
+                f"{_listed(lacking)} may lack the primary key, and need this one to be heard: install the primary key "
+                "again, and wait until all live members hold it",
+                identifier,
+                lacking,
+            )
         left = self._left_behind(self._ring.primary)
         if left and not force:
             return Said(

@@ -64,6 +64,10 @@ PONGS_MAX = 2
 KEY_SOURCES_MAX = 1024
 """Addresses whose last datagram came under another key than the primary one, so that answers come in kind."""
 
+SENDS_FAILED_MAX = 16
+SENDS_WITHIN_S = 1.0
+"""Addresses remembered that could not be sent to of late, and for how long."""
+
 STREAM_UNITS_MAX = 32
 """Units in answer to one digest that came by stream: some 1.5 ms of work, and 38 KB."""
 

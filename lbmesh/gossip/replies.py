@@ -15,6 +15,7 @@ class Reply(StrEnum):
     """What a peer's datagram may call for."""
 
     PONG = "pong"
+    STRANGERS_PONG = "strangers_pong"
     PROOF = "proof"
     INTRODUCTION = "introduction"
     ANSWER = "answer"
@@ -37,6 +38,8 @@ _RATES = {
     # and wanting proofs besides; ten observe a member, whatever the size of the mesh. When all of a thousand start at
     # once, each pings each seed.
     Reply.PONG: _Rate(40, 40, 3000, 1000),
+    # Of sessions that have proved nothing: names cost nothing, so what they use up must not be the members' share.
+    Reply.STRANGERS_PONG: _Rate(40, 40, 3000, 1000),
     Reply.PROOF: _Rate(10, 5, 2000, 500),
     Reply.INTRODUCTION: _Rate(5, 1, 2000, 200),
     # A member sends one digest a second to one of its peers, and one of two more when somebody joins.

@@ -132,7 +132,9 @@ class Opener:
             payload = cipher.decrypt(_nonce(counter), datagram[clear:], datagram[:clear])
         except InvalidTag:
             return Rejection.FORGED
-        session.ciphers[key_id] = cipher
+        if key_id not in session.ciphers:
+            session.ciphers = {known: one for known, one in session.ciphers.items() if self._keys.find(known)}
+            session.ciphers[key_id] = cipher
         return payload
 
     def __len__(self) -> int:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 PORT_DIGITS_MAX = 5
 
+_SCOPE = re.compile(r"[A-Za-z0-9_.-]{1,15}\Z")
+"""The name or number of an interface (IFNAMSIZ is 16), after the % of a link-local address (RFC 4007, 11)."""
+
 _NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_][A-Za-z0-9_-]{0,62}(?:\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\Z")
 
 
@@ -33,12 +36,17 @@ class Address:
 
 
 def is_ip_literal(host: str) -> bool:
-    """True when `host` is an IPv4 or IPv6 address without brackets."""
+    """True when `host` is an IPv4 or IPv6 address without brackets, with a scope or without."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
         return False
-    return True
+    return "%" not in host or _SCOPE.match(host.partition("%")[2]) is not None
+
+
+def means_the_same_everywhere(host: str) -> bool:
+    """True for an IP address without a scope: an interface's name says nothing to another machine."""
+    return "%" not in host and is_ip_literal(host)
 
 
 def is_unspecified(host: str) -> bool:

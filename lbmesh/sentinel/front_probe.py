@@ -27,9 +27,16 @@ class FrontProbes:
         if len(self._open) >= PROBES_MAX:
             self._on_end(probe.number, True, "was not asked: too many are")
             return
-        one = socket.socket(_FAMILIES[":" in probe.front.host], socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            one = socket.socket(_FAMILIES[":" in probe.front.host], socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        except OSError as error:  # No IPv6 here, or no descriptor left: nothing is known of the front.
+            self._on_end(probe.number, True, f"was not asked: {os.strerror(error.errno or 0).lower()}")
+            return
         self._open[probe.number] = (one, time.monotonic() + probe.timeout_s)
-        failed = one.connect_ex((probe.front.host, probe.front.port))
+        try:
+            failed = one.connect_ex((probe.front.host, probe.front.port))
+        except OSError as error:  # Of the address itself: connect_ex returns only what the connecting meets.
+            failed = error.errno if error.errno and error.errno > 0 else errno.EADDRNOTAVAIL
         if failed not in (0, errno.EINPROGRESS):
             self._end(probe.number, False, _why(failed))
             return

@@ -14,6 +14,9 @@ from lbmesh.agent.probes.words import quoted
 
 NAMES_SHOWN_MAX = 3
 
+UNREADABLE = (ValueError, x509.InvalidVersion)
+"""OpenSSL takes versions of a certificate that there are none of."""
+
 
 class _Refusal(IntEnum):
     """X509_V_ERR_… of OpenSSL's x509_vfy.h."""
@@ -56,7 +59,7 @@ def refusal(refused: ssl.SSLCertVerificationError, server_name: str, der: bytes)
     try:
         certificate = x509.load_der_x509_certificate(der)
         first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    except ValueError:
+    except UNREADABLE:
         return plain
     now = datetime.now(UTC)
     match refused.verify_code:
@@ -75,7 +78,13 @@ def _names(certificate: x509.Certificate) -> list[str]:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         names = extension.value.get_values_for_type(x509.DNSName)
         return names + [str(address) for address in extension.value.get_values_for_type(x509.IPAddress)]
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except (
+        ValueError,
+        x509.InvalidVersion,
+        x509.ExtensionNotFound,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ):
         return []
 
 
