@@ -21,9 +21,9 @@ _DEFAULT_ADMIN = Address("127.0.0.1", 9900)
 _RUN_EPILOG = """\
 signals: SIGTERM or SIGINT drains and leaves the mesh, a second one ends the node at once. SIGHUP means
 reload, and nothing else: the node outlives the terminal that it was started from.
-exit codes: 0 left after a drain; 1 cannot start (configuration, ports, state directory), as the lines
-above it say; 3 a child process cannot start; 4 told to leave, but a forwarder died before it had
-drained, and its requests with it; 130 or 143 ended at once by a second signal.
+exit codes: 0 left after a drain; 1 cannot start (configuration, ports), as the lines above it say; 3 a
+child process cannot start; 4 told to leave, but a forwarder died before it had drained, and its requests
+with it; 130 or 143 ended at once by a second signal.
 """
 
 

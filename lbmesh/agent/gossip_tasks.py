@@ -15,7 +15,7 @@ _OTHER_END = (errno.ECONNREFUSED, errno.EHOSTUNREACH)
 
 
 class GossipTasks:
-    """Runs in the nursery until it is cancelled. A timer is judged only after the socket is drained: a datagram that
+    """Runs in the nursery until it is cancelled. A silence is judged only after the socket is drained: a datagram that
     has arrived must not count as missing because this process was busy.
     """
 
@@ -32,16 +32,19 @@ class GossipTasks:
             await trio.lowlevel.wait_readable(self._socket)
             self._drain()
 
-    def _drain(self) -> None:
-        """Take what has arrived, a batch at most: what is left makes the socket readable again at once."""
+    def _drain(self) -> bool:
+        """Take what has arrived, a batch at most: what is left makes the socket readable again at once. True when
+        nothing is left.
+        """
         for _ in range(DATAGRAMS_PER_BATCH):
             try:
                 datagram, (host, port, *_) = self._socket.recvfrom(DATAGRAM_BYTES_MAX)
             except BlockingIOError:
-                return
+                return True
             except ConnectionError:
                 continue
             self._hub.do(self._hub.plane.datagram(Address(host, port), datagram, monotonic()))
+        return False
 
     def _flush(self) -> None:
         """Send what waits. What cannot be sent is lost, as it might have been on the way; gossip repairs that."""

@@ -26,7 +26,8 @@ class Hub:
 
     `on_probe` gets each probe that is due, `on_view` each new View, `on_partners` each new table of partners,
     `on_keys` each new key ring, `on_stream` each address to open a gossip stream to. `on_outbox` is told that
-    datagrams wait in `outbox`, and `before_tick` that a deadline has come but is not judged yet.
+    datagrams wait in `outbox`, and `before_tick` that a deadline has come but is not judged yet; it says whether all
+    that has arrived is taken.
     """
 
     def __init__(self, plane: Plane) -> None:
@@ -40,7 +41,7 @@ class Hub:
         self.on_partners: Callable[[tuple[Partner, ...]], None] = lambda _: None
         self.on_stream: Callable[[Address], None] = lambda _: None
         self.on_keys: Callable[[tuple[bytes, ...]], None] = lambda _: None
-        self.before_tick: Callable[[], None] = lambda: None
+        self.before_tick: Callable[[], bool] = lambda: True
         self._alarm: trio.CancelScope | None = None
         self._awaited: Callable[[], bool] = lambda: False
         self._happened = trio.Event()
@@ -83,8 +84,8 @@ class Hub:
             with trio.CancelScope(deadline=self._deadline()) as self._alarm:
                 await trio.sleep_forever()
             self._alarm = None
-            self.before_tick()
-            self.do(self.plane.tick(monotonic()))
+            drained = self.before_tick()
+            self.do(self.plane.tick(monotonic(), drained=drained))
 
     def _deadline(self) -> float:
         """The plane's deadline in trio's time."""

@@ -28,6 +28,11 @@ LOG_WINDOW_S = 60.0
 LOG_LINES_PER_SUBJECT_MAX = 10
 """Events of one member, replica or other subject that are logged within a minute; more of them are only counted."""
 
+LOG_LINES_PER_KIND_MAX = 1000
+"""The same of all subjects of a kind together, for a peer can make names up: of some thousand replicas or members that
+change within a minute the rest are only counted.
+"""
+
 LOGGED_SUBJECTS_MAX = 4096
 """Subjects remembered for that, the least recent forgotten first."""
 

@@ -30,6 +30,7 @@ from lbmesh.control.inputs import KeyOrder, KeyVerb
 from lbmesh.control.memory import is_recent
 from lbmesh.control.plane import Plane
 from lbmesh.control.processes import (
+    GENERATIONS_PER_BOOT,
     AgentOptions,
     ForwarderLink,
     HeartbeatFigures,
@@ -50,9 +51,6 @@ from lbmesh.observe.child import ControlChannel
 from lbmesh.observe.exposition import CONTENT_TYPE
 from lbmesh.observe.metrics import render_metrics
 from lbmesh.observe.ticks import TickBoard
-
-GENERATIONS_PER_BOOT = 1024
-"""Gossip wants an epoch that rises with every agent, and the boot counter rises with every node only."""
 
 log = structlog.get_logger(__name__)
 

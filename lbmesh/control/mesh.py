@@ -76,9 +76,9 @@ class Mesh:
         if self._gossip:
             self._gossip.stream_closed(address)
 
-    def tick(self, now: float) -> MeshNews:
-        """Do what is due."""
-        return self._news(self._gossip.tick(now)) if self._gossip else MeshNews()
+    def tick(self, now: float, *, drained: bool = True) -> MeshNews:
+        """Do what is due. `drained`: all datagrams that have arrived were received."""
+        return self._news(self._gossip.tick(now, drained=drained)) if self._gossip else MeshNews()
 
     def leave(self, now: float) -> MeshNews:
         """Say goodbye."""

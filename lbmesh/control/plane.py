@@ -127,14 +127,14 @@ class Plane:
         """A gossip stream that was wanted has ended, or never stood."""
         self._mesh.stream_closed(address)
 
-    def tick(self, now: float) -> Effects:
-        """The deadline has come."""
+    def tick(self, now: float, *, drained: bool = True) -> Effects:
+        """The deadline has come. `drained`: all datagrams that have arrived were taken; else no silence is judged."""
         self._book.notice_pause(now)
         silent = tuple(
             Event(EventKind.FORWARDER, str(one.worker), "silent", f"process {one.pid}", is_trouble=True)
             for one in self._forwarders.judge(now)
         )
-        return self._settle(now, self._mesh.tick(now), events=silent)
+        return self._settle(now, self._mesh.tick(now, drained=drained), events=silent)
 
     def probe_finished(self, replica: ReplicaId, result: ProbeResult, now: float) -> Effects:
         """A probe that was ordered has ended."""
@@ -263,6 +263,7 @@ class Plane:
         everything: bool = False,
     ) -> Effects:
         """Carry an input through: members and opinions into health, health into gossip and the View."""
+        self._book.notice_pause(now)  # Of inputs that bring no evidence; before the others it was called already.
         if not self._joined:
             return Effects(events=events)
         said = list(events)

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from lbmesh.failover.words import Back, Gone, GoneRule, PairKey, Partner
+from lbmesh.gossip.limits import SEQUENCE_MAX
 from lbmesh.model.address import Address
+
+GENERATIONS_PER_BOOT = 1024
+"""Gossip wants an epoch that rises with every agent, and the boot counter rises with every node only."""
+
+BOOT_EPOCH_MAX = SEQUENCE_MAX // GENERATIONS_PER_BOOT - 1
+"""Four million starts of a node: its agents' epochs must stay below the last one that gossip has."""
 
 MESSAGE_BYTES_MAX = 64 * 1024
 """One control message; the kernel's default socket buffer holds three of them."""

@@ -317,13 +317,13 @@ class Gossip:
             turn.notices.append(notice)
         return self._finish(now, turn, rejected)
 
-    def tick(self, now: float) -> Output:
-        """Do what is due."""
+    def tick(self, now: float, *, drained: bool = True) -> Output:
+        """Do what is due. `drained`: all that has arrived was received; without that no silence is judged."""
         turn = Turn()
         if self._left:
             return turn.output()
         self._notice_pause(now)
-        for address, nonce in self._prober.due(now, self._awareness.extra_misses(now)):
+        for address, nonce in self._prober.due(now, self._awareness.extra_misses(now), drained=drained):
             self._outbox.send(turn, address, [encode(Ping(nonce))])
         if now >= self._seeds.deadline_s():
             self._outbox.dial_seeds(now, turn, self._seeds)

@@ -75,12 +75,12 @@ class Inbox:
 
     def accept(self, now: float, source: Address, opened: Opened, turn: Turn) -> Rejection | None:
         """Let the datagram do what it may; or say why it may do nothing."""
-        if opened.session.key[1] == self._own_session:
-            self._seeds.is_this_node(now, source)
-            return Rejection.SELF
         messages = decode(opened.payload)
         if messages is None:
             return Rejection.MALFORMED
+        if opened.session.key[1] == self._own_session:
+            self._seeds.came_back(now, source, {message.nonce for message in messages if isinstance(message, Ping)})
+            return Rejection.SELF
         was_proven = opened.session.proven_s is not None
         if not self._proofs.hold(now, opened, messages):
             self._ask_for_proof(now, source, opened, messages, turn)
@@ -241,6 +241,7 @@ class Inbox:
             if forgotten is None:
                 return None
             self._records.forget(forgotten)
+            self._sync.forget(forgotten)
             self._replies.forget(forgotten)
             self._keys.forget(forgotten)
             self._members.entries.pop(forgotten, None)

@@ -47,14 +47,19 @@ class Notices:
         self._said: dict[tuple[NoticeKind, str], _Said] = {}
 
     def see(self, now: float, notice: Notice) -> bool:
-        """It is so now. True when it is to be said: the first time, and a minute after the last."""
+        """It is so now. True when it is to be said: the first time, and a minute after the last. With as many as are
+        remembered, all of this minute, nothing new is said: else those that had to be forgotten would be said again.
+        """
         key = notice.kind, notice.subject
         said = self._said.get(key)
         if said is not None and now - said.said_s < self._timing.notice_repeat_s:
             said.notice, said.seen_s = notice, now
             return False
         if said is None and len(self._said) >= NOTICES_MAX:
-            del self._said[min(self._said, key=lambda known: self._said[known].seen_s)]
+            oldest = min(self._said, key=lambda known: self._said[known].said_s)
+            if now - self._said[oldest].said_s < self._timing.notice_repeat_s:
+                return False
+            del self._said[oldest]
         self._said[key] = _Said(notice, now, now)
         return True
 

@@ -73,9 +73,10 @@ class Prober:
                 edge.slow = slow
                 edge.next_ping_s = min(edge.next_ping_s, now + self._interval_s(edge) * self._stretch())
 
-    def due(self, now: float, extra_misses: int = 0) -> list[tuple[Address, int]]:
+    def due(self, now: float, extra_misses: int = 0, *, drained: bool = True) -> list[tuple[Address, int]]:
         """Judge what timed out, then say which pings to send: (address, nonce). `extra_misses`: so many more misses
-        break an edge, while this node has reason to doubt itself.
+        break an edge, while this node has reason to doubt itself. `drained`: all that has arrived is taken; without
+        that no answer counts as missed.
 
         Pings that fall due within `gather_s` go out together and stay together, since each step of a node has its
         price: with ten edges, a seventh of the steps that a phase of its own for each would take.
@@ -83,7 +84,7 @@ class Prober:
         pings: list[tuple[Address, int]] = []
         stretch, soon_s = self._stretch(), now + self._timing.gather_s
         for edge in self.edges.values():
-            if edge.timeout_at_s is not None and now >= edge.timeout_at_s:
+            if drained and edge.timeout_at_s is not None and now >= edge.timeout_at_s:
                 edge.timeout_at_s = None
                 edge.misses += 1
                 edge.answers = 0

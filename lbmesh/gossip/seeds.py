@@ -64,10 +64,12 @@ class Seeds:
             self._answered_s = now
         return now - self._answered_s
 
-    def is_this_node(self, now: float, address: Address) -> None:
-        """The seed's address is our own: look again in a minute only."""
+    def came_back(self, now: float, address: Address, nonces: Collection[int]) -> None:
+        """A ping of this node came from there to itself. If it is what the seed was last asked, the address is our own:
+        look again in a minute only. Any other may be a recording.
+        """
         seed = self._seeds.get(address)
-        if seed is not None:
+        if seed is not None and seed.nonce in nonces:
             seed.own = True
             seed.due_s = now + self._timing.own_seed_interval_s
 

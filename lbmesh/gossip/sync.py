@@ -17,8 +17,6 @@ from lbmesh.gossip.messages import ID_MAX, Digest, DigestEntry, Rows, WireRow
 from lbmesh.gossip.records import OwnerRecords, Records
 
 _ROWS_IN_MESSAGE_MAX = 255
-_FRAMES_PER_DATAGRAM = 8
-"""Small deltas of several owners share a datagram: about so many are looked at, for each that may be sent."""
 
 
 def pack(frames: Iterable[bytes], room: int) -> Iterator[bytes]:
@@ -62,19 +60,32 @@ class Sync:
         for key in keys:
             self._dirty[owner, key] = self._push_rounds
 
+    def forget(self, owner: str) -> None:
+        """The owner is no longer known."""
+        self._dirty = {subject: rounds for subject, rounds in self._dirty.items() if subject[0] != owner}
+
     @property
     def is_dirty(self) -> bool:
         """True while rows wait to be pushed."""
         return bool(self._dirty)
 
     def push(self) -> list[bytes]:
-        """The payloads of one push round; each goes to every peer of the round."""
+        """The payloads of one push round, for every peer of the round. What does not fit waits for the next."""
         by_owner: dict[str, list[WireRow]] = {}
+        gone, size, room = [], 0, PUSH_DATAGRAMS_MAX * self._room
         for owner, key in self._dirty:
             known = self._records.owners.get(owner)
             stored = known.rows.get(key) if known else None
-            if stored is not None:
-                by_owner.setdefault(owner, []).append(WireRow(key, stored.sequence, stored.value))
+            if stored is None:
+                gone.append((owner, key))
+                continue
+            row = WireRow(key, stored.sequence, stored.value)
+            by_owner.setdefault(owner, []).append(row)
+            size += row_bytes(row)
+            if size >= room:
+                break
+        for subject in gone:
+            del self._dirty[subject]
         batches = [
             batch
             for owner, rows in by_owner.items()
@@ -85,8 +96,6 @@ class Sync:
         return payloads
 
     def _count_down(self, batches: list[Rows], sent_bytes: int) -> None:
-        for owner, key in [subject for subject in self._dirty if not self._exists(subject)]:
-            del self._dirty[owner, key]
         for batch in batches:
             sent_bytes -= len(encode(batch))
             if sent_bytes < 0:
@@ -95,10 +104,6 @@ class Sync:
                 rounds = self._dirty.pop((batch.owner, row.key)) - 1
                 if rounds:
                     self._dirty[batch.owner, row.key] = rounds
-
-    def _exists(self, subject: tuple[str, str]) -> bool:
-        owner = self._records.owners.get(subject[0])
-        return owner is not None and subject[1] in owner.rows
 
     def _batches(self, owner: OwnerRecords, rows: list[WireRow]) -> Iterator[Rows]:
         room = self._room - ROWS_FRAME_BYTES - len(owner.name.encode())
@@ -175,6 +180,7 @@ class Sync:
         """
         theirs = {entry.owner_id: entry for entry in digest.entries}
         deltas: list[bytes] = []
+        size = 0
         wanted: list[DigestEntry] = []
         heard: list[str] = []
         claim = None
@@ -202,8 +208,10 @@ class Sync:
                     else:
                         wanted.append(self._entry(identifier))
             floor = entry.floor if entry is not None and same else 0
-            if owner.floor > floor and len(deltas) <= units_max * _FRAMES_PER_DATAGRAM:
-                deltas += map(encode, self.delta(owner, floor, units_max))
+            if owner.floor > floor and size <= units_max * self._room:
+                told = [encode(batch) for batch in self.delta(owner, floor, units_max)]
+                deltas += told
+                size += sum(map(len, told))
         frames = list(pack(deltas, self._room))
         is_cut, frames = len(frames) > units_max, frames[:units_max]
         if wanted and not digest.answered:

@@ -108,8 +108,7 @@ class HealthBook:
         self._revisits = dict.fromkeys(self._records)
 
     def notice_pause(self, now: float) -> None:
-        """To be called before any input: when this node stood still until now, time has stood still for
-        its evidence.
+        """To be called before any input: when this node stood still until now, time has stood still for its evidence.
 
         Else all of it would have expired, and the dead and the living be unknown alike; and probes that
         were under way would count as failed.

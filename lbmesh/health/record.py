@@ -79,7 +79,8 @@ class Record:
         self.opinions[opinion.observer] = opinion
         is_news = is_believed and not opinion.up and (before is None or before.up)
         if is_news and self.duty.role is not Role.BYSTANDER and self.verdict.availability is not Availability.DOWN:
-            self.news_s = max(now, self.news_s + self.check.interval_s)
+            if self.news_s <= now:
+                self.news_s = max(now, self.news_s + self.check.interval_s)
             self.ask_probe(self.news_s)
 
     def take_result(self, *, success: bool, reason: str, now: float) -> None:
@@ -136,7 +137,8 @@ class Record:
             for word in self.weighed.counting
         )
         self.silent_since_s = inf if is_heard else min(self.silent_since_s, now)
-        follows = self.damping.after(self.merged.availability, now)
+        is_hearsay = before.rule.is_hearsay or self.merged.rule.is_hearsay
+        follows = self.damping.after(self.merged.availability, now, is_hearsay=is_hearsay)
         changed, self.damping = follows != self.damping, follows
         return changed or replace(before, reason="") != replace(self.merged, reason="")
 

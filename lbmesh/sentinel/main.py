@@ -15,8 +15,6 @@ from lbmesh.sentinel.notify import ServiceManager, without_manager
 from lbmesh.sentinel.priority import raise_priority
 from lbmesh.sentinel.sockets import NodeSockets, describe, inherited_sockets, open_sockets
 
-_EPOCH_ALONE = 1
-
 
 def run(
     settings: Settings,
@@ -36,8 +34,6 @@ def run(
             log.error("cannot start", problem=problem)
         return ExitCode.CANNOT_START
     boot_epoch = _boot_epoch(settings, log)
-    if boot_epoch is None:
-        return ExitCode.CANNOT_START
     _say_where(settings, sockets, boot_epoch, log)
     manager = ServiceManager(environment, os.getpid())
     log.info("the sentinel's scheduling", policy=raise_priority())
@@ -48,16 +44,17 @@ def run(
         manager.close()
 
 
-def _boot_epoch(settings: Settings, log: LogWriter) -> int | None:
-    """The epoch; None when it is needed and cannot be had, which is logged. A node alone needs none."""
-    try:
-        return next_boot_epoch(settings.node.state_dir)
-    except (OSError, ValueError) as error:
-        if settings.gossip is not None:
-            log.error("cannot start", problem=str(error))
-            return None
-        log.info("the boot is not counted, which a node alone does not need", problem=str(error))
-        return _EPOCH_ALONE
+def _boot_epoch(settings: Settings, log: LogWriter) -> int:
+    """The epoch. What may be wrong with it is logged; a node alone needs none."""
+    count = next_boot_epoch(settings.node.state_dir)
+    if count.problem is not None and settings.gossip is not None:
+        log.error(
+            "the boot is not counted: the mesh may take this node for its own past, for some ten seconds",
+            problem=count.problem,
+        )
+    elif count.problem is not None:
+        log.info("the boot is not counted, which a node alone does not need", problem=count.problem)
+    return count.epoch
 
 
 def _say_where(settings: Settings, sockets: NodeSockets, boot_epoch: int, log: LogWriter) -> None:

@@ -134,8 +134,8 @@ class TappedGossip(Gossip):
     def receive(self, now: float, source: Address, datagram: bytes) -> Output:
         return self._noted(super().receive(now, source, datagram))
 
-    def tick(self, now: float) -> Output:
-        return self._noted(super().tick(now))
+    def tick(self, now: float, *, drained: bool = True) -> Output:
+        return self._noted(super().tick(now, drained=drained))
 
     def leave(self, now: float) -> Output:
         return self._noted(super().leave(now))

@@ -4,7 +4,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from lbmesh.agent.event_log import EventLog
-from lbmesh.agent.limits import LOG_LINES_PER_SUBJECT_MAX, LOGGED_SUBJECTS_MAX
+from lbmesh.agent.limits import LOG_LINES_PER_KIND_MAX, LOG_LINES_PER_SUBJECT_MAX, LOGGED_SUBJECTS_MAX
 from lbmesh.control.inputs import Event, EventKind
 
 
@@ -34,6 +34,23 @@ def test_one_that_flaps_takes_nothing_from_the_others() -> None:
         events.write(flip("shop/10.0.0.2:80"), 0.0)
         events.write(flip(kind=EventKind.MEMBER), 0.0)
     assert len(lines) == LOG_LINES_PER_SUBJECT_MAX + 2
+
+
+def test_names_made_up_by_somebody_outside_do_not_fill_the_log_either() -> None:
+    events = EventLog()
+    with capture_logs() as lines:
+        for number in range(3 * LOG_LINES_PER_KIND_MAX):
+            events.write(flip(str(number), EventKind.MEMBER), 0.0)
+        events.write(flip(), 0.0)
+        events.write(flip("newcomer", EventKind.MEMBER), 60.0)
+    assert [line["event"] for line in lines[:LOG_LINES_PER_KIND_MAX]] == ["member"] * LOG_LINES_PER_KIND_MAX
+    assert "too many" in lines[LOG_LINES_PER_KIND_MAX - 1]["hint"]
+    assert [line["event"] for line in lines[LOG_LINES_PER_KIND_MAX:]] == [
+        "replica",
+        "changes were not logged",
+        "member",
+    ]
+    assert lines[-2]["changes"] == 2 * LOG_LINES_PER_KIND_MAX
 
 
 @pytest.mark.parametrize("kind", [EventKind.RELOAD, EventKind.PARTNER])

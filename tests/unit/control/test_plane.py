@@ -278,6 +278,23 @@ def test_a_node_that_stood_still_trusts_what_it_knew_and_looks_again(first: str)
     assert probed == {replica_id(1), replica_id(2), replica_id(3)}
 
 
+@pytest.mark.parametrize("first", ["memory_kept", "forwarder_linked", "leave", "reload_refused"])
+def test_it_does_so_whatever_is_the_first_it_hears_of(first: str) -> None:
+    plane = up_plane(3)
+    late = next_probe_s(plane, 1.0) + 60.0
+    match first:
+        case "memory_kept":
+            effects = plane.memory_kept(None, late)
+        case "forwarder_linked":
+            effects = plane.forwarder_linked(0, 4711, late)
+        case "leave":
+            effects = plane.leave(late)
+        case _:
+            effects = plane.reload_refused(("line 1",), late)
+    assert effects.view is None
+    assert {state.reason for state in plane.replica_states()} == {"status 200"}
+
+
 def test_a_late_deadline_is_no_pause() -> None:
     plane = up_plane()
     due = next_probe_s(plane, 1.0)

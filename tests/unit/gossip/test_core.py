@@ -285,6 +285,14 @@ def test_a_node_that_is_its_only_seed_misses_nobody() -> None:
     assert [notice for second in range(90) for notice in gossip.tick(NOW + second).notices] == []
 
 
+def test_a_recording_of_its_own_from_a_seed_does_not_keep_it_from_dialling() -> None:
+    gossip = node(seeds=(THERE,))
+    dials = [datagram for step in range(20) for _, datagram in gossip.tick(NOW + step / 4).datagrams]
+    assert [gossip.receive(NOW + 5, THERE, dial).rejected for dial in dials[:-1]] == ["self"] * (len(dials) - 1)
+    dialled = [address for step in range(20, 40) for address, _ in gossip.tick(NOW + step / 4).datagrams]
+    assert len(dialled) >= 4
+
+
 def test_another_key_is_reported_once_a_minute_with_its_last_source() -> None:
     gossip = node()
     other = Sealer(identity("there"), KeyRing((b"o" * 32,)))

@@ -47,6 +47,17 @@ def test_an_edge_is_untested_then_whole_then_broken_after_three_misses() -> None
     assert watching.flips == 3
 
 
+def test_no_answer_is_missed_while_some_may_wait_in_the_socket() -> None:
+    watching = prober()
+    run(watching, 0.0, 2.0, rtt_s=0.002)
+    watching.due(watching.deadline_s())
+    for second in range(3, 10):
+        assert watching.due(second, drained=False) == []
+    assert watching.broken() == {"peer": False}
+    assert watching.due(10.0), "drained at last: a miss, and the next ping"
+    assert watching.edges["peer"].misses == 1
+
+
 def test_answers_with_gaps_between_them_do_not_make_an_edge_whole() -> None:
     watching = prober()
     run(watching, 0.0, 1.0, rtt_s=0.002)

@@ -91,6 +91,14 @@ def test_unknown_is_no_transition() -> None:
 
 def test_words_that_cross_each_other_are_no_flaps() -> None:
     """One outage of eight seconds, in which a peer's word comes a moment before this node's own probe."""
-    once = after((UP, 0), (DOWN, 10), (UP, 10.1), (DOWN, 10.2), (UP, 18), (DOWN, 18.1), (UP, 18.2))
+    once = Damping()
+    for availability, at_s in ((UP, 0), (DOWN, 10), (UP, 10.1), (DOWN, 10.2), (UP, 18), (DOWN, 18.1), (UP, 18.2)):
+        once = once.after(availability, at_s, is_hearsay=True)
     assert once.penalty_at(18.2) < 2.1
     assert not once.is_held(18.2)
+
+
+def test_what_this_node_saw_for_itself_counts_however_short_it_was() -> None:
+    damping = after((UP, 0), (DOWN, 2), (UP, 2.3), (DOWN, 4.3), (UP, 4.6))
+    assert damping.penalty > 3.5
+    assert damping.is_held(4.6)
