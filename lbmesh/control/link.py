@@ -36,11 +36,13 @@ class Viewed:
 class ReplicaFailure:
     """Passive evidence, sent at once (at most one each 100 ms for a replica): a request to it failed.
 
-    `reason`: the access log's word for the failure, such as "connect_refused".
+    `reason`: the access log's word for the failure, such as "connect_refused". `after_answer`: the replica has answered
+    others since its last failure that was reported.
     """
 
     replica: ReplicaId
     reason: str
+    after_answer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def decode_message(line: bytes) -> LinkMessage | None:
             case "viewed":
                 return Viewed(ViewVersion(**fields["version"]))
             case "replica_failure":
-                return ReplicaFailure(_replica_id(fields["replica"]), fields["reason"])
+                return ReplicaFailure(_replica_id(fields["replica"]), fields["reason"], bool(fields["after_answer"]))
             case "telemetry":
                 return _telemetry(fields)
             case str() if kind.startswith("view"):

@@ -145,7 +145,7 @@ class Plane:
     def replica_failure(self, failure: ReplicaFailure, now: float) -> Effects:
         """A forwarder says that a request to a replica failed."""
         self._book.notice_pause(now)
-        self._book.request_failed(failure.replica, failure.reason, now)
+        self._book.request_failed(failure.replica, failure.reason, now, after_answer=failure.after_answer)
         return self._settle(now)
 
     def telemetry(self, telemetry: Telemetry, now: float) -> Effects:

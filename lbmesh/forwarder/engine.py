@@ -87,5 +87,6 @@ class Engine:
         if now - self._failure_reported_at.get(replica, -1.0) < FAILURE_INTERVAL_S:
             return
         self._failure_reported_at[replica] = now
-        self.failures.append(ReplicaFailure(replica.id, reason))
+        self.failures.append(ReplicaFailure(replica.id, reason, replica.has_answered))
+        replica.has_answered = False
         self.on_failure()

@@ -43,7 +43,8 @@ class PooledConnection(Protocol):
 
 class ReplicaState:
     """One replica as this forwarder knows it. `idle`: pooled connections, the most recently used last.
-    `rise_began_s`: when its share began to rise, or will; long ago when it is worth its weight.
+    `rise_began_s`: when its share began to rise, or will; long ago when it is worth its weight. `has_answered`: since
+    its last failure that the agent was told of.
     """
 
     __slots__ = (
@@ -53,6 +54,7 @@ class ReplicaState:
         "address_family",
         "errors",
         "failures",
+        "has_answered",
         "id",
         "idle",
         "in_flight",
@@ -79,6 +81,7 @@ class ReplicaState:
         self._sampled = False
         self.requests = 0
         self.failures = 0
+        self.has_answered = False
         self.responses_5xx = 0
         self.errors = 0
         self.rise_began_s = -inf
@@ -112,7 +115,7 @@ class ReplicaState:
 
     def observe_latency(self, seconds: float) -> None:
         """Fold one response time into the peak-EWMA."""
-        self._sampled = True
+        self._sampled = self.has_answered = True
         if seconds > self.latency_s:
             self.latency_s = seconds
         else:

@@ -153,11 +153,13 @@ class HealthBook:
         record.planned_s = next_probe_s(record.started_s, record.check.interval_s, self._rng)
         self._touched[replica] = None
 
-    def request_failed(self, replica: ReplicaId, reason: str, now: float) -> None:
-        """Take a failed request, with the access log's word for it."""
+    def request_failed(self, replica: ReplicaId, reason: str, now: float, *, after_answer: bool = False) -> None:
+        """Take a failed request, with the access log's word for it. `after_answer`: the replica answered others since
+        the failure before.
+        """
         record = self._records.get(replica)
         if record is not None:
-            record.take_failure(reason, now)
+            record.take_failure(reason, now, after_answer=after_answer)
             self._touched[replica] = None
 
     def requests_succeeded(self, replica: ReplicaId) -> None:

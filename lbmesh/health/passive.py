@@ -1,6 +1,7 @@
 """Passive evidence: what failing requests say about a replica.
 
-Failures in a row, with no success between them, add up to a suspicion. A failed connection weighs three
+Failures in a row, with no answer to anybody between them, add up to a suspicion; of what fails now and then, outlier
+ejection judges. A failed connection weighs three
 points: nothing but the replica or the way to it can be at fault. A failure after the connection stood
 weighs one: it can be the request's own doing (a slow query, an upload cut short). Three points ask for a
 probe at once, nine are a verdict by themselves: three failed connections, or nine failed exchanges.
@@ -31,17 +32,19 @@ POINTS = {
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """Points gathered since the last success, and when the newest came."""
+    """Points gathered since the last answer, and when the newest came."""
 
     points: int = 0
     at_s: float = float("-inf")
 
-    def after(self, reason: str, now: float) -> "Suspicion":
-        """The suspicion after one more failed request. It never exceeds CONDEMN_POINTS."""
+    def after(self, reason: str, now: float, *, after_answer: bool = False) -> "Suspicion":
+        """The suspicion after one more failed request. It never exceeds CONDEMN_POINTS. `after_answer`: the replica has
+        answered since the one before.
+        """
         points = POINTS.get(reason, 0)
         if not points:
             return self
-        gathered = self.points if now - self.at_s <= WINDOW_S else 0
+        gathered = self.points if now - self.at_s <= WINDOW_S and not after_answer else 0
         return Suspicion(min(gathered + points, CONDEMN_POINTS), now)
 
     @property

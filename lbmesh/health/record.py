@@ -94,9 +94,9 @@ class Record:
         if success:
             self.suspicion = Suspicion()
 
-    def take_failure(self, reason: str, now: float) -> None:
+    def take_failure(self, reason: str, now: float, *, after_answer: bool) -> None:
         """Take the failure of a request to the replica."""
-        self.suspicion = self.suspicion.after(reason, now)
+        self.suspicion = self.suspicion.after(reason, now, after_answer=after_answer)
         if self.verdict.availability is Availability.DOWN and self.verdict.first_hand:
             return
         if self.suspicion.condemns:

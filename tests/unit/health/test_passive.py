@@ -27,6 +27,14 @@ def test_what_is_the_clients_doing_weighs_nothing() -> None:
     assert after("client_closed", "overloaded", "something_new") == Suspicion()
 
 
+def test_failures_among_answers_never_add_up() -> None:
+    suspicion = Suspicion()
+    for tenth in range(1000):
+        suspicion = suspicion.after("upstream_closed", tenth / 10, after_answer=True)
+        assert not suspicion.wants_probe
+    assert suspicion.after("connect_refused", 100.0, after_answer=True).wants_probe
+
+
 def test_a_pause_forgets() -> None:
     assert not after(*["connect_refused"] * 9, gap_s=WINDOW_S + 1).condemns
     assert after(*["connect_refused"] * 3, gap_s=WINDOW_S).condemns
