@@ -11,7 +11,9 @@ from lbmesh.gossip.awareness import Awareness
 from lbmesh.gossip.catch_up import CatchUp
 from lbmesh.gossip.claims import Claims
 from lbmesh.gossip.codec import MemberFacts, encode, encode_member
+from lbmesh.gossip.digest_exchange import DigestExchange
 from lbmesh.gossip.explain import explain_member
+from lbmesh.gossip.forgeries import Forgeries
 from lbmesh.gossip.identity import Identity, Incarnation, KeyRing, Rng, public_key_of
 from lbmesh.gossip.inbox import Inbox
 from lbmesh.gossip.intruders import Intruders
@@ -24,11 +26,12 @@ from lbmesh.gossip.messages import Ping
 from lbmesh.gossip.namesakes import Namesakes
 from lbmesh.gossip.notices import Notice, Notices
 from lbmesh.gossip.outbox import Outbox
+from lbmesh.gossip.owners import Owners
 from lbmesh.gossip.picture import Picture
 from lbmesh.gossip.probing import Prober
 from lbmesh.gossip.proofs import Proofs
 from lbmesh.gossip.records import EDGES_KEY, KEYS_KEY, MEMBER_KEY, Records, Row, is_internal
-from lbmesh.gossip.replies import Replies
+from lbmesh.gossip.row_intake import RowIntake
 from lbmesh.gossip.seal import Opener, Rejection, Sealer, sealed_room
 from lbmesh.gossip.seeds import Seeds
 from lbmesh.gossip.sessions import Sessions
@@ -80,36 +83,45 @@ class Gossip:
         self._strays = Strays(settings)
         self._catch_up = CatchUp(self._records, now + settings.hurry_s)
         self._streams = Streams(self._sync, settings)
-        replies = Replies(self._outbox.counters)
+        intruders = Intruders(self._notices, self._outbox.counters)
+        forgeries = Forgeries(self._records, self._members, self._outbox, intruders, settings)
         proofs = Proofs(sessions, self._prober, self._seeds, rng, settings)
-        namesakes = Namesakes(
-            self._records,
-            self._members,
-            self._sync,
-            self._outbox,
-            proofs,
-            replies,
-            self._notices,
-            self._claims,
-            settings,
-        )
-        self._inbox = Inbox(
-            identity.session,
-            self._keys,
-            self._streams,
+        namesakes = Namesakes(self._records, self._members, self._outbox, proofs, self._notices, self._claims, settings)
+        owners = Owners(
             self._records,
             self._members,
             self._prober,
+            self._keys,
+            self._picture,
             self._sync,
-            self._seeds,
+            self._outbox,
+            settings,
+        )
+        rows = RowIntake(
+            owners,
+            self._records,
+            self._members,
+            self._keys,
             self._picture,
             self._outbox,
+            intruders,
+            forgeries,
+        )
+        digests = DigestExchange(
+            self._sync, self._members, self._outbox, self._streams, self._catch_up, namesakes, forgeries
+        )
+        self._inbox = Inbox(
+            identity.session,
+            owners,
+            self._members,
+            self._prober,
+            self._seeds,
             proofs,
             namesakes,
-            replies,
-            Intruders(self._notices, self._outbox.counters),
-            settings,
-            self._catch_up,
+            rows,
+            digests,
+            self._keys,
+            self._outbox,
         )
         self._left = False
         self._stepped_s = now

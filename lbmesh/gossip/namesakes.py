@@ -9,9 +9,8 @@ from lbmesh.gossip.notices import Notice, NoticeKind, Notices
 from lbmesh.gossip.outbox import Outbox
 from lbmesh.gossip.proofs import Proofs
 from lbmesh.gossip.records import Records
-from lbmesh.gossip.replies import Replies, Reply
+from lbmesh.gossip.replies import Reply
 from lbmesh.gossip.seal import Opened
-from lbmesh.gossip.sync import Sync
 from lbmesh.gossip.turn import Turn
 from lbmesh.model.address import Address
 
@@ -25,20 +24,16 @@ class Namesakes:
         self,
         records: Records,
         members: Members,
-        sync: Sync,
         outbox: Outbox,
         proofs: Proofs,
-        replies: Replies,
         notices: Notices,
         claims: Claims,
         timing: GossipTiming,
     ) -> None:
         self._records = records
         self._members = members
-        self._sync = sync
         self._outbox = outbox
         self._proofs = proofs
-        self._replies = replies
         self._notices = notices
         self._claims = claims
         self._timing = timing
@@ -53,7 +48,7 @@ class Namesakes:
         if not self._proofs.is_recent(now, opened.session) or member is None or not both_live:
             return
         if self._report(now, member.name, f"two nodes have this name, at {member.address} and {source}", turn):
-            if not self._replies.spend(now, Reply.CONFLICT, member.name):
+            if not self._outbox.replies.spend(now, Reply.CONFLICT, member.name):
                 return
             self._outbox.send(turn, member.address, [encode(Conflict(source))])
 
@@ -104,9 +99,9 @@ class Namesakes:
         """Tell a refused sender of the incarnation that outranks it. It believes nobody who proved nothing, so it
         gets its proof along.
         """
-        if self._replies.spend(now, Reply.ANSWER, name):
+        if self._outbox.replies.spend(now, Reply.ANSWER, name):
             frames = [encode(pong) for pong in pongs(messages, outranked=True)]
-            self._outbox.send(turn, source, [*frames, encode(self._sync.inquiry(name))])
+            self._outbox.send(turn, source, [*frames, self._outbox.inquiry(name)])
 
     def _report(self, now: float, name: str, what: str, turn: Turn) -> bool:
         notice = Notice(NoticeKind.NAME_CONFLICT, name, what, _RENAME)

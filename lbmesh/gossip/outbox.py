@@ -10,6 +10,7 @@ from lbmesh.gossip.limits import GossipTiming
 from lbmesh.gossip.members import Members
 from lbmesh.gossip.messages import Ping
 from lbmesh.gossip.records import Records
+from lbmesh.gossip.replies import Replies
 from lbmesh.gossip.seal import Sealer, sealed_room
 from lbmesh.gossip.seeds import Seeds
 from lbmesh.gossip.sync import Sync, pack
@@ -44,6 +45,8 @@ class Outbox:
         self._push_s = now
         self._digest_s = now + rng.random() * timing.digest_interval_s
         self.counters: Counter[str] = Counter()
+        self.replies = Replies(self.counters)
+        """What may still be answered, to each peer and to all."""
 
     def send(self, turn: Turn, address: Address, frames: Iterable[bytes], key_id: bytes | None = None) -> None:
         """Frames, each at most a datagram's room, in as few datagrams as hold them. `key_id`: the key to seal under,
@@ -91,6 +94,10 @@ class Outbox:
         for address, nonce in seeds.due(now, {entry.name for entry in live}, addresses):
             key = None if live else self._keys.next_dialled()
             self.send(turn, address, [encode(Ping(nonce)), *self.introduction()], key)
+
+    def inquiry(self, name: str) -> bytes:
+        """What is known of this owner, which asks for the rest."""
+        return encode(self._sync.inquiry(name))
 
     def introduction(self) -> list[bytes]:
         """Who this node is, and what it knows: enough for the two to learn all of each other."""

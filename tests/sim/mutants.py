@@ -190,8 +190,8 @@ MUTANTS = (
     ),
     _mutant(
         "a start of who has just spoken is taken from nobody else",
-        "gossip.inbox",
-        "        if is_start and (public_key is None or self._has_spoken(now, batch.owner)):\n",
+        "gossip.row_intake",
+        "        if is_start and (public_key is None or self._owners.has_just_spoken(now, batch.owner)):\n",
         "        if is_start and public_key is None:\n",
         GOSSIP + "test_forgeries.py::test_of_whom_it_has_just_heard_it_takes_a_new_start_from_nobody_else",
     ),
@@ -240,8 +240,8 @@ MUTANTS = (
     ),
     _mutant(
         "nobody writes the rows of this node",
-        "gossip.inbox",
-        "            self._forgeries.came(now, sender, batch, turn)\n            return\n",
+        "gossip.row_intake",
+        "            self._forgeries.came(now, sender, batch, turn)\n            return None\n",
         "            pass\n",
         TEST_CORE + "test_nobody_writes_the_rows_of_this_node",
         GOSSIP + "test_forgeries.py::test_rows_that_it_never_wrote_are_voided_when_they_come_by",
@@ -256,7 +256,7 @@ MUTANTS = (
     ),
     _mutant(
         "epochs rise by restarts only",
-        "gossip.inbox",
+        "gossip.owners",
         "        return is_jump\n",
         "        return False\n",
         TEST_CORE + "test_an_epoch_that_no_restarts_explain_is_refused",

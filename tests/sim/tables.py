@@ -51,7 +51,7 @@ def sizes(gossip: Gossip, members: int) -> Iterator[tuple[str, int, int]]:
     yield "seeds", len(gossip._seeds._seeds), limits.SEEDS_MAX
     yield "notices", len(gossip._notices._said), limits.NOTICES_MAX
     yield "sessions", len(gossip._opener), limits.SESSIONS_MAX + limits.SESSIONS_UNPROVEN_MAX
-    yield "replies", len(gossip._inbox._replies), 2 * len(Reply) * owners_max
+    yield "replies", len(gossip._outbox.replies), 2 * len(Reply) * owners_max
     for known in records.owners.values():
         yield (
             f"rows of {known.name}",
