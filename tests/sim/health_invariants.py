@@ -43,7 +43,7 @@ class HealthInvariants:
 
         self._world = world
         self._replicas: Replicas = world.replicas
-        self._versions: dict[str, ViewVersion] = {}
+        self._versions: dict[tuple[str, int], ViewVersion] = {}
         self._up_since: dict[str, float] = {}
         self._turned_s = world.now
         self._window: tuple[float, dict[object, int]] = (world.now, {})
@@ -64,10 +64,11 @@ class HealthInvariants:
         """Views' versions rise, over the agents of one start too."""
         if step.view is None:
             return
-        before = self._versions.get(node.name)
-        if before is not None and step.view.version <= before and node.generation > 1:
+        start = node.name, node.runs - node.generation
+        before = self._versions.get(start)
+        if before is not None and step.view.version <= before:
             self._fail(f"{node.name} makes View {step.view.version} after {before}")
-        self._versions[node.name] = step.view.version
+        self._versions[start] = step.view.version
 
     def _round(self) -> None:
         world = self._world
