@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from lbmesh.failover.limits import SILENCE_S
 from lbmesh.model.address import Address
@@ -20,6 +19,7 @@ from tests.bench.origins import running_origins
 from tests.bench.processes import core_busy_s, cpu_time_s, memory_kib
 from tests.bench.report import machine
 from tests.bench.running import Cores
+from tests.bench.words import Death, Word, wrong
 from tests.support.nodes import Node, running_mesh
 from tests.support.percentile import percentile
 from tests.support.wait import wait_for
@@ -58,23 +58,27 @@ def run(plan: Plan, directory: Path, cores: Cores, say: Callable[[str], None]) -
         place.mkdir()
         with running_mesh(place, replicas, size=NODES, workers=WORKERS) as nodes, _load(nodes) as load:
             _wait_partners(nodes)
-            false, busy = _saturate(nodes, plan.saturate_s, say)
-            say(f"the cores were {busy:.0%} busy; {false} words were wrong")
+            time.sleep(SETTLE_S)
+            began_s = time.time()
+            busy = _saturate(plan.saturate_s, say)
+            deaths: list[Death] = []
+            say(f"the cores were {busy:.0%} busy; {_wrong(nodes, deaths, began_s)} words were wrong")
             taken: dict[str, list[float]] = {}
             missed = 0
             for kind, number in KINDS.items():
                 taken[kind] = []
                 for count in range(plan.kills):
                     victim = nodes[count % NODES]
-                    found = _fell(nodes, victim, number)
+                    deaths.append(Death(victim.name, time.time()))
+                    found = _fell(nodes, victim, number, deaths[-1].from_s)
                     missed += NODES - 1 - len(found)
                     taken[kind] += found
-                    false += _others_gone(nodes, victim)
                     say(f"{kind}, {count + 1} of {plan.kills}: {', '.join(f'{ms:.0f} ms' for ms in found)}")
                     load.rest()
-                    _revive(nodes, victim)
+                    deaths[-1].until_s = _revive(nodes, victim)
                     load.go_on()
                     time.sleep(SETTLE_S)
+            false = _wrong(nodes, deaths, began_s)
     return _report(plan, taken, false, missed, busy, idle), missed == 0
 
 
@@ -111,63 +115,50 @@ def _load(nodes: Sequence[Node]) -> Iterator[_Load]:
             each.wait()
 
 
-def _saturate(nodes: Sequence[Node], seconds: float, say: Callable[[str], None]) -> tuple[int, float]:
-    """Nothing dies: how many words were wrong, and how busy the cores were."""
+def _saturate(seconds: float, say: Callable[[str], None]) -> float:
+    """Nothing dies: how busy the cores were."""
     say(f"saturation for {seconds:.0f} s")
-    time.sleep(SETTLE_S)
     cpus = sorted(os.sched_getaffinity(0))
     before, began = [core_busy_s(cpu) for cpu in cpus], time.monotonic()
-    seen = sum(len(_gone_lines(node)) for node in nodes)
     time.sleep(seconds)
-    wrong = sum(len(_gone_lines(node)) for node in nodes) - seen
     elapsed = time.monotonic() - began
-    busy = sum(core_busy_s(cpu) - was for cpu, was in zip(cpus, before, strict=True)) / elapsed / len(cpus)
-    return wrong, busy
+    return sum(core_busy_s(cpu) - was for cpu, was in zip(cpus, before, strict=True)) / elapsed / len(cpus)
 
 
-def _fell(nodes: Sequence[Node], victim: Node, number: signal.Signals) -> list[float]:
+def _fell(nodes: Sequence[Node], victim: Node, number: signal.Signals, from_s: float) -> list[float]:
     """End or freeze a node; after how many milliseconds each of the others said so."""
     others = [node for node in nodes if node is not victim]
-    known = {node.name: len(_gone_lines(node)) for node in others}
-    fell_at = time.time()
     victim.signal_all(number)
     deadline = time.monotonic() + GONE_WITHIN_S
     found: dict[str, float] = {}
     while time.monotonic() < deadline and len(found) < len(others):
         time.sleep(0.2)
         for node in others:
-            for line in _gone_lines(node)[known[node.name] :]:
-                if line["partner"] == victim.name and node.name not in found:
-                    found[node.name] = (datetime.fromisoformat(line["time"]).timestamp() - fell_at) * 1e3
+            for word in _words(node):
+                if word.partner == victim.name and word.at_s >= from_s:
+                    found.setdefault(node.name, (word.at_s - from_s) * 1e3)
     return sorted(found.values())
 
 
-def _others_gone(nodes: Sequence[Node], victim: Node) -> int:
-    """Words about others than the victim since the last look, which are wrong."""
-    wrong = 0
-    for node in nodes:
-        lines = _gone_lines(node)
-        looked = _LOOKED.get(node.name, 0)
-        wrong += sum(line["partner"] != victim.name for line in lines[looked:])
-        _LOOKED[node.name] = len(lines)
-    return wrong
+def _wrong(nodes: Sequence[Node], deaths: Sequence[Death], since_s: float) -> int:
+    """Wrong words in all logs since then: a log goes on when its node is started afresh."""
+    return wrong((word for node in nodes for word in _words(node)), deaths, since_s)
 
 
-_LOOKED: dict[str, int] = {}
-
-
-def _revive(nodes: Sequence[Node], victim: Node) -> None:
+def _revive(nodes: Sequence[Node], victim: Node) -> float:
+    """Start it afresh, and wait until all know it; when it began to live again."""
     victim.signal_all(signal.SIGKILL)
     assert victim.process is not None
     victim.process.wait(30)
     for node in nodes:
         if node is not victim:
             node.wait_member(victim.name, "down")
+    lives_s = time.time()
     victim.start()
     for node in nodes:
         node.wait_all_alive([each.name for each in nodes])
     _wait_partners(nodes)
-    _others_gone(nodes, victim)
+    return lives_s
 
 
 def _wait_partners(nodes: Sequence[Node]) -> None:
@@ -179,8 +170,9 @@ def _wait_partners(nodes: Sequence[Node]) -> None:
         )
 
 
-def _gone_lines(node: Node) -> list[dict[str, Any]]:
-    return node.log_lines("a partner is gone")
+def _words(node: Node) -> list[Word]:
+    lines = node.log_lines("a partner is gone")
+    return [Word(line["partner"], datetime.fromisoformat(line["time"]).timestamp()) for line in lines]
 
 
 def _idle(directory: Path, replicas: Sequence[tuple[Address, str]], say: Callable[[str], None]) -> tuple[float, float]:
