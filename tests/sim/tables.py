@@ -5,7 +5,7 @@
 from collections.abc import Iterator
 
 from lbmesh.control.plane import Plane
-from lbmesh.gossip import limits
+from lbmesh.gossip import catch_up, limits
 from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.identity import Incarnation
 from lbmesh.gossip.members import MemberChange
@@ -13,6 +13,7 @@ from lbmesh.gossip.messages import Rows
 from lbmesh.gossip.records import OwnerRecords
 from lbmesh.gossip.replies import Reply
 from lbmesh.gossip.turn import Turn
+from lbmesh.health.timers import REPLACED_MAX
 from lbmesh.model.address import Address
 
 ROWS_OF_GOSSIP = 8
@@ -50,8 +51,15 @@ def sizes(gossip: Gossip, members: int) -> Iterator[tuple[str, int, int]]:
     yield "dirty rows", len(gossip._sync._dirty), rows + limits.TOMBSTONES_MAX
     yield "seeds", len(gossip._seeds._seeds), limits.SEEDS_MAX
     yield "notices", len(gossip._notices._said), limits.NOTICES_MAX
-    yield "sessions", len(gossip._opener), limits.SESSIONS_MAX + limits.SESSIONS_UNPROVEN_MAX
-    yield "replies", len(gossip._outbox.replies), 2 * len(Reply) * owners_max
+    yield "replies", len(gossip._outbox.replies), min(limits.REPLY_PEERS_MAX, len(Reply) * members)
+    yield "sources of strays", len(gossip._strays), min(limits.STRAY_SOURCES_MAX, members)
+    yield "strays told of", len(gossip._strays._told), min(limits.STRAY_SOURCES_TOLD_MAX + 1, members)
+    yield "failed sends", len(gossip._awareness._failed_s), min(limits.SENDS_FAILED_MAX, members)
+    yield "open streams", len(gossip._streams._open), min(limits.STREAMS_MAX, members)
+    yield "streams tried", len(gossip._streams._tried_s), owners_max
+    yield "ids offered", len(gossip._catch_up._offered), owners_max
+    yield "ranges of ids", len(gossip._catch_up._ranges), catch_up._RANGES_MAX
+    yield from _key_sizes(gossip, members)
     for known in records.owners.values():
         yield (
             f"rows of {known.name}",
@@ -61,11 +69,37 @@ def sizes(gossip: Gossip, members: int) -> Iterator[tuple[str, int, int]]:
         yield f"spans of {known.name}", len(known.spans), limits.SPANS_MAX
 
 
+def _key_sizes(gossip: Gossip, members: int) -> Iterator[tuple[str, int, int]]:
+    """The same of its keys, and of the sessions that speak under them."""
+    keys, sessions = gossip._keys, gossip._opener._sessions
+    peers = len(gossip._records.owners) - 1
+    yield "words of rings", len(keys.words), peers
+    yield "rings of earlier starts", len(keys._restarted), peers
+    yield "sources of other keys", len(keys._heard_under), min(limits.KEY_SOURCES_MAX, members)
+    entries, held = len(keys.ring._entries), len(keys.ring.held())
+    yield "keys", held, limits.KEYS_MAX
+    yield "notes of keys given up", entries - held, limits.KEY_NOTES_MAX - limits.KEYS_MAX
+    yield "proven sessions", len(sessions._proven), limits.SESSIONS_MAX
+    yield "unproven sessions", len(sessions._unproven), limits.SESSIONS_UNPROVEN_MAX
+    # A cipher outlives its key until its session takes another: whose key is given up, of that there is a note.
+    ciphers_max = min(entries, limits.KEYS_MAX)
+    yield "ciphers to send under", len(gossip._outbox._sealer._ciphers), ciphers_max
+    for session in (*sessions._proven.values(), *sessions._unproven.values()):
+        yield f"ciphers of {session.key[0].decode()}", len(session.ciphers), ciphers_max
+
+
 def health_sizes(plane: Plane, replicas: int, members: int) -> Iterator[tuple[str, int, int]]:
     """The same of a plane's health book."""
     book = plane._book
     yield "health records", len(book._records), replicas
-    yield "health timers", len(book._timers._heap), 64 * replicas + 64
+    yield "health deadlines", len(book._timers._due_s), replicas
+    yield "health timers", len(book._timers._heap), 2 * replicas + REPLACED_MAX
+    credit = book._credit
+    yield "words to credit", len(credit._said), replicas
+    yield "tallies", len(credit._tallies), members
+    yield "zones of words", len(credit._replica_zones), replicas
+    for name, tally in credit._tallies.items():
+        yield f"zones that {name} spoke of", max(len(tally.words), len(tally.contradicted)), len(credit._replica_zones)
     for record in book._records.values():
         yield f"opinions on {record.replica}", len(record.opinions), members
 

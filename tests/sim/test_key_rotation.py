@@ -9,6 +9,7 @@ import pytest
 from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.identity import KeyRing, key_id
 from lbmesh.model.member import MemberState
+from tests.sim import tables
 from tests.sim.keyed_world import KEY, KeyedWorld
 
 SEEDS = pytest.mark.parametrize("seed", range(2))
@@ -271,3 +272,22 @@ def test_datagrams_that_are_late_still_open_when_their_key_is_removed(seed: int)
     world.run_until(lambda: world.order("a1", lambda gossip: gossip.remove_key(OLD, force=True)).done, within_s=20.0)
     world.run_until(lambda: none_holds(world, OLD), within_s=30.0)
     assert refused_keys(world) == []
+
+
+def test_a_life_of_rotations_outgrows_no_table() -> None:
+    world = started(1, {"a": 1, "b": 1, "c": 1})
+    old = OLD
+    for number in range(12):
+        new, key = fresh_key(1, number)
+        rotate_to(world, "a1", new, key)
+        retire(world, "b1", old)
+        old = new
+        for gossip in gossips(world):
+            sizes = tables.sizes(gossip, len(world.nodes))
+            assert not [(table, size, bound) for table, size, bound in sizes if size > bound]
+
+
+def retire(world: KeyedWorld, at: str, old: str) -> None:
+    """The rest of it: the removal of the old key."""
+    until(world, lambda: world.order(at, lambda gossip: gossip.remove_key(old, force=False)).done)
+    world.run_until(lambda: none_holds(world, old), within_s=15.0)
