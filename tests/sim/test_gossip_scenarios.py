@@ -343,13 +343,17 @@ def test_a_node_whose_own_sends_fail_accuses_later(seed: int) -> None:
         world.is_cut = lambda source, target: "c1" in (source.name, target.name)
         lone = world.nodes["c1"].gossip
         assert lone is not None
-        cut_s = world.now
-        while "a1" not in _accused_by(lone, world.now):
-            if fails:
-                lone.send_failed(world.now, world.nodes["a1"].address)
-            world.run(0.05)
-        took_s.append(world.now - cut_s)
+        accuses = partial(_accuses, world, lone, fails=fails)
+        took_s.append(world.run_until(accuses, within_s=10.0, step_s=0.05))
     assert took_s[1] > took_s[0] + 0.3
+
+
+def _accuses(world: World, lone: Gossip, *, fails: bool) -> bool:
+    """Does it accuse a1? If not, it tries once more to send to it, which may fail."""
+    accuses = "a1" in _accused_by(lone, world.now)
+    if fails and not accuses:
+        lone.send_failed(world.now, world.nodes["a1"].address)
+    return accuses
 
 
 def _accused_by(gossip: Gossip, now: float) -> set[str]:
@@ -461,6 +465,7 @@ def test_a_picture_that_cannot_be_decided_does_not_spin(seed: int) -> None:
     world.loss = 0.3
     before = len(world.changes)
     world.run(60.0)
-    assert (len(world.changes) - before) / len(world.nodes) / 60.0 < 20
+    # 8.8 to 9.6 in eight seeds.
+    assert (len(world.changes) - before) / len(world.nodes) / 60.0 < 14
     world.loss = 0.0
     settled(world, within_s=5.0)
