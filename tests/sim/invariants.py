@@ -17,7 +17,7 @@ ROUND_S = 0.1
 """How often the looks that cost more are taken …"""
 
 ROWS_EVERY = 10
-"""… and after how many of them each row is compared with what its owner wrote."""
+"""… and after how many of them tables are measured, and each row is compared with what its owner wrote."""
 
 SAMPLE_ABOVE = 50
 SAMPLE = 10
