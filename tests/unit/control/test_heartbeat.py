@@ -57,6 +57,7 @@ def test_a_malformed_row_is_no_station(value: bytes) -> None:
         '{"port":1,"session":"%s00","front":"1.2.3.4:80"}',
         '{"port":1,"session":"%s","front":"name:80"}',
         '{"port":1,"session":"%s","front":7}',
+        '{"port":1,"session":"%s","front":"[fe80::1%%eth0]:80"}',
     ],
 )
 def test_a_row_out_of_bounds_is_no_station(fields: str) -> None:

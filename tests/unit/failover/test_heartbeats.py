@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from lbmesh.failover.limits import HUNG_FORWARDER_S, INTERVAL_S, LINGER_S
-from lbmesh.failover.table import RingKey, partner_table
-from lbmesh.failover.words import Back, Gone, GoneRule, Vitals
-from tests.support.heartbeats import HEALTHY, RING, HeartbeatWorld
+from lbmesh.failover.datagram import ASKS, PARTNER, Heartbeat, seal, short
+from lbmesh.failover.heartbeats import Heartbeats
+from lbmesh.failover.limits import ANSWER_GAP_S, HUNG_FORWARDER_S, INTERVAL_S, LINGER_S
+from lbmesh.failover.table import RingKey, Station, partner_table
+from lbmesh.failover.words import Back, Gone, GoneRule, Partner, Vitals
+from tests.support.heartbeats import HEALTHY, RING, HeartbeatWorld, station
 
 THREE = {"lb-a": "zone-a", "lb-b": "zone-b", "lb-c": "zone-c"}
 SIX = {f"lb-{zone}{number}": f"zone-{zone}" for zone in "abc" for number in (1, 2)}
@@ -311,3 +313,36 @@ def test_a_backup_that_died_with_its_node_holds_the_word_up_for_no_longer_than_t
     said = [at_s - died_s for at_s, name, word in world.words(Gone) if (name, word.name) == (judge, suspect)]
     assert len(said) == 1
     assert said[0] <= BOUND_S
+
+
+def asking(own: Station, partner: Partner, counter: int) -> bytes:
+    """What the partner sends to be answered at once."""
+    key = partner.keys[0]
+    question = Heartbeat(
+        key_id=bytes.fromhex(key.id),
+        session=bytes.fromhex(partner.session),
+        counter=counter,
+        flags=PARTNER | ASKS,
+        agent_age_ms=0,
+        forwarder_age_ms=0,
+        forwarders=2,
+        hung=0,
+        silent=(short(own.session),),
+    )
+    return seal(question, bytes.fromhex(key.open))
+
+
+def test_a_partner_that_asks_again_and_again_gets_one_answer() -> None:
+    own, now = station("lb-a", "zone-a"), 100.0
+    core = Heartbeats(own.session)
+    (partner,) = table = partner_table(own, [station("lb-b", "zone-b")], {"lb-b": RING})
+    core.set_partners(now, "lb-a", table)
+    assert len(core.tick(now, HEALTHY).datagrams) == 1, "the beat"
+    for counter in range(1, 6):
+        core.receive(now, asking(own, partner, counter))
+    assert [address for address, _ in core.tick(now, HEALTHY).datagrams] == [partner.address]
+    core.receive(now, asking(own, partner, 6))
+    assert not core.tick(now + ANSWER_GAP_S / 2, HEALTHY).datagrams
+    core.receive(now, asking(own, partner, 7))
+    assert len(core.tick(now + ANSWER_GAP_S, HEALTHY).datagrams) == 1
+    assert not {counter for counter in core.counters if counter.startswith("rejected")}

@@ -54,6 +54,13 @@ def test_kinds_of_a_later_version_are_skipped() -> None:
     assert decode(b"\xc8\x00\x03abc" + encode(Ping(7))) == (Ping(7),)
 
 
+def test_a_host_with_a_scope_is_malformed() -> None:
+    for host, is_good in (("fe80::1", True), ("fe80::1%eth0", False), ("fe80::1%" + "x" * 200, False)):
+        address = Address(host, 7946)
+        assert (decode_member(encode_member(MemberFacts("a", address, b"p" * 32))) is not None) is is_good
+        assert (decode(encode(Conflict(address))) is not None) is is_good
+
+
 def test_rows_out_of_order_or_outside_their_range_are_malformed() -> None:
     incarnation = Incarnation(1, 1)
     first, second = WireRow("a", 5, b""), WireRow("b", 9, b"")

@@ -491,6 +491,17 @@ def test_a_member_that_pings_without_end_is_answered_within_bounds() -> None:
     assert gossip.counters["replies_withheld"] == 1800 - answered
 
 
+def test_pings_under_made_up_names_leave_a_members_pongs_to_it() -> None:
+    gossip, sealer = met()
+    ping = encode(Ping(1))
+    for number in range(3100):
+        made_up = Identity(f"made up {number}", "zone", HERE, 1, number.to_bytes(32))
+        assert gossip.receive(NOW, HERE, Sealer(made_up, RING).seal(1, ping)).rejected == "unproven"
+    last = Sealer(Identity("one more", "zone", HERE, 1, b"m" * 32), RING)
+    assert not said(gossip.receive(NOW, HERE, last.seal(1, ping)))
+    assert said(gossip.receive(NOW, THERE, sealer.seal(1, encode(Ping(7))))) == [(THERE, Pong(7))]
+
+
 @pytest.mark.parametrize("floor", [SEQUENCE_MAX // 2, SEQUENCE_MAX])
 def test_who_is_said_to_have_used_up_its_sequences_speaks_on_in_the_next_epoch(floor: int) -> None:
     gossip, sealer = met()

@@ -50,3 +50,10 @@ def test_time_gives_back_what_was_spent() -> None:
         pass
     assert not replies.spend(0.1, Reply.ANSWER, "peer")
     assert replies.spend(0.3, Reply.ANSWER, "peer")
+
+
+def test_what_strangers_use_up_is_not_the_members() -> None:
+    replies = Replies(Counter())
+    while replies.spend(0.0, Reply.STRANGERS_PONG, f"made up {len(replies)}"):
+        pass
+    assert replies.spend(0.0, Reply.PONG, "member")

@@ -3,8 +3,9 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbmesh.gossip.identity import Identity, KeyRing
+from lbmesh.gossip.identity import Identity, KeyRing, key_id
 from lbmesh.gossip.limits import DATAGRAM_BYTES_MAX, REPLAY_WINDOW, SESSIONS_MAX, SESSIONS_UNPROVEN_MAX, GossipTiming
+from lbmesh.gossip.ring import Ring, Stamp
 from lbmesh.gossip.seal import Opened, Opener, Rejection, Sealer, sealed_room
 from lbmesh.gossip.sessions import ReplayWindow, Session, Sessions
 from lbmesh.model.address import Address
@@ -77,6 +78,22 @@ def test_any_key_of_the_ring_opens_and_the_first_seals() -> None:
     ring = KeyRing((OTHER_KEY, KEY))
     assert isinstance(Opener(ring, Sessions()).open(sealer().seal(3, b"old key")), Opened)
     assert opener(KEY).open(Sealer(IDENTITY, ring).seal(3, b"new key")) is Rejection.UNKNOWN_KEY
+
+
+def test_a_cipher_is_forgotten_with_its_key() -> None:
+    ring, third = Ring(KeyRing((KEY, OTHER_KEY))), b"t" * 32
+    fresh, speaker = Opener(ring, Sessions()), Sealer(IDENTITY, KeyRing((KEY, OTHER_KEY, third)))
+    opened = [fresh.open(speaker.seal(3, b"x", key_id(key))) for key in (KEY, OTHER_KEY)][-1]
+    assert isinstance(opened, Opened)
+    session = opened.session
+    assert session.ciphers.keys() == {key_id(KEY), key_id(OTHER_KEY)}
+    ring.decline(key_id(OTHER_KEY))
+    ring.install(Stamp(1, 1), third)
+    assert isinstance(fresh.open(speaker.seal(3, b"x", key_id(third))), Opened)
+    assert session.ciphers.keys() == {key_id(KEY), key_id(third)}
+    ring.decline(key_id(third))
+    assert fresh.open(speaker.seal(3, b"x", key_id(third))) is Rejection.UNKNOWN_KEY
+    assert session.ciphers.keys() == {key_id(KEY)}
 
 
 @given(counters=st.lists(st.integers(1, 3 * REPLAY_WINDOW), max_size=200))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbmesh.model.address import Address, is_ip_literal, is_name, parse_address
+from lbmesh.model.address import Address, is_ip_literal, is_name, means_the_same_everywhere, parse_address
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,7 @@ from lbmesh.model.address import Address, is_ip_literal, is_name, parse_address
         ("[2001:DB8:0::1]:1", "2001:db8::1", 1),
         ("lb-b1.example.com:7946", "lb-b1.example.com", 7946),
         ("localhost:080", "localhost", 80),
+        ("[FE80::1%eth0.1]:80", "fe80::1%eth0.1", 80),
     ],
 )
 def test_addresses_are_read(text: str, host: str, port: int) -> None:
@@ -35,6 +36,7 @@ def test_addresses_are_read(text: str, host: str, port: int) -> None:
         ("::1:80", r'write "\[::1\]:80"'),
         ("[10.0.0.1]:80", "is not an IPv6 address"),
         ("[::1g]:80", "is not an IPv6 address"),
+        ("[fe80::1%eth 0]:80", "is not an IPv6 address"),
         ("10.0.0:80", "neither an IP address nor a host name"),
         ("10.0.0.256:80", "neither an IP address nor a host name"),
         ("a b:80", "neither an IP address nor a host name"),
@@ -87,3 +89,22 @@ def test_literals_need_no_resolving() -> None:
 )
 def test_names(text: str, fit: bool) -> None:
     assert is_name(text) is fit
+
+
+@pytest.mark.parametrize("scope", ["2", "eth0", "br-lan_0.100", "e" * 15])
+def test_a_scope_is_the_name_of_an_interface(scope: str) -> None:
+    assert is_ip_literal(f"fe80::1%{scope}")
+    assert Address(f"fe80::1%{scope}", 1).is_literal
+
+
+@pytest.mark.parametrize("scope", ["", "e" * 16, "eth 0", "eth0\n", "eth0/1", "a%b", "\x1b[2J", "é", "\0"])
+def test_anything_else_is_none(scope: str) -> None:
+    assert not is_ip_literal(f"fe80::1%{scope}")
+
+
+@pytest.mark.parametrize(
+    ("host", "does"),
+    [("10.0.0.1", True), ("::1", True), ("fe80::1", True), ("fe80::1%eth0", False), ("fe80::1%", False), ("lb", False)],
+)
+def test_a_scope_says_nothing_to_another_machine(host: str, does: bool) -> None:
+    assert means_the_same_everywhere(host) is does

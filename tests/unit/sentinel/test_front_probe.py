@@ -1,10 +1,12 @@
 """Asking a front: an answer is life, anything else is none, and nothing ever waits."""
 
+import errno
 import selectors
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import pytest
 
@@ -91,3 +93,28 @@ def test_no_more_are_asked_at_a_time_than_the_bound(prober: Prober) -> None:
         for number in range(PROBES_MAX + 1):
             prober.probes.start(Probe(number, front, 10.0))
     assert prober.ended == [(PROBES_MAX, True, "was not asked: too many are")]
+
+
+@pytest.mark.parametrize(
+    ("number", "why"), [(errno.ENODEV, "no such device"), (socket.EAI_NONAME, "cannot assign requested address")]
+)
+def test_an_address_that_connecting_raises_at_is_none(
+    prober: Prober, monkeypatch: pytest.MonkeyPatch, number: int, why: str
+) -> None:
+    """A name that does not resolve has a number below zero, which is none of the system's."""
+    monkeypatch.setattr(socket.socket, "connect_ex", _raising(OSError(number, "")))
+    assert prober.ask("10.0.0.1:80") == (False, f"cannot be reached: {why}")
+
+
+def test_a_front_that_no_socket_is_for_was_not_asked(prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "socket", _raising(OSError(errno.EAFNOSUPPORT, "")))
+    prober.probes.start(Probe(7, Address("2001:db8::1", 80), 10.0))
+    assert prober.ended == [(7, True, "was not asked: address family not supported by protocol")]
+    assert prober.probes.next_deadline() == float("inf")
+
+
+def _raising(error: OSError) -> Callable[..., NoReturn]:
+    def fail(*_args: object) -> NoReturn:
+        raise error
+
+    return fail
