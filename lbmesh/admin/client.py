@@ -4,14 +4,27 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from threading import Thread
+from time import monotonic
 
 import httpx
 
-from lbmesh.admin.text import plain
+from lbmesh.admin.text import plain, short
 from lbmesh.model.address import Address
 
 TIMEOUT_S = 5.0
+"""For each step: to connect, to send, and to wait for the next piece of the answer."""
+ANSWER_S = 30.0
+"""For all steps together, since pieces may be as small as a byte. A node gives its client no more, either."""
+ANSWER_BYTES_MAX = 64 * 1024 * 1024
+"""Some 100 bytes an opinion: room for ten thousand replicas with the words of fifty observers each."""
+
+OTHER_SHAPE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What reading an answer raises that has another shape than was expected."""
+
+_REFUSAL_CHARS_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +56,21 @@ def ask(whom: Asked, path: str, order: Mapping[str, object] | None = None) -> ht
     method = "GET" if order is None else "POST"
     headers = {"Authorization": f"Bearer {whom.token}"} if whom.token else {}
     try:
-        response = httpx.request(
-            method, f"http://{address}{path}", json=order, headers=headers, timeout=TIMEOUT_S, trust_env=False
-        )
+        response = _in_time(httpx.Request(method, f"http://{address}{path}", json=order, headers=headers))
     except httpx.TimeoutException:
         return f"no answer from {address} within {TIMEOUT_S:g} s: the node hangs, or a firewall is between"
+    except TimeoutError:
+        return (
+            f"the answer of {address} has no end after {ANSWER_S:g} s: the way there is slow, or it is no lbmesh node; "
+            "ask from its own machine"
+        )
+    except _TooLongError:
+        return (
+            f"the answer of {address} is longer than {ANSWER_BYTES_MAX >> 20} MiB: is it the admin address of an "
+            "lbmesh node?"
+        )
+    except (httpx.InvalidURL, UnicodeError):
+        return f"cannot ask {address}: no request can name it so; write an IP address and a port"
     except httpx.HTTPError as error:
         advice = whom.else_where() if whom.else_where else "Is lbmesh running there, and is this its [admin] bind?"
         return f"cannot ask {address}: {_why(error)}. {advice}"
@@ -57,7 +80,7 @@ def ask(whom: Asked, path: str, order: Mapping[str, object] | None = None) -> ht
         case 401:
             return f"{address} wants its admin token: give -c FILE of that node, or --token-file FILE"
         case 403:
-            return f"{address} refuses: {response.text.strip()}"
+            return f"{address} refuses: {short(response.text.strip(), _REFUSAL_CHARS_MAX)}"
         case status:
             return f"{address} answered with status {status}: is it the admin address of an lbmesh node?"
 
@@ -78,11 +101,42 @@ def fail(verb: str, message: str, *, meant: Sequence[str] = (), as_json: bool) -
     return 1
 
 
+class _TooLongError(Exception):
+    """The answer is longer than ANSWER_BYTES_MAX."""
+
+
+def _in_time(request: httpx.Request) -> httpx.Response:
+    """The whole answer. Raises httpx.HTTPError, _TooLongError, or TimeoutError after ANSWER_S."""
+    answered: Future[httpx.Response] = Future()
+    # httpx bounds each read, and the head of an answer can be a read a byte: a thread can be left waiting for that.
+    Thread(target=_fetch, args=(request, answered), daemon=True).start()
+    return answered.result(ANSWER_S)
+
+
+def _fetch(request: httpx.Request, answered: "Future[httpx.Response]") -> None:
+    until_s = monotonic() + ANSWER_S
+    try:
+        with httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client:
+            response = client.send(request, stream=True)
+            body = bytearray()
+            # Unpacked, a piece could be a thousand times as large; a node packs nothing.
+            for piece in response.iter_raw():
+                body += piece
+                if len(body) > ANSWER_BYTES_MAX:
+                    raise _TooLongError
+                if monotonic() > until_s:
+                    raise TimeoutError
+            kind = {"Content-Type": response.headers.get("Content-Type", "")}
+            answered.set_result(httpx.Response(response.status_code, headers=kind, content=bytes(body)))
+    except Exception as error:
+        answered.set_exception(error)
+
+
 def _why(error: BaseException) -> str:
-    """The system's own words, without the number and the layers around them."""
+    """The system's own words, without the number, the layers around them and a full stop."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror.lower()
         cause = cause.__cause__ or cause.__context__
-    return str(error)
+    return str(error).rstrip(".")

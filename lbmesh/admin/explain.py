@@ -7,12 +7,14 @@ from os import environ
 from typing import Any
 from urllib.parse import quote
 
-from lbmesh.admin.client import Asked, ask, fail, other_release
+from lbmesh.admin.client import OTHER_SHAPE, Asked, ask, fail, other_release
 from lbmesh.admin.names import near
-from lbmesh.admin.text import ago, plain
+from lbmesh.admin.text import ago, plain, short
 
 WIDTH = 100
 _NAME_WIDTH_MAX = 24
+_ASKED_CHARS_MAX = 500
+"""No name is so long, so that what follows makes no difference, but that it might not fit a request."""
 _COLOURS = {"down": "31", "impaired": "33", "unknown": "33", "left": "33", "up": "32", "alive": "32"}
 
 
@@ -20,7 +22,8 @@ def run_explain(whom: Asked, kind: str, name: str, *, as_json: bool) -> int:
     """Print why; the exit code: 1 when the node cannot be asked, or has nobody of that name. `kind`: "replica" or
     "member".
     """
-    answer = ask(whom, f"/v1/explain/{kind}/{quote(name, safe='/')}")
+    name = name[:_ASKED_CHARS_MAX]
+    answer = ask(whom, f"/v1/explain/{kind}/{quote(name, safe='/', errors='surrogateescape')}")
     if isinstance(answer, str):
         return fail("explain", answer, as_json=as_json)
     try:
@@ -28,7 +31,7 @@ def run_explain(whom: Asked, kind: str, name: str, *, as_json: bool) -> int:
         if answer.status_code != 200:
             return fail("explain", found["error"], meant=_meant(whom, kind, name, found), as_json=as_json)
         lines = list(explain_lines(found, colours=_has_colours()))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except OTHER_SHAPE:
         return fail("explain", other_release(whom), as_json=as_json)
     print(answer.text.rstrip("\n") if as_json else "\n".join(lines))
     return 0
@@ -69,18 +72,13 @@ def _section(title: str, rows: list[Sequence[str]]) -> Iterator[str]:
     """A table whose last column is wrapped to the width; nothing when there are no rows beside the heading."""
     if len(rows) == 1:
         return
-    cells = [[_short(cell) for cell in row[:-1]] for row in rows]
+    cells = [[short(plain(cell), _NAME_WIDTH_MAX) for cell in row[:-1]] for row in rows]
     widths = [max(len(row[index]) for row in cells) for index in range(len(cells[0]))]
     yield ""
     yield f"{title}:"
     for row, text in zip(cells, (row[-1] for row in rows), strict=True):
         margin = "  " + "".join(f"{cell.ljust(width)}  " for cell, width in zip(row, widths, strict=True))
         yield from _wrapped(text, margin, " " * len(margin))
-
-
-def _short(text: str) -> str:
-    text = plain(text)
-    return text if len(text) <= _NAME_WIDTH_MAX else f"{text[: _NAME_WIDTH_MAX - 1]}…"
 
 
 def _wrapped(text: str, first: str, further: str) -> list[str]:

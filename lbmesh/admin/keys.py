@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import Any
 
-from lbmesh.admin.client import Asked, ask, fail, other_release
+from lbmesh.admin.client import OTHER_SHAPE, Asked, ask, fail, other_release
 from lbmesh.admin.key_shapes import KEYS_PATH
+from lbmesh.admin.text import plain
 
 POLL_S = 0.2
 STEP_S = 30.0
@@ -30,14 +31,25 @@ class KeysNode:
     def ring(self) -> Shape:
         """Who holds what. Raises RefusedError."""
         ring = self._ask(KEYS_PATH)
-        if not ring["keys"]:
+        try:
+            is_alone = not ring["keys"]
+            # What can be shown has all that a rotation asks of it.
+            list(ring_lines(ring))
+        except OTHER_SHAPE:
+            raise RefusedError(other_release(self.whom)) from None
+        if is_alone:
             raise RefusedError(f"{self.whom.admin_address} is a node alone: it has no [gossip], and so no key ring")
         return ring
 
     def order(self, verb: str, key: str = "", *, force: bool = False) -> Shape:
         """Give an order; the node's answer. Raises RefusedError when it refuses."""
         fields: Shape = {"key": key} if key else {}
-        return self._ask(f"{KEYS_PATH}/{verb}", {**fields, "force": True} if force else fields)
+        answer = self._ask(f"{KEYS_PATH}/{verb}", {**fields, "force": True} if force else fields)
+        try:
+            left_behind = [str(name) for name in answer["members"]]
+            return {"what": str(answer["what"]), "key": str(answer["key"]), "members": left_behind}
+        except OTHER_SHAPE:
+            raise RefusedError(other_release(self.whom)) from None
 
     def _ask(self, path: str, order: Shape | None = None) -> Shape:
         answer = ask(self.whom, path, order)
@@ -46,7 +58,7 @@ class KeysNode:
         try:
             found: Shape = answer.json()
             refusal = None if answer.status_code == 200 else str(found["what"])
-        except (ValueError, KeyError, TypeError):
+        except OTHER_SHAPE:
             raise RefusedError(other_release(self.whom)) from None
         if refusal is not None:
             raise RefusedError(refusal)
@@ -62,7 +74,7 @@ def run_keys(
         match action:
             case "list":
                 ring = node.ring()
-                print(json.dumps(ring) if as_json else "\n".join(ring_lines(ring)))
+                print(json.dumps(ring) if as_json else "\n".join(map(plain, ring_lines(ring))))
             case "rotate":
                 Rotation(node, say, step_s).run(force=force)
             case _:
@@ -191,9 +203,9 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _say(step: str, what: str, *, left_behind: Sequence[str] = (), **_: object) -> None:
-    print(f"{step:8}{what}", flush=True)
+    print(f"{step:8}{plain(what)}", flush=True)
     if left_behind:
-        print(f"{'':8}{_listed(left_behind)} might come back without it: write the key to its key file by hand")
+        print(f"{'':8}{plain(_listed(left_behind))} might come back without it: write the key to its key file by hand")
 
 
 def _say_json(step: str, what: str, **fields: object) -> None:

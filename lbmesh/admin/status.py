@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from lbmesh.admin.client import Asked, ask, command_line, fail, other_release
+from lbmesh.admin.client import OTHER_SHAPE, Asked, ask, command_line, fail, other_release
 from lbmesh.admin.text import ago, plain, table
 
 _HINTS_MAX = 3
@@ -20,8 +20,10 @@ def run_status(whom: Asked, *, as_json: bool) -> int:
     if isinstance(answer, str):
         return fail("status", answer, as_json=as_json)
     try:
-        lines = list(status_lines(answer.json(), whom.command))
-    except (ValueError, KeyError, TypeError):
+        lines = list(status_lines(answer.json(), whom.command)) if answer.status_code == 200 else None
+    except OTHER_SHAPE:
+        lines = None
+    if lines is None:
         return fail("status", other_release(whom), as_json=as_json)
     print(answer.text.rstrip("\n") if as_json else "\n".join(map(plain, lines)))
     return 0

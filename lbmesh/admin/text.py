@@ -2,12 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+SHOWN_CHARS_MAX = 100
+"""Of a name that is not there: enough to know it again."""
+
 _CONTROL = dict.fromkeys((*range(32), *range(127, 160), 8232, 8233), "�")
 
 
 def plain(text: str) -> str:
     """The text without what a terminal would obey, such as an escape sequence in a replica's reason."""
     return text.translate(_CONTROL).encode(errors="replace").decode()
+
+
+def short(text: str, chars_max: int = SHOWN_CHARS_MAX) -> str:
+    """The text, or its beginning where it is longer."""
+    return text if len(text) <= chars_max else f"{text[: chars_max - 1]}…"
 
 
 def table(rows: Iterable[Sequence[str]]) -> Iterator[str]:
