@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from lbmesh import __version__
 from lbmesh.admin.key_shapes import KEYS_PATH, read_order, ring_shape
 from lbmesh.admin.names import find_replica
+from lbmesh.admin.text import short
 from lbmesh.control.inputs import KeyOrder, KeyVerb
 from lbmesh.control.state import ForwarderState, NodeState, ReplicaState
 from lbmesh.gossip.key_orders import RingPicture, Said
@@ -101,10 +102,12 @@ def answer(request: AdminRequest, source: AdminSource) -> AdminAnswer:
 
 def _explanation(kind: str, name: str, source: AdminSource) -> AdminAnswer:
     """Why, as an object; for a name that is not there, what is wrong with it and which names it stands for."""
-    error, found = f"no member {name} is known here", None
+    error, found = f"no member {short(name)} is known here", None
     meant: tuple[str, ...] = ()
     if kind == "member":
         found = source.explain_member(name)
+        if found is None and not (state := source.state()).members:
+            error = f"{state.node} is a node alone: it has no [gossip], and so no members"
     else:
         replica = find_replica(name, source.replica_ids())
         if isinstance(replica, ReplicaId):

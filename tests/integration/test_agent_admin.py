@@ -178,8 +178,14 @@ def test_explain_says_why_and_what_may_have_been_meant(
         f"lbmesh explain: no replica shp/{name} is configured here",
         f"  lbmesh explain replica shop/{name}",
     ]
+    assert run_explain(Asked(agent.admin), "replica", "app-a1", as_json=False) == 1
+    said, meant = capsys.readouterr().err.splitlines()
+    assert said.startswith('lbmesh explain: no replica has the name "app-a1"; a replica\'s name is service/address, ')
+    assert meant == f"  lbmesh explain replica shop/{name}"
+    assert run_explain(Asked(agent.admin), "replica", "\udcff" + "n" * 20_000, as_json=False) == 1
+    assert f'no replica has the name "\ufffd{"n" * 98}…"; a replica' in capsys.readouterr().err
     assert run_explain(Asked(agent.admin), "member", "lb-b1", as_json=False) == 1
-    assert "no member lb-b1 is known here" in capsys.readouterr().err
+    assert "lb-a1 is a node alone: it has no [gossip], and so no members" in capsys.readouterr().err
     assert run_explain(Asked(agent.admin), "replica", f"shp/{name}", as_json=True) == 1
     assert json.loads(capsys.readouterr().out) == {
         "error": f"no replica shp/{name} is configured here",

@@ -107,6 +107,14 @@ def test_what_is_not_there_and_what_is_not_allowed() -> None:
     assert (refused.status, dict(refused.extra_fields)["Allow"]) == (405, "GET, HEAD")
 
 
+def test_a_node_alone_says_that_it_has_no_members() -> None:
+    page = answer(AdminRequest("GET", "/v1/explain/member/n1"), source(a_plane()))
+    found = json.loads(b"".join(page.body))
+    assert (page.status, found) == (
+        404, {"error": "lb-a is a node alone: it has no [gossip], and so no members", "meant": []},
+    )  # fmt: skip
+
+
 def test_the_table_shows_what_the_state_says() -> None:
     plane = a_plane()
     plane.reload_refused(("lbmesh.toml:3: bad",), 2.5)

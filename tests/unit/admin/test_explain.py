@@ -109,6 +109,30 @@ def test_a_name_that_is_none_says_what_to_write() -> None:
     assert "service/address" in wrong[0]
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("app-a1", 'no replica has the name "app-a1"'),
+        ("", 'no replica has the name ""'),
+        ("shop/", '"shop/" lacks the address'),
+        ("10.0.0.1", '"10.0.0.1" has no port: write "host:port"'),
+        ("10.0.0.1:99999", "is out of range: write a port from 1 to 65535"),
+        ("n" * 20_000, f'no replica has the name "{"n" * 99}…"'),
+        ("n" * 20_000 + ":80", f'no replica has the name "{"n" * 99}…"'),
+        ("shop/" + "n" * 20_000, f'no replica has the name "shop/{"n" * 94}…"'),
+        ("n" * 20_000 + "/10.0.0.1:80", f"no replica {'n' * 99}… is configured here"),
+        ("n" * 20_000 + "/", f'"{"n" * 99}…" lacks the address'),
+    ],
+    ids=lambda text: text[:7],
+)
+def test_what_is_no_name_is_told_briefly(name: str, said: str) -> None:
+    wrong = find_replica(name, [SHOP])
+    assert isinstance(wrong, tuple)
+    assert said in wrong[0]
+    assert len(wrong[0]) < 250
+    assert wrong[0].endswith(("service/address, such as shop/10.0.1.20:8080", "is configured here"))
+
+
 def test_near_names_are_those_that_contain_it_then_those_alike() -> None:
     names = ["shop/10.0.1.20:8080", "shop/10.0.1.21:8080", "search/10.0.3.1:80"]
     assert near("10.0.1.2", names)[:2] == ("shop/10.0.1.20:8080", "shop/10.0.1.21:8080")
@@ -163,4 +187,5 @@ def test_the_api_says_what_is_wrong_with_a_name(ask: Callable[[str], tuple[int, 
     status, wrong = ask("/v1/explain/replica/10.0.0.1:80")
     assert (status, wrong["meant"]) == (404, ["next/10.0.0.1:80", "shop/10.0.0.1:80"])
     assert ask("/v1/explain/replica/nonsense")[0] == 404
+    assert ask(f"/v1/explain/member/{'n' * 9999}")[1]["error"] == f"no member {'n' * 99}… is known here"
     assert ask("/v1/explain/member/lb-z") == (404, {"error": "no member lb-z is known here", "meant": []})
