@@ -41,9 +41,13 @@ def load_settings(path: Path) -> Settings | tuple[ConfigError, ...]:
 def read_secret(path: Path) -> str:
     """The text of a file that only its owner may read.
 
-    Raises OSError when it cannot be read, when others may read it, or when it is too large.
+    Raises OSError when it cannot be read, is a directory, may be read by others, or is too large.
     """
-    mode = stat.S_IMODE(path.stat().st_mode)
+    found = path.stat().st_mode
+    # Before its mode is looked at: one does not shut others out of a directory for that.
+    if stat.S_ISDIR(found):
+        raise IsADirectoryError(errno.EISDIR, "it is a directory; write the path of a file")
+    mode = stat.S_IMODE(found)
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise PermissionError(errno.EPERM, f"its mode {mode:04o} lets others read it; run chmod 0600 {path}")
     return _read(path, SECRET_BYTES_MAX).decode("ascii", errors="replace")

@@ -73,6 +73,12 @@ def test_a_key_that_only_its_owner_may_read_is_fine(tmp_path: Path) -> None:
     assert read_secret(secret) == "x"
 
 
+def test_a_directory_is_no_secret_and_its_mode_stays_as_it_is(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    with pytest.raises(IsADirectoryError, match="it is a directory; write the path of a file"):
+        read_secret(tmp_path)
+
+
 def test_a_secret_is_bounded(tmp_path: Path) -> None:
     secret = tmp_path / "key"
     secret.write_bytes(b"0" * (SECRET_BYTES_MAX + 1))
