@@ -5,7 +5,7 @@ from math import inf
 
 from lbmesh.health.limits import RELEASE_BELOW
 from lbmesh.health.merge import Merged
-from lbmesh.health.passive import CONDEMN_POINTS, WINDOW_S
+from lbmesh.health.passive import CONDEMN_POINTS, CONNECT_POINTS, WINDOW_S
 from lbmesh.health.plan import Role
 from lbmesh.health.record import Record
 from lbmesh.health.verdict import Verdict
@@ -63,7 +63,8 @@ def _notes(record: Record, *, is_short: bool, now: float) -> Iterator[str]:
     if verdict.streak:
         yield _streak(record, verdict)
     if record.suspicion.points and now - record.suspicion.at_s <= WINDOW_S:
-        yield f"requests failed of late: {record.suspicion.points} of {CONDEMN_POINTS} points"
+        points = f"{record.suspicion.points} of the {CONDEMN_POINTS} points that make it down"
+        yield f"requests failed of late: {points} (a failed connection is {CONNECT_POINTS})"
     if record.is_in_doubt:
         yield "those who have looked at it differ, or it does from what it was: more nodes look"
     if is_short:

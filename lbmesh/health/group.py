@@ -69,8 +69,7 @@ def _damped(record: Record, now: float) -> Merged:
     merged = record.merged
     if merged.availability is not Availability.UP or not record.damping.is_held(now):
         return merged
-    seconds = record.damping.release_s - now
-    reason = f"held back for {seconds:.0f} s at most, as it goes up and down: {merged.reason}"
+    reason = f"held back, as it goes up and down: {merged.reason}"
     return replace(merged, availability=Availability.DOWN, rule=Rule.HELD_BACK, reason=reason, until_s=None)
 
 

@@ -57,7 +57,7 @@ def test_own_evidence_with_its_streak_and_the_next_probe() -> None:
     assert found.notes[0] == "this node is one of its probers: lb-a0"
     assert any(note.startswith("a probe is under way") for note in found.notes)
     assert "own last 1 of 3 failures that make it down" in found.notes
-    assert "requests failed of late: 1 of 9 points" in found.notes
+    assert "requests failed of late: 1 of the 9 points that make it down (a failed connection is 3)" in found.notes
     assert [(one.before, one.after, one.rule, one.reason) for one in found.history] == [
         ("unknown", "up", "own_evidence", "status 200")
     ]
@@ -115,6 +115,7 @@ def test_what_is_held_back_says_for_how_long_and_the_unknown_is_not_explained() 
         found = explain(book, now)
         now += 0.5
     assert (found.state, found.rule) == ("down", "held_back")
+    assert found.reason == "held back, as it goes up and down: status 200"
     assert "held back for 283 s at most: penalty 32.0, released below 1" in found.notes
     assert book.explain(now, replica_id(99)) is None
     book.configure([], now)
