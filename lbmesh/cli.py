@@ -4,12 +4,15 @@ What a verb needs is imported when it is called: the sentinel, which is `lbmesh 
 """
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lbmesh import __version__
+from lbmesh.admin.text import plain
 from lbmesh.control.processes import AgentOptions, ForwarderOptions
 from lbmesh.model.address import Address, parse_address
 
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from lbmesh.admin.client import Asked
 
 _DEFAULT_ADMIN = Address("127.0.0.1", 9900)
+_READER_GONE = 141
+"""As a shell has it for a program that SIGPIPE (13) ended: 128 and the signal's number."""
 
 _RUN_EPILOG = """\
 signals: SIGTERM or SIGINT drains and leaves the mesh, a second one ends the node at once. SIGHUP means
@@ -40,10 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; the exit code. Usage errors end with 2, as argparse has it."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     match arguments:
+        case ["dev", "internal-balancer" | "internal-replica", *_]:
+            return _dev(arguments[1:])
         case ["dev", *rest]:
-            from lbmesh.dev import main as dev
-
-            return dev(rest)
+            return _seen_through(lambda: _dev(rest))
         case ["internal-agent", *_]:
             from lbmesh.app import run_agent
 
@@ -52,20 +57,55 @@ def main(argv: Sequence[str] | None = None) -> int:
             from lbmesh.app import run_forwarder
 
             return run_forwarder(forwarder_options(child_parser().parse_args(arguments)))
+        case ["run", *_]:
+            return _run(_parsed(arguments))
         case _:
-            return _operate(arguments)
+            return _seen_through(lambda: _operate(arguments))
+
+
+def _seen_through(verb: Callable[[], int]) -> int:
+    """Run a verb that prints, to the last byte; its exit code. That nobody reads any more is said to nobody."""
+    try:
+        try:
+            return verb()
+        finally:
+            print(end="", flush=True)
+    except OSError as error:
+        # What concerns a file names it; standard output has no name.
+        if error.filename is not None:
+            raise
+        # What is still buffered must not fail again when the interpreter flushes at its exit.
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return _READER_GONE
+        with suppress(OSError):
+            _fail(f"lbmesh: cannot write to standard output: {error.strerror}; make room there, or send it elsewhere")
+        return 1
+
+
+def _dev(arguments: Sequence[str]) -> int:
+    from lbmesh.dev import main as dev
+
+    return dev(arguments)
+
+
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """What the options say. What there is too much of is told with the usage of its verb."""
+    parser = _operator_parser()
+    parsed, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parsed.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return parsed
 
 
 def _operate(arguments: Sequence[str]) -> int:
-    """The verbs that people type."""
-    parser = _operator_parser()
-    parsed = parser.parse_args(arguments)
+    """The verbs that people type, and that print."""
+    parsed = _parsed(arguments)
     match parsed.verb:
         case None:
-            parser.print_help(sys.stderr)
+            parsed.parser.print_help(sys.stderr)
             return 2
-        case "run":
-            return _run(parsed)
         case "check":
             return _check(parsed)
         case "status":
@@ -106,6 +146,8 @@ def _operator_parser() -> argparse.ArgumentParser:
     _add_keys(verbs)
     # Listed for `lbmesh --help`; main hands its arguments on before they get here.
     verbs.add_parser("dev", help="run a whole three-zone mesh on loopback addresses, and drill it")
+    for one in (parser, *verbs.choices.values()):
+        one.set_defaults(parser=one)
     return parser
 
 
@@ -180,7 +222,7 @@ def _check(parsed: argparse.Namespace) -> int:
 
         print(json.dumps({"file": str(parsed.config), "ok": not errors, "errors": errors}))
     else:
-        print("\n".join(errors) if errors else f"{parsed.config}: fine")
+        print("\n".join(map(plain, errors)) if errors else plain(f"{parsed.config}: fine"))
     return 1 if errors else 0
 
 

@@ -1,12 +1,14 @@
 """The verbs: what they parse, print and return, and what `lbmesh run` must not load."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given
@@ -28,6 +30,23 @@ def closed_port() -> Iterator[int]:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]
 
+
+CONFIG = """\
+[node]
+name = "lb-a1"
+zone = "zone-a"
+
+[admin]
+bind = "127.0.0.1:9900"
+
+[[listener]]
+bind = "127.0.0.1:8080"
+
+[[service]]
+name = "shop"
+hosts = ["*"]
+replicas = [{ address = "10.0.1.20:8080", zone = "zone-a" }]
+"""
 
 _NUMBERS = st.integers(0, 1000)
 _LEVELS = st.sampled_from(["debug", "info", "warning", "error"])
@@ -93,6 +112,59 @@ def test_a_token_file_that_others_may_read_is_refused(tmp_path: Path, capsys: py
     token_file.chmod(0o644)
     assert cli.main(["status", "--token-file", str(token_file)]) == 1
     assert "chmod 0600" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["run", "check", "status", "explain member n1", "keys"])
+def test_an_unknown_option_is_told_with_the_usage_of_its_verb(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        cli.main([*verb.split(), *(["-c", "x"] if verb in ("run", "check") else []), "--foo"])
+    assert exited.value.code == 2
+    said = capsys.readouterr().err
+    assert f"usage: lbmesh {verb.split()[0]} " in said
+    assert "unrecognized arguments: --foo" in said
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Path:
+    """A configuration that `lbmesh check` finds fine."""
+    file = tmp_path / "lbmesh.toml"
+    file.write_text(CONFIG)
+    return file
+
+
+PRINTING = ("check -c FILE", "check --json -c FILE", "--help", "--version", "dev --help")
+
+
+@pytest.mark.parametrize("arguments", PRINTING)
+def test_output_that_nobody_reads_any_more_ends_a_verb_quietly(arguments: str, sound: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as nobody:
+        ended = lbmesh(arguments.replace("FILE", str(sound)), nobody)
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("arguments", PRINTING)
+def test_output_that_cannot_be_written_is_told(arguments: str, sound: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        ended = lbmesh(arguments.replace("FILE", str(sound)), full)
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "lbmesh: cannot write to standard output: No space left on device; make room there, or send it elsewhere\n",
+    )
+
+
+def lbmesh(arguments: str, output: BinaryIO) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "lbmesh", *arguments.split()]
+    return subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True, check=False)
+
+
+def test_a_path_of_any_bytes_can_be_checked() -> None:
+    command = [sys.executable, "-m", "lbmesh", "check", "-c", "/none/\udcff.toml"]
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    ended = subprocess.run(command, capture_output=True, env=strict, check=False)
+    assert (ended.returncode, ended.stderr) == (1, b"")
+    assert ended.stdout.startswith(b"/none/?.toml: cannot be read")
 
 
 @pytest.mark.parametrize("arguments", [["fly"], ["run"], ["status", "-c", "x", "--admin", "127.0.0.1:9900"]])
