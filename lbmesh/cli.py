@@ -5,6 +5,7 @@ What a verb needs is imported when it is called: the sentinel, which is `lbmesh 
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lbmesh import __version__
-from lbmesh.admin.text import plain
+from lbmesh.admin.text import plain, short
 from lbmesh.control.processes import AgentOptions, ForwarderOptions
 from lbmesh.model.address import Address, parse_address
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from lbmesh.admin.client import Asked
 
 _DEFAULT_ADMIN = Address("127.0.0.1", 9900)
+_WAIT_MAX_S = 86_400.0
 _READER_GONE = 141
 """As a shell has it for a program that SIGPIPE (13) ended: 128 and the signal's number."""
 
@@ -161,7 +163,9 @@ def _add_keys(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     keys.add_argument("action", nargs="?", choices=("list", "rotate", "install", "use", "remove"), default="list")
     keys.add_argument("key", nargs="?", default="", help="a key's id, as the list shows it")
     keys.add_argument("--force", action="store_true", help="remove a key even if somebody may come back with it alone")
-    keys.add_argument("--wait", metavar="SECONDS", type=float, default=30.0, help="a member's time for each step (30)")
+    keys.add_argument(
+        "--wait", metavar="SECONDS", type=_wait_s, default=30.0, help="a member's time for each step (30)"
+    )
     _say_whom_to_ask(keys)
 
 
@@ -181,6 +185,18 @@ def _address(text: str) -> Address:
         return parse_address(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _wait_s(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0.0 <= seconds <= _WAIT_MAX_S:
+        raise argparse.ArgumentTypeError(
+            f'found "{short(text)}"; write seconds from 0 to {_WAIT_MAX_S:.0f}, such as 30'
+        )
+    return seconds
 
 
 def child_parser() -> argparse.ArgumentParser:
@@ -247,6 +263,7 @@ def _asked(parsed: argparse.Namespace) -> "Asked | tuple[str, ...]":
     from lbmesh.admin.client import Asked
     from lbmesh.config.load import load_settings, read_secret
     from lbmesh.config.settings import Settings
+    from lbmesh.config.values import admin_token
 
     address, token = parsed.admin or _DEFAULT_ADMIN, None
     if parsed.config is not None:
@@ -256,11 +273,17 @@ def _asked(parsed: argparse.Namespace) -> "Asked | tuple[str, ...]":
         if settings.admin is None:
             return (f"{parsed.config}: this node has no [admin], so it cannot be asked; add one",)
         address, token = settings.admin.bind, settings.admin.token
+        if not address.port:
+            why = "[admin] bind has port 0, so that the kernel chose one when the node started"
+            return (f'{parsed.config}: {why}: give --admin ADDRESS instead, as its log has it where "node starts"',)
     if parsed.token_file is not None:
         try:
-            token = read_secret(parsed.token_file).strip()
+            token = admin_token(read_secret(parsed.token_file))
         except OSError as error:
             return (f"{parsed.token_file}: cannot be read: {error.strerror}",)
+        except ValueError:
+            what = "it must hold one line of printable ASCII, a word of letters, digits and -._~+/"
+            return (f"{parsed.token_file}: is no admin token: {what}; copy the token_file of that node's [admin]",)
     was_told = parsed.admin is not None or parsed.config is not None
     said = {"-c": parsed.config, "--admin": parsed.admin, "--token-file": parsed.token_file}
     options = tuple(word for option, value in said.items() if value is not None for word in (option, str(value)))
@@ -270,6 +293,8 @@ def _asked(parsed: argparse.Namespace) -> "Asked | tuple[str, ...]":
 def _keys(parsed: argparse.Namespace) -> int:
     if parsed.action in ("use", "remove") and not parsed.key:
         return _fail(f"lbmesh keys {parsed.action}: say which key: `lbmesh keys` lists their ids")
+    if parsed.action in ("list", "rotate") and parsed.key:
+        return _fail(_needless(parsed.action, parsed.key))
     whom = _asked(parsed)
     if isinstance(whom, tuple):
         return _fail(*whom)
@@ -277,6 +302,17 @@ def _keys(parsed: argparse.Namespace) -> int:
 
     return run_keys(
         KeysNode(whom), parsed.action, parsed.key, force=parsed.force, step_s=parsed.wait, as_json=parsed.json
+    )
+
+
+def _needless(action: str, key: str) -> str:
+    """What to say of a key where none is taken."""
+    said = short(plain(key))
+    if action == "list":
+        return f'lbmesh keys list: takes no key, and there is "{said}": `lbmesh keys` shows them all'
+    return (
+        f'lbmesh keys rotate: takes no key, and there is "{said}": it makes a fresh one for the whole mesh. To have '
+        f"all use a key that they hold, type `lbmesh keys use {shlex.quote(said)}`"
     )
 
 

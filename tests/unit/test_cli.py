@@ -114,6 +114,54 @@ def test_a_token_file_that_others_may_read_is_refused(tmp_path: Path, capsys: py
     assert "chmod 0600" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("content", ["sécret-ä\n", "secret-a\nsecret-b\n", "secret a\n", ""])
+def test_a_token_file_must_hold_one_word_which_is_never_shown(
+    tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token_file = tmp_path / "token"
+    token_file.write_text(content)
+    token_file.chmod(0o600)
+    with closed_port() as port:
+        assert cli.main(["status", "--token-file", str(token_file), "--admin", f"127.0.0.1:{port}"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"{token_file}: is no admin token: it must hold one line of printable ASCII")
+    assert "cret" not in said.replace(str(token_file), "")
+
+
+@pytest.mark.parametrize("path", ["", "/tmp"])
+def test_a_directory_is_no_token_file(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["status", "--token-file", path]) == 1
+    assert capsys.readouterr().err == f"{path or '.'}: cannot be read: it is a directory; write the path of a file\n"
+
+
+def test_a_port_that_the_kernel_chose_must_be_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "lbmesh.toml"
+    file.write_text(CONFIG.replace(":9900", ":0"))
+    assert cli.main(["status", "-c", str(file)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"{file}: [admin] bind has port 0, so that the kernel chose one")
+    assert "give --admin ADDRESS" in said
+
+
+@pytest.mark.parametrize(
+    ("action", "meant"), [("rotate", "`lbmesh keys use 'the old'`"), ("list", "`lbmesh keys` shows them all")]
+)
+def test_a_key_where_none_is_taken_is_refused(action: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["keys", action, "the old"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f'lbmesh keys {action}: takes no key, and there is "the old": ')
+    assert meant in said
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-1", "inf", "1e9", "soon"])
+def test_a_wait_that_is_none_is_refused(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        cli.main(["keys", "rotate", "--wait", seconds])
+    assert exited.value.code == 2
+    said = capsys.readouterr().err
+    assert f'argument --wait: found "{seconds}"; write seconds from 0 to 86400, such as 30' in said
+
+
 @pytest.mark.parametrize("verb", ["run", "check", "status", "explain member n1", "keys"])
 def test_an_unknown_option_is_told_with_the_usage_of_its_verb(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exited:
