@@ -22,13 +22,14 @@ class Awareness:
         """What the last strike was for."""
 
     def send_failed(self, now: float, address: Address, peers: int) -> None:
-        """The system refused to send to this address. That of one member may be one that nobody can send to; when a
-        quarter of the `peers` fail within a second, it is this node.
+        """The system refused to send to this address. That of one member may be one that nobody can send to; when two,
+        and a quarter of the `peers`, fail within a second, it is this node.
         """
         self._failed_s = {each: at_s for each, at_s in self._failed_s.items() if now - at_s < SENDS_WITHIN_S}
         if len(self._failed_s) < SENDS_FAILED_MAX:
             self._failed_s[address] = now
-        if 4 * len(self._failed_s) >= min(peers, 4 * SENDS_FAILED_MAX):
+        enough = min(max(2, peers / 4), peers, SENDS_FAILED_MAX)
+        if len(self._failed_s) >= enough:
             self.strike(now, f"sending to {address} failed")
 
     def strike(self, now: float, reason: str) -> None:

@@ -33,7 +33,7 @@ Sign = Callable[[Incarnation, str, int, bytes], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A live row. `received_s`: this node's monotonic time when this version of it came in."""
+    """A live row. `received_s`: this node's monotonic time when this value of it came in."""
 
     owner: str
     key: str
@@ -101,7 +101,8 @@ class OwnerRecords:
             if stored is None and len(self.rows) >= room:
                 complete = False
                 continue
-            self.rows[row.key] = Stored(row.sequence, row.value, now)
+            is_restated = stored is not None and stored.value == row.value
+            self.rows[row.key] = Stored(row.sequence, row.value, stored.received_s if stored and is_restated else now)
             changed.append(row.key)
             self._cover(row.sequence - 1, row.sequence)
         if complete:
