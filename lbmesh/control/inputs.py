@@ -11,10 +11,13 @@ from lbmesh.model.view import View
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """How a probe ended. `reason`: "status 200", "connection refused" and the like."""
+    """How a probe ended. `reason`: "status 200", "connection refused" and the like. `answered`: of a failure, that the
+    replica did answer, only not as it should.
+    """
 
     success: bool
     reason: str
+    answered: bool = False
 
 
 class EventKind(StrEnum):

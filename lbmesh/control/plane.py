@@ -139,7 +139,9 @@ class Plane:
     def probe_finished(self, replica: ReplicaId, result: ProbeResult, now: float) -> Effects:
         """A probe that was ordered has ended."""
         self._book.notice_pause(now)
-        self._book.probe_finished(replica, success=result.success, reason=result.reason, now=now)
+        self._book.probe_finished(
+            replica, success=result.success, reason=result.reason, answered=result.answered, now=now
+        )
         return self._settle(now)
 
     def replica_failure(self, failure: ReplicaFailure, now: float) -> Effects:

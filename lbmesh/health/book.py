@@ -144,12 +144,15 @@ class HealthBook:
         record.verdict = Verdict(availability, since_s=now, at_s=now, reason=reason, first_hand=False)
         self._touched[replica] = None
 
-    def probe_finished(self, replica: ReplicaId, *, success: bool, reason: str, now: float) -> None:
-        """Take the result of a probe that `ready` ordered."""
+    def probe_finished(
+        self, replica: ReplicaId, *, success: bool, reason: str, now: float, answered: bool = False
+    ) -> None:
+        """Take the result of a probe that `ready` ordered. `answered`: of a failure, that the replica did answer."""
         record = self._records.get(replica)
         if record is None:
             return
         record.take_result(success=success, reason=reason, now=now)
+        record.answers = answered
         record.planned_s = next_probe_s(record.started_s, record.check.interval_s, self._rng)
         self._touched[replica] = None
 

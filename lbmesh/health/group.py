@@ -7,7 +7,7 @@ from math import inf
 from lbmesh.health.merge import Merged, Rule
 from lbmesh.health.outcome import Change, Flip
 from lbmesh.health.record import Record
-from lbmesh.health.removal import Case, RemovalBudget, ZoneGuard, limit_removal
+from lbmesh.health.removal import Case, Limited, RemovalBudget, ZoneGuard, limit_removal
 from lbmesh.model.health import Availability
 from lbmesh.model.service import ReplicaId
 
@@ -41,7 +41,10 @@ class Group:
         self.is_short = sum(_is_down(one.merged) for one in special) * 2 > total
         _lift_holds(special, total, now)
         cases = [Case(record.zone, record.final.availability, _damped(record, now)) for record in special]
-        for record, limited in zip(special, limit_removal(cases, total, self.budget, guard, now), strict=True):
+        outcome = limit_removal(cases, total, self.budget, guard, now)
+        if len(special) == total and all(_is_down(one.final) for one in outcome):
+            outcome = tuple(_last_resort(record, one) for record, one in zip(special, outcome, strict=True))
+        for record, limited in zip(special, outcome, strict=True):
             before, record.final = record.final, limited.final
             record.limited_until_s = limited.until_s
             if limited.final == record.merged and not record.merged.is_removal and not _is_down(record.merged):
@@ -59,6 +62,19 @@ def _lift_holds(special: Iterable[Record], total: int, now: float) -> None:
     held.sort(key=lambda record: (record.damping.penalty_at(now), record.replica))
     for record in held[: max(0, (out * 2 - total + 1) // 2)]:
         record.damping = record.damping.released()
+
+
+def _last_resort(record: Record, limited: Limited) -> Limited:
+    """Nothing else is left of the service. A replica that answers its check, if wrongly, may serve all the same: then
+    it is the check that is wrong, or something that all replicas share.
+    """
+    final = limited.final
+    if final.rule is not Rule.OWN_EVIDENCE or not record.answers:
+        return limited
+    reason = f"all replicas of the service are down, and this one at least answers: {final.reason}"
+    return replace(
+        limited, final=replace(final, availability=Availability.UNKNOWN, rule=Rule.LAST_RESORT, reason=reason)
+    )
 
 
 def _is_down(merged: Merged) -> bool:

@@ -26,6 +26,7 @@ class Rule(StrEnum):
     NOBODY = "nobody"
     HELD_BACK = "held_back"
     FAIL_OPEN = "fail_open"
+    LAST_RESORT = "last_resort"
     REMOVAL_LIMIT = "removal_limit"
     ONE_ZONE_AT_A_TIME = "one_zone_at_a_time"
     EJECTED = "ejected"

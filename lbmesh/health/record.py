@@ -30,7 +30,8 @@ class Record:
     `silent_since_s`: since when nobody who comes before this node has said anything; infinite when somebody has.
     `asked_s`: when a probe outside the plan is due, `planned_s` one of the plan. `news_s`: when
     news from peers last asked for one. `interrupted`: the probe in
-    flight was, so that its failure proves nothing. `published`: this node's word as its peers have it.
+    flight was, so that its failure proves nothing. `answers`: this node's last probe had an answer,
+    but not the right one. `published`: this node's word as its peers have it.
     """
 
     replica: ReplicaId
@@ -50,6 +51,7 @@ class Record:
     silent_since_s: float = inf
     in_flight: bool = False
     interrupted: bool = False
+    answers: bool = False
     started_s: float = -inf
     planned_s: float = inf
     asked_s: float = inf

@@ -148,3 +148,54 @@ def test_nothing_is_due_for_a_book_without_replicas() -> None:
     book.configure([], 1.0)
     book.ready(1.0)
     assert book.next_deadline() == inf
+
+
+def alone(*answers: bool | None) -> HealthBook:
+    """A node alone, each of whose replicas answers its check wrongly (True), not at all (False), or well (None)."""
+    book = HealthBook("lb", "zone-a", random.Random(1))
+    book.configure([shop(len(answers))], 0.0)
+    for number, answered in enumerate(answers):
+        for second in range(CHECK.fall + CHECK.rise):
+            reason = (
+                "status 200" if answered is None else "status 404, wanted 200" if answered else "connection refused"
+            )
+            book.probe_finished(
+                replica_id(number), success=answered is None, reason=reason, answered=bool(answered), now=float(second)
+            )
+            book.ready(float(second))
+    return book
+
+
+def test_where_all_are_down_those_that_answer_at_all_are_the_last_resort() -> None:
+    book = alone(True, False, True)
+    assert [state(book, number) for number in range(3)] == [
+        (Availability.UNKNOWN, Rule.LAST_RESORT),
+        (Availability.DOWN, Rule.OWN_EVIDENCE),
+        (Availability.UNKNOWN, Rule.LAST_RESORT),
+    ]
+    merged = book.merged(replica_id(0))
+    assert merged
+    assert merged.reason == (
+        "all replicas of the service are down, and this one at least answers: status 404, wanted 200"
+    )
+    words = book.opinions(replica_id(0))
+    assert [word.up for word in words] == [False], "to the others it is what it is"
+
+
+def test_while_one_is_up_wrong_answers_are_no_resort_and_none_for_long() -> None:
+    book = alone(True, None)
+    assert state(book, 0) == (Availability.DOWN, Rule.OWN_EVIDENCE)
+    book = alone(True, False)
+    for second in range(5, 5 + CHECK.rise):
+        book.probe_finished(replica_id(1), success=True, reason="status 200", now=float(second))
+        book.ready(float(second))
+    assert state(book, 1)[0] is Availability.UP
+    assert state(book, 0) == (Availability.DOWN, Rule.OWN_EVIDENCE)
+
+
+def test_whom_requests_could_not_reach_is_no_last_resort() -> None:
+    book = alone(None, False)
+    for tenth in range(3):
+        book.request_failed(replica_id(0), "connect_refused", 6.0 + tenth / 10)
+        book.ready(6.0 + tenth / 10)
+    assert state(book, 0) == (Availability.DOWN, Rule.OWN_EVIDENCE)
