@@ -27,7 +27,6 @@ class EventKind(StrEnum):
     REPLICA = "replica"
     FORWARDER = "forwarder"
     RELOAD = "reload"
-    VIEW = "view"
     NODE = "node"
     PARTNER = "partner"
     NAME_CONFLICT = "name_conflict"

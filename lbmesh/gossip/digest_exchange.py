@@ -44,8 +44,6 @@ class DigestExchange:
         if not by_stream and not self._outbox.replies.spend(now, Reply.ANSWER, sender):
             return
         answer = self._sync.answer(digest, STREAM_UNITS_MAX if by_stream else DELTA_DATAGRAMS_MAX)
-        for name in answer.heard:
-            self._members.heard(now, name)
         self._forgeries.are_known(now, sender, answer.overtaken, turn)
         if answer.claim is not None:
             self._namesakes.claimed(now, answer.claim, turn)

@@ -76,10 +76,14 @@ def _notes(now: float, subject: Entry, members: Members, prober: Prober, picture
         return
     edge = prober.edges.get(subject.name)
     if edge is None:
-        yield "this node does not watch it: ten others do, spread over the zones"
+        observers = len(picture.plan.observers.get(subject.name, ()))
+        yield f"this node does not watch it: {observers} others do, spread over the zones"
     elif edge.rtt_s is not None:
         yield (
             f"own pings: last answer {now - edge.heard_s:.1f} s ago, round trip {1000 * edge.rtt_s:.1f} ms,"
             f" {edge.misses} missed in a row"
         )
-    yield f"it last said something {now - subject.heard_s:.1f} s ago, in epoch {subject.epoch}"
+    if subject.spoke_s == float("-inf"):
+        yield f"it has not spoken to this node itself; it is in epoch {subject.epoch}"
+    else:
+        yield f"it last spoke to this node {now - subject.spoke_s:.1f} s ago, in epoch {subject.epoch}"

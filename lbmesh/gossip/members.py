@@ -37,9 +37,7 @@ class Move:
 
 @dataclass(slots=True)
 class Entry:
-    """One member. `heard_s`: when it last gave a sign of life, directly or by a peer's word of its beat, which may come
-    seconds after its death; `spoke_s`: when it last spoke to this node.
-    """
+    """One member. `spoke_s`: when it last spoke to this node."""
 
     name: str
     zone: str
@@ -48,7 +46,6 @@ class Entry:
     state: MemberState
     since_s: float
     reason: str
-    heard_s: float
     rule: Rule = Rule.JOINED
     isolated: bool = False
     edges: dict[int, bool] = field(default_factory=dict)
@@ -85,7 +82,6 @@ class Members:
             MemberState.ALIVE,
             now,
             "this node",
-            now,
             Rule.THIS_NODE,
         )
         self.entries: dict[str, Entry] = {identity.name: self.own}
@@ -110,24 +106,12 @@ class Members:
 
     def spoke(self, now: float, name: str) -> None:
         """The member spoke to this node."""
-        self.heard(now, name)
         if name in self.entries:
             self.entries[name].spoke_s = now
 
     def who_spoke(self, since_s: float) -> list[str]:
         """The live peers that have spoken to this node since then."""
         return [entry.name for entry in self.live_peers() if entry.spoke_s >= since_s]
-
-    def heard(self, now: float, name: str) -> None:
-        """The member gave a sign of life."""
-        entry = self.entries.get(name)
-        if entry is not None:
-            entry.heard_s = now
-
-    def hear_all(self, now: float) -> None:
-        """This node was deaf for a while: no silence until now says anything about anybody."""
-        for entry in self.entries.values():
-            entry.heard_s = now
 
     def learn(self, now: float, name: str, epoch: int, body: bytes) -> MemberChange | None:
         """Take what a member says of itself. Malformed rows and goodbyes of strangers change nothing."""
@@ -139,14 +123,13 @@ class Members:
         if entry is None:
             if left:
                 return None
-            self.entries[name] = Entry(name, zone, address, epoch, MemberState.ALIVE, now, "joined", now)
+            self.entries[name] = Entry(name, zone, address, epoch, MemberState.ALIVE, now, "joined")
             return MemberChange(name, None, MemberState.ALIVE, "joined")
         restarted = epoch > entry.epoch
         entry.zone, entry.address, entry.epoch = zone, address, epoch
         if left:
             return entry.move(now, GOODBYE) if entry.state is not MemberState.LEFT else None
         if entry.state is MemberState.LEFT:
-            entry.heard_s = now
             return entry.move(now, Finding(MemberState.ALIVE, Rule.JOINED, f"came back in epoch {epoch}"))
         if restarted and entry.state.is_live:
             return MemberChange(name, entry.state, entry.state, f"restarted in epoch {epoch}")

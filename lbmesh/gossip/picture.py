@@ -55,7 +55,6 @@ class Picture:
         """This node was deaf for a while: no silence until now says anything, and what peers say of each other
         may be as old as the deafness. Condemn nobody until all have had time to answer and to speak.
         """
-        self._members.hear_all(now)
         self._grace_until_s = now + self._timing.grace_s
 
     def _is_isolated(self, now: float) -> bool:
@@ -142,7 +141,8 @@ class Picture:
 
     def _publish_edges(self, now: float, isolated: bool) -> None:
         broken = {member_id(name): flag for name, flag in self._prober.broken().items()}
-        bounded = dict(sorted(broken.items())[:EDGES_MAX])
+        # Where most members are dead the living are few: who reaches whom is said of all of these.
+        bounded = dict(sorted(broken.items(), key=lambda edge: (edge[1], edge[0]))[:EDGES_MAX])
         self._members.own.edges = broken
         self._members.own.edges_s = now
         self._say_edges(now, encode_edges(isolated=isolated, broken=bounded))

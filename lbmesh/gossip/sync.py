@@ -33,13 +33,12 @@ def pack(frames: Iterable[bytes], room: int) -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class DigestAnswer:
-    """What a digest calls for: `frames` to send back, owners whose beat it advanced, and a claim to this
-    node's own name by an incarnation that outranks it. `overtaken`: up to where the peer knows rows of this node that
+    """What a digest calls for: `frames` to send back, and a claim to this node's own name by an incarnation that
+    outranks it. `overtaken`: up to where the peer knows rows of this node that
     it never wrote; 0 when all is well. `is_cut`: the peer lacks more than fitted.
     """
 
     frames: tuple[bytes, ...]
-    heard: tuple[str, ...]
     claim: DigestEntry | None
     overtaken: int = 0
     is_cut: bool = False
@@ -182,7 +181,6 @@ class Sync:
         deltas: list[bytes] = []
         size = 0
         wanted: list[DigestEntry] = []
-        heard: list[str] = []
         claim = None
         overtaken = 0
         for identifier in self._compared(digest, theirs):
@@ -201,7 +199,6 @@ class Sync:
             if entry is not None and same:
                 if entry.beat > owner.beat and owner is not self._records.own:
                     owner.beat = entry.beat
-                    heard.append(name)
                 if entry.floor > owner.floor:
                     if owner is self._records.own:
                         overtaken = entry.floor
@@ -216,7 +213,7 @@ class Sync:
         is_cut, frames = len(frames) > units_max, frames[:units_max]
         if wanted and not digest.answered:
             frames.append(encode(Digest(True, 0, 0, tuple(wanted[:DIGEST_ENTRIES_MAX]))))
-        return DigestAnswer(tuple(frames), tuple(heard), claim, overtaken, is_cut)
+        return DigestAnswer(tuple(frames), claim, overtaken, is_cut)
 
     def _compared(self, digest: Digest, theirs: dict[int, DigestEntry]) -> list[int]:
         if digest.answered:

@@ -10,7 +10,6 @@ from tests.sim.spread import spread
 from tests.sim.world import World
 
 SLICE_S = 600.0
-TEN_MINUTES_S = 600.0
 PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 PAUSED = (1, 4, 8, 16, 32)
 LIFEGUARD_FALSE_POSITIVES = 25
