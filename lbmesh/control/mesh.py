@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
+from lbmesh.control.events import key_file_event, member_event, notice_event
 from lbmesh.control.heartbeat import STATION_KEY, parse_station, station_value
 from lbmesh.control.inputs import Event, EventKind, KeyOrder, KeyVerb, StreamStep
 from lbmesh.control.opinions import KEY_PREFIX, opinion_key, opinion_value, parse_opinion, parse_replica
@@ -14,13 +15,12 @@ from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.identity import KeyRing
 from lbmesh.gossip.key_orders import RingPicture, Said
 from lbmesh.gossip.members import MemberChange
-from lbmesh.gossip.notices import Notice
 from lbmesh.gossip.records import Row
 from lbmesh.gossip.turn import Output
 from lbmesh.model.address import Address
 from lbmesh.model.explanation import Explanation
 from lbmesh.model.health import Opinion
-from lbmesh.model.member import Member, MemberState
+from lbmesh.model.member import Member
 from lbmesh.model.service import ReplicaId
 
 
@@ -106,8 +106,8 @@ class Mesh:
 
     def notices(self, now: float) -> tuple[Event, ...]:
         """What holds now and calls for an operator: name conflicts, silent seeds, other keys."""
-        faults = (_key_file_event(self._key_fault),) if self._key_fault else ()
-        return (*map(_notice_event, self._gossip.notices(now)), *faults) if self._gossip else ()
+        faults = (key_file_event(self._key_fault),) if self._key_fault else ()
+        return (*map(notice_event, self._gossip.notices(now)), *faults) if self._gossip else ()
 
     def ring(self) -> RingPicture | None:
         """Who holds which gossip key; None for a node alone."""
@@ -144,7 +144,7 @@ class Mesh:
         assert self._gossip is not None
         self._gossip.keys_stored(keys, volatile=fault is not None)
         is_news, self._key_fault = fault is not None and fault != self._key_fault, fault
-        return (_key_file_event(fault),) if fault is not None and is_news else ()
+        return (key_file_event(fault),) if fault is not None and is_news else ()
 
     def publish(self, now: float, words: Iterable[Opinion], withdrawn: Iterable[ReplicaId]) -> None:
         """Let the peers know this node's opinions; they go out with the next ticks."""
@@ -224,7 +224,7 @@ class Mesh:
             members_changed=bool(output.member_changes) or trust_moved,
             heard=heard,
             unheard=tuple((owner, replica) for owner, key in sorted(changed) if (replica := parse_replica(key))),
-            events=(*map(_member_event, output.member_changes), *map(_notice_event, output.notices)),
+            events=(*map(member_event, output.member_changes), *map(notice_event, output.notices)),
             stations_changed=bool(output.member_changes) or any(key == STATION_KEY for _, key in output.rows_changed),
             keys_to_store=output.keys_to_store,
             streams=output.streams,
@@ -234,18 +234,3 @@ class Mesh:
 
 def _is_new(change: MemberChange) -> bool:
     return change.after.is_live and not (change.before and change.before.is_live)
-
-
-def _member_event(change: MemberChange) -> Event:
-    before = change.before or "unknown"
-    is_trouble = change.after in (MemberState.DOWN, MemberState.IMPAIRED)
-    return Event(EventKind.MEMBER, change.name, f"{before} to {change.after}", change.reason, is_trouble)
-
-
-def _key_file_event(fault: str) -> Event:
-    advice = "the key ring is lost when this node restarts; let lbmesh write the file and its directory"
-    return Event(EventKind.KEY_RING, "key file", fault, advice, is_trouble=True)
-
-
-def _notice_event(notice: Notice) -> Event:
-    return Event(EventKind(notice.kind.value), notice.subject, notice.what, notice.advice, is_trouble=True)

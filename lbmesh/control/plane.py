@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from lbmesh.config.settings import Settings
+from lbmesh.control.events import forwarder_event, memory_event, replica_event
 from lbmesh.control.explaining import explain_replica
 from lbmesh.control.forwarders import SILENT_S, Forwarders
 from lbmesh.control.heartbeat import Heartbeat
@@ -17,21 +18,20 @@ from lbmesh.control.inputs import Effects, Event, EventKind, KeyOrder, ProbeResu
 from lbmesh.control.link import ReplicaFailure, Telemetry
 from lbmesh.control.memory import Memory, first_reason, recall
 from lbmesh.control.mesh import Mesh, MeshNews
+from lbmesh.control.replica_report import replica_ids, replica_states
 from lbmesh.control.state import HeartbeatState, NodeState, Readiness, ReloadOutcome, ReplicaState
-from lbmesh.control.views import ViewMaker, judge
+from lbmesh.control.views import ViewMaker
 from lbmesh.failover.words import Back, Gone, Partner
 from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.key_orders import RingPicture, Said
 from lbmesh.health.book import HealthBook
 from lbmesh.health.ejection import Ejections
-from lbmesh.health.merge import Merged
-from lbmesh.health.outcome import Flip
 from lbmesh.health.plan import Random
 from lbmesh.model.address import Address
 from lbmesh.model.explanation import Explanation
 from lbmesh.model.health import Availability
 from lbmesh.model.member import MemberState
-from lbmesh.model.service import Replica, ReplicaId, Service
+from lbmesh.model.service import ReplicaId
 from lbmesh.model.view import View, ViewVersion
 
 
@@ -159,13 +159,13 @@ class Plane:
                 self._book.requests_succeeded(traffic.replica)
             self._ejections.take(traffic.replica, traffic.finished, traffic.failed, now)
         if was_silent and not self._forwarders.is_silent(telemetry.worker):
-            return self._settle(now, events=(_forwarder_event(telemetry.worker, telemetry.pid, "heard again"),))
+            return self._settle(now, events=(forwarder_event(telemetry.worker, telemetry.pid, "heard again"),))
         return self._settle(now)
 
     def forwarder_linked(self, worker: int, pid: int, now: float) -> Effects:
         """A link to a forwarder stands."""
         self._forwarders.link(worker, pid, now)
-        return self._settle(now, events=(_forwarder_event(worker, pid, "linked"),))
+        return self._settle(now, events=(forwarder_event(worker, pid, "linked"),))
 
     def forwarder_viewed(self, worker: int, version: ViewVersion, now: float) -> Effects:
         """A forwarder serves from this View now."""
@@ -175,7 +175,7 @@ class Plane:
     def forwarder_unlinked(self, worker: int, pid: int, now: float) -> Effects:
         """A link to a forwarder broke."""
         self._forwarders.unlink(worker, pid)
-        return self._settle(now, events=(_forwarder_event(worker, pid, "unlinked"),))
+        return self._settle(now, events=(forwarder_event(worker, pid, "unlinked"),))
 
     def reload(self, settings: Settings, changes: tuple[str, ...], now: float) -> Effects:
         """Put new settings in place, which the caller has compared with the old ones and found hot."""
@@ -230,7 +230,7 @@ class Plane:
 
     def memory_kept(self, problem: str | None, now: float) -> Effects:
         """The memory on disk is up to date, or (`problem`) cannot be written. Said when it changes."""
-        before, self._memory_problem = self._memory_problem, _memory_event(self._settings, problem)
+        before, self._memory_problem = self._memory_problem, memory_event(self._settings, problem)
         if (before is None) is (problem is None):
             return self._settle(now)
         event = self._memory_problem or Event(EventKind.MEMORY, "memory", "written again", "the disk takes it")
@@ -280,7 +280,7 @@ class Plane:
             for observer, replica in news.unheard:
                 self._book.unhear(observer, replica)
         ready = self._book.ready(now)
-        said += map(_replica_event, ready.flips)
+        said += map(replica_event, ready.flips)
         for flip in ready.flips:
             if flip.before is Availability.DOWN:
                 self._ejections.no_longer_down(flip.replica, now)
@@ -398,33 +398,11 @@ class Plane:
 
     def replica_ids(self) -> Iterator[ReplicaId]:
         """The name of every replica."""
-        for service in self._settings.services:
-            yield from (ReplicaId(service.name, one.address) for one in service.replicas)
+        return replica_ids(self._settings.services)
 
     def replica_states(self) -> Iterator[ReplicaState]:
         """Every replica, service by service. The plane may take inputs while this is half consumed."""
-        views = {view.name: view.replicas for view in self.view.services} if self.view else {}
-        for service in self._settings.services:
-            returned = {one.replica.address: one.returned_s for one in views.get(service.name, ())}
-            for replica, merged in zip(service.replicas, judge(service, self._book, self._ejections), strict=True):
-                yield self._replica_state(service, replica, merged, returned.get(replica.address))
-
-    def _replica_state(
-        self, service: Service, replica: Replica, merged: Merged, returned_s: float | None
-    ) -> ReplicaState:
-        replica_id = ReplicaId(service.name, replica.address)
-        ejection = self._ejections.ejection(replica_id) if merged.availability is Availability.UNKNOWN else None
-        return ReplicaState(
-            replica_id,
-            replica,
-            merged.availability,
-            merged.reason,
-            ejection.since_s if ejection else self._book.since_s(replica_id),
-            self._book.opinions(replica_id),
-            ejected_until_s=ejection.until_s if ejection else None,
-            returned_s=returned_s,
-            slow_start_s=service.slow_start_s,
-        )
+        return replica_states(self._settings.services, self.view, self._book, self._ejections)
 
     def explain_replica(self, now: float, replica: ReplicaId) -> Explanation | None:
         """Why a replica's availability is what it is: who said what, when, and which rule decided. None for a replica
@@ -439,26 +417,3 @@ class Plane:
             returned_s=self._views.returned_s(replica),
             now=now,
         )
-
-
-def _memory_event(settings: Settings, problem: str | None) -> Event | None:
-    """A node alone may do without, and often has no state directory."""
-    if problem is None:
-        return None
-    return Event(
-        EventKind.MEMORY,
-        "memory",
-        f"what survives a restart of this node cannot be written: {problem}",
-        f'make room in node.state_dir, "{settings.node.state_dir}", and let this user write to it',
-        is_trouble=settings.gossip is not None,
-    )
-
-
-def _replica_event(flip: Flip) -> Event:
-    change = f"{flip.before} to {flip.after.availability}"
-    is_trouble = flip.after.availability is Availability.DOWN
-    return Event(EventKind.REPLICA, str(flip.replica), change, flip.after.reason, is_trouble)
-
-
-def _forwarder_event(worker: int, pid: int, change: str) -> Event:
-    return Event(EventKind.FORWARDER, str(worker), change, f"process {pid}")
