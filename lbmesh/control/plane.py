@@ -265,7 +265,8 @@ class Plane:
         everything: bool = False,
     ) -> Effects:
         """Carry an input through: members and opinions into health, health into gossip and the View."""
-        self._book.notice_pause(now)  # Of inputs that bring no evidence; before the others it was called already.
+        # Inputs that bring evidence have called it already, before the book took that.
+        self._book.notice_pause(now)
         if not self._joined:
             return Effects(events=events)
         said = list(events)
