@@ -35,8 +35,8 @@ def read_health(service: Table, read_certificates: ReadFile) -> HealthCheck | No
         return default
     # An interval that is wrong, and noted, bounds no timeout: that would be a second error for one mistake.
     absent_s = default.interval_s if "interval" not in table.values else math.inf
-    interval_s = table.optional("interval", values.duration_s, absent_s)
-    timeout_s = table.optional("timeout", values.duration_s, min(default.timeout_s, interval_s))
+    interval_s = table.optional("interval", health_values.interval_s, absent_s)
+    timeout_s = table.optional("timeout", health_values.timeout_s, min(default.timeout_s, interval_s))
     if timeout_s > interval_s:
         table.error(f"write no more than the interval, {interval_s:g}s", "timeout", found=table.values["timeout"])
     health = HealthCheck(

@@ -2,10 +2,14 @@
 
 import re
 
-from lbmesh.config.values import HOST_CHARS_MAX
+from lbmesh.config.values import HOST_CHARS_MAX, duration_s
 from lbmesh.model.address import is_ip_literal, is_name, means_the_same_everywhere
 from lbmesh.model.check import ProbeMethod, StatusRange
 
+INTERVAL_MIN = "100ms"
+"""Each probe is a new connection: more of them would be a load, not a question."""
+TIMEOUT_MIN = "10ms"
+"""Less is a busy moment of this node, not the replica's fault."""
 TEXT_CHARS_MAX = 1024
 """What is sent, looked for, or wanted as a field's value."""
 PATTERN_CHARS_MAX = 512
@@ -37,6 +41,16 @@ def kind(value: object) -> str:
     if not isinstance(value, str) or value not in KINDS:
         raise ValueError("write one of " + ", ".join(f'"{each}"' for each in KINDS))
     return value
+
+
+def interval_s(value: object) -> float:
+    """How often the replica is asked."""
+    return duration_s(value, INTERVAL_MIN)
+
+
+def timeout_s(value: object) -> float:
+    """How long an answer may take."""
+    return duration_s(value, TIMEOUT_MIN)
 
 
 def method(value: object) -> ProbeMethod:

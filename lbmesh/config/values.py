@@ -14,7 +14,7 @@ from lbmesh.model.address import Address, is_ip_literal, is_name, parse_address
 from lbmesh.model.service import Balance
 from lbmesh.routing.path import routing_path
 
-DURATION_MIN_S = 0.001
+DURATION_MIN = "1ms"
 DURATION_MAX_S = 24 * 3600.0
 NAME_CHARS_MAX = 63
 """Nodes, zones and services: a DNS label's length (RFC 1035, 2.3.4), since names become labels later."""
@@ -32,15 +32,19 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*\Z")
 """RFC 6750, 2.1: b64token."""
 
 
-def duration_s(value: object) -> float:
-    """Seconds, from "250ms", "2s", "1.5m" or "1h"; from 1 ms to 24 h."""
-    found = _DURATION.match(value) if isinstance(value, str) else None
-    if found is None:
+def duration_s(value: object, least: str = DURATION_MIN) -> float:
+    """Seconds, from "250ms", "2s", "1.5m" or "1h"; from `least` to 24 h."""
+    seconds = _seconds(value) if isinstance(value, str) else None
+    if seconds is None:
         raise ValueError('write a duration such as "250ms", "2s", "1m"')
-    seconds = float(found["number"]) / _UNIT_PER_S[found["unit"]]
-    if not DURATION_MIN_S <= seconds <= DURATION_MAX_S:
-        raise ValueError('write a duration from "1ms" to "24h"')
+    if not (_seconds(least) or 0.0) <= seconds <= DURATION_MAX_S:
+        raise ValueError(f'write a duration from "{least}" to "24h"')
     return seconds
+
+
+def _seconds(text: str) -> float | None:
+    found = _DURATION.match(text)
+    return float(found["number"]) / _UNIT_PER_S[found["unit"]] if found else None
 
 
 def duration_or_none_s(value: object) -> float:

@@ -71,7 +71,7 @@ outliers = st.builds(Outliers, st.integers(1, 99), whole, seconds)
 
 @st.composite
 def health_checks(draw: st.DrawFn) -> HealthCheck:
-    timeout_s, interval_s = sorted((draw(seconds), draw(seconds)))
+    timeout_s, interval_s = sorted((max(0.01, draw(seconds)), max(0.1, draw(seconds))))
     port = draw(st.none() | ports)
     return HealthCheck(draw(probes), interval_s, timeout_s, draw(whole), draw(whole), port, draw(probe_tls))
 

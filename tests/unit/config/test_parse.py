@@ -152,6 +152,11 @@ def test_defaults_that_follow_from_other_keys() -> None:
     assert parsed.services[0].health == HealthCheck(interval_s=0.5, timeout_s=0.5)
 
 
+def test_the_shortest_check_there_is() -> None:
+    parsed = settings_of(changed('interval = "2s"', 'interval = "100ms", timeout = "10ms"'))
+    assert parsed.services[0].health == HealthCheck(interval_s=0.1, timeout_s=0.01)
+
+
 def test_long_routes_stand_before_the_shorthand() -> None:
     text = BASE + '[[route]]\npaths = ["/a"]\nservices = [{ name = "shop" }]\n'
     assert [route.paths for route in settings_of(text).routes] == [("/a",), ("/",)]

@@ -7,6 +7,8 @@ from tests.support.config_text import changed, errors_of
 NAME = 'write a name such as "zone-a": letters, digits, "-", "_" and ".", at most 63'
 DURATION = 'write a duration such as "250ms", "2s", "1m"'
 RANGE = 'write a duration from "1ms" to "24h"'
+INTERVAL = 'write a duration from "100ms" to "24h"'
+TIMEOUT = 'write a duration from "10ms" to "24h"'
 WEIGHT = "write a whole number from 1 to 100"
 PATH = 'write a path that starts with "/", without query or blanks, such as "/healthz"'
 HOST = 'write a host such as "shop.example.com", "*.shop.example.com" or "*"'
@@ -95,7 +97,9 @@ RULES = [
     ('connect = "1s"', 'idle = "0.5ms"', f'11: service "shop": timeouts.idle: found "0.5ms"; {RANGE}'),
     ("[node]", '[node]\ndrain_timeout = "0s"', f'2: node.drain_timeout: found "0s"; {RANGE}'),
     ('interval = "2s"', 'interval = "0s", timeout = "5s"',
-     f'12: service "shop": health.interval: found "0s"; {RANGE}'),
+     f'12: service "shop": health.interval: found "0s"; {INTERVAL}'),
+    ('interval = "2s"', 'interval = "99ms"', f'12: service "shop": health.interval: found "99ms"; {INTERVAL}'),
+    ('interval = "2s"', 'timeout = "9ms"', f'12: service "shop": health.timeout: found "9ms"; {TIMEOUT}'),
     ('interval = "2s"', 'interval = "2s", timeout = "2100ms"',
      '12: service "shop": health.timeout: found "2100ms"; write no more than the interval, 2s'),
     ('interval = "2s"', "fall = 0", f'12: service "shop": health.fall: found 0; {WEIGHT}'),
