@@ -84,6 +84,7 @@ class HealthBook:
         record = known or Record(ReplicaId(service.name, one.address), one.zone, service.health, final_since_s=now)
         if record.check != service.health:
             record.check = service.health
+            record.outdated = record.in_flight
             record.planned_s = inf
         record.zone = one.zone
         self._records[record.replica] = record

@@ -30,8 +30,9 @@ class Record:
     `silent_since_s`: since when nobody who comes before this node has said anything; infinite when somebody has.
     `asked_s`: when a probe outside the plan is due, `planned_s` one of the plan. `news_s`: when
     news from peers last asked for one. `interrupted`: the probe in
-    flight was, so that its failure proves nothing. `answers`: this node's last probe had an answer,
-    but not the right one. `published`: this node's word as its peers have it.
+    flight was, so that its failure proves nothing; `outdated`: it asks what is no longer asked, so that no result of it
+    proves anything. `answers`: this node's last probe had an answer, but not the right one. `published`: this node's
+    word as its peers have it.
     """
 
     replica: ReplicaId
@@ -51,6 +52,7 @@ class Record:
     silent_since_s: float = inf
     in_flight: bool = False
     interrupted: bool = False
+    outdated: bool = False
     answers: bool = False
     started_s: float = -inf
     planned_s: float = inf
@@ -88,8 +90,9 @@ class Record:
     def take_result(self, *, success: bool, reason: str, now: float) -> None:
         """Take the result of this node's own probe."""
         self.in_flight = False
-        interrupted, self.interrupted = self.interrupted, False
-        if interrupted and not success:
+        proves = not self.outdated and (success or not self.interrupted)
+        self.outdated = self.interrupted = False
+        if not proves:
             self.ask_probe(now)
             return
         self.verdict = judge(self.verdict, success=success, reason=reason, check=self.check, now=now)

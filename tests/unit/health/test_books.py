@@ -1,13 +1,15 @@
 """Health books of a whole mesh: who probes, what is said, and what no single node can do to the others."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbmesh.health.limits import LOOKERS_PER_ZONE, REASON_GAP_S
+from lbmesh.health.limits import LOOKERS_PER_ZONE, PROBE_GAP_S, REASON_GAP_S
 from lbmesh.health.merge import Rule
+from lbmesh.health.outcome import ProbeOrder
 from lbmesh.model.health import Availability, Opinion
 from lbmesh.model.member import MemberState
 from tests.support.books import CHECK, Books, replica_id
@@ -321,6 +323,27 @@ def test_reasons_that_vary_write_no_row_each() -> None:
         book.probe_finished(replica_id(0), success=False, reason=reason, now=books.now)
         said += book.ready(books.now).words
     assert 2 <= len(said) <= 120 / REASON_GAP_S + 2
+
+
+@pytest.mark.parametrize(("success", "before"), [(True, "DUU"), (False, "UUU")])
+def test_a_result_of_a_check_that_a_reload_changed_proves_nothing(success: bool, before: str) -> None:
+    books = settled((1,))
+    if success:
+        books.fails.add((None, 0))
+        books.run(10.0)
+    assert books.seen("lb-a0") == before
+    book = books.books["lb-a0"]
+    books.now += CHECK.interval_s
+    (order,) = [order for order in book.ready(books.now).probes if order.replica == replica_id(0)]
+    changed = replace(CHECK, rise=1, fall=1, port=81)
+    book.configure([replace(books.service, health=changed)], books.now)
+    book.probe_finished(order.replica, success=success, reason="of the old check", now=books.now)
+    again = book.ready(books.now + PROBE_GAP_S)
+    assert books.seen("lb-a0") == before
+    assert ProbeOrder(replica_id(0), changed) in again.probes, "so the new one is asked at once"
+    book.probe_finished(order.replica, success=success, reason="of the new check", now=books.now + PROBE_GAP_S)
+    book.ready(books.now + PROBE_GAP_S)
+    assert books.seen("lb-a0") == ("UUU" if success else "DUU")
 
 
 @settings(max_examples=15, deadline=None)
