@@ -35,15 +35,20 @@ class TrustStore:
         """A context that takes any certificate, to have a look at one."""
         return await self._context(_Trust(None, False, protocol))
 
+    def forget_machine(self) -> None:
+        """Read the machine's own authorities again, when they are asked for; also those that are being read now."""
+        self._contexts = {trust: context for trust, context in self._contexts.items() if trust.ca_certificates}
+
     async def _context(self, trust: _Trust) -> ssl.SSLContext:
         if (known := self._contexts.get(trust)) is not None:
             return known
         async with self._making:
-            if trust not in self._contexts:
-                if len(self._contexts) >= TLS_CONTEXTS_MAX:
-                    del self._contexts[next(iter(self._contexts))]
-                self._contexts[trust] = await trio.to_thread.run_sync(_make, trust)
-            return self._contexts[trust]
+            contexts = self._contexts
+            if trust not in contexts:
+                if len(contexts) >= TLS_CONTEXTS_MAX:
+                    del contexts[next(iter(contexts))]
+                contexts[trust] = await trio.to_thread.run_sync(_make, trust)
+            return contexts[trust]
 
 
 def _make(trust: _Trust) -> ssl.SSLContext:

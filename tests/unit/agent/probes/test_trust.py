@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from lbmesh.agent.limits import TLS_CONTEXTS_MAX
 from lbmesh.agent.probes.trust import TrustStore
@@ -41,6 +42,35 @@ def test_checks_of_one_trust_share_a_context(authority: Authority) -> None:
         assert len({id(each) for each in [again, *others]}) == 4
         assert others[-1] is await store.blind_context("h2")
         assert others[-1].verify_mode is ssl.CERT_NONE
+
+    trio.run(main)
+
+
+def test_what_the_machine_trusts_is_read_again_and_what_settings_hold_is_not(authority: Authority) -> None:
+    async def main() -> None:
+        store = TrustStore()
+        own, named = ProbeTls(), ProbeTls(ca_certificates=authority.text)
+        before = [await store.context(own, None), await store.context(named, None)]
+        store.forget_machine()
+        assert await store.context(own, None) is not before[0]
+        assert await store.context(named, None) is before[1]
+
+    trio.run(main)
+
+
+def test_authorities_that_are_being_read_when_they_change_are_read_again() -> None:
+    async def main() -> None:
+        store = TrustStore()
+        made: list[ssl.SSLContext] = []
+
+        async def make() -> None:
+            made.append(await store.context(ProbeTls(), None))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(make)
+            await wait_all_tasks_blocked()
+            store.forget_machine()
+        assert await store.context(ProbeTls(), None) is not made[0]
 
     trio.run(main)
 
