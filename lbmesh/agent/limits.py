@@ -50,8 +50,8 @@ VIEW_GAP_S = 0.02
 """Between two Views to one forwarder: at a start, when all replicas become known, a thousand changes are a few Views.
 The first of several changes is never held back."""
 
-PROBES_IN_FLIGHT_MAX = 64
-"""Probes under way at once; what is due beyond that waits its turn."""
+PROBES_IN_FLIGHT_MAX = 128
+"""Probes under way at once, of one service at most half of them; what is due beyond that waits its turn."""
 
 PROBE_BODY_BYTES_MAX = 64 * 1024
 """Read and looked at of a probe's answer, so that a replica is not reset in the middle of a small one; then closed."""
