@@ -65,10 +65,10 @@ def running_replica(*certificate: str) -> Iterator[Address]:
 
 def ours(store: TrustStore, address: Address, check: HealthCheck) -> Once:
     """A probe as the agent does it. It must succeed."""
-    order = ProbeOrder(ReplicaId("shop", address), check)
+    order, steps = ProbeOrder(ReplicaId("shop", address), check), trio.Lock()
 
     async def once() -> None:
-        result = await probe(store, order)
+        result = await probe(store, steps, order)
         if not result.success:
             raise RuntimeError(f"{address}: {result.reason}")
 

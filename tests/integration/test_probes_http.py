@@ -200,7 +200,7 @@ def test_an_answer_without_end_ends_the_probe(behaviour: Behaviour, reason: str)
 
 def test_a_step_takes_few_bytes_however_many_there_are() -> None:
     async def longest_read(address: Address) -> int:
-        talk = Talk(address, None, "")
+        talk = Talk(address, None, "", trio.Lock())
         await talk.open()
         await talk.send(b"GET / HTTP/1.1\r\n\r\n")
         await talk.receive()
@@ -210,6 +210,43 @@ def test_a_step_takes_few_bytes_however_many_there_are() -> None:
 
     with running_origin(endless(b"", b"x" * 65536)) as origin:
         assert 0 < trio.run(longest_read, origin.address) <= PROBE_READ_BYTES
+
+
+class _Passes(trio.abc.Instrument):
+    """Counts the passes of trio's loop."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def after_io_wait(self, timeout: float) -> None:  # noqa: ARG002
+        self.count += 1
+
+
+def test_of_many_answers_one_is_parsed_in_a_pass_of_the_loop() -> None:
+    async def passes(address: Address) -> list[int]:
+        loop, steps, seen = _Passes(), trio.Lock(), list[int]()
+        trio.lowlevel.add_instrument(loop)
+        talks = [Talk(address, None, "", steps) for _ in range(10)]
+        for talk in talks:
+            await talk.open()
+            await talk.send(b"GET / HTTP/1.1\r\n\r\n")
+
+        async def receive(talk: Talk) -> None:
+            for _ in range(5):
+                await talk.receive()
+                seen.append(loop.count)
+
+        async with trio.open_nursery() as nursery:
+            for talk in talks:
+                nursery.start_soon(receive, talk)
+        for talk in talks:
+            talk.close()
+        return seen
+
+    with running_origin(endless(b"", b"x" * 65536)) as origin:
+        seen = trio.run(passes, origin.address)
+    assert len(seen) == 50
+    assert len(set(seen)) == 50
 
 
 @pytest.mark.parametrize(

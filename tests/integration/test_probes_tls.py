@@ -2,6 +2,7 @@
 
 import os
 import ssl
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,6 +78,45 @@ def test_a_certificate_out_of_its_time_is_told_with_its_date(authority: Authorit
     assert reason_with(expired, trusted) == "TLS: certificate expired on 2024-02-29"
     early = authority.issue(NAME, start=datetime(2090, 1, 2, tzinfo=UTC), end=datetime(2091, 1, 2, tzinfo=UTC))
     assert reason_with(early, trusted) == "TLS: certificate is valid only from 2090-01-02 on"
+
+
+def test_the_first_connection_is_closed_before_the_second_look(authority: Authority, trusted: ProbeTls) -> None:
+    context = server_context(authority.issue("other.example"))
+    one_at_a_time = threading.Lock()
+
+    def behave(connection: OriginConnection) -> None:
+        with one_at_a_time, context.wrap_socket(connection.socket, server_side=True) as secured:
+            while secured.recv(65536):
+                continue
+
+    result = ask_origin(behave, HealthCheck(tls=trusted))
+    assert result.reason == "TLS: certificate is for other.example, not shop.internal"
+
+
+def test_a_certificate_of_a_version_that_there_is_not_is_a_plain_refusal(
+    authority: Authority, trusted: ProbeTls, tmp_path: Path
+) -> None:
+    sound = authority.issue("other.example")
+    odd = tmp_path / "odd.pem"
+    odd.write_text(_of_version_2(sound.read_text()))
+    contexts = [server_context(sound), server_context(odd)]
+
+    def behave(connection: OriginConnection) -> None:
+        with contexts.pop(0).wrap_socket(connection.socket, server_side=True) as secured:
+            while secured.recv(65536):
+                continue
+
+    result = ask_origin(behave, HealthCheck(tls=trusted))
+    assert result == ProbeResult(False, "TLS: certificate is not for shop.internal")
+    assert contexts == []
+
+
+def _of_version_2(pem: str) -> str:
+    """The same with 1 for its version, which means 2 and has not been used since 1996 (RFC 5280, 4.1.2.1)."""
+    start = pem.index("-----BEGIN CERTIFICATE-----")
+    der = ssl.PEM_cert_to_DER_cert(pem[start:])
+    assert der.count(b"\xa0\x03\x02\x01\x02") == 1
+    return pem[:start] + ssl.DER_cert_to_PEM_cert(der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x01"))
 
 
 def test_an_authority_that_is_not_trusted_is_told_with_what_to_do(authority: Authority, trusted: ProbeTls) -> None:

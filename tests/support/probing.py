@@ -22,7 +22,7 @@ def ask(address: Address, check: HealthCheck, *, timeout_s: float | None = None)
 
     async def main() -> ProbeResult:
         with trio.fail_after(2 * HANG_S):
-            return await probe(TrustStore(), order)
+            return await probe(TrustStore(), trio.Lock(), order)
 
     return trio.run(main)
 

@@ -19,14 +19,17 @@ from lbmesh.model.check import GrpcProbe, HttpProbe, ProbeTls, TcpProbe
 from lbmesh.model.service import HealthCheck
 
 
-async def probe(trust: TrustStore, order: ProbeOrder) -> ProbeResult:
-    """Ask the replica once. Takes no longer than the check's timeout, but for a TLS context that must be made first."""
+async def probe(trust: TrustStore, steps: trio.Lock, order: ProbeOrder) -> ProbeResult:
+    """Ask the replica once. Takes no longer than the check's timeout, but for a TLS context that must be made first.
+
+    `steps`: of all probes, see Talk.
+    """
     check = order.check
     address = Address(order.replica.address.host, check.port or order.replica.address.port)
     protocol = _protocol(check)
     context = await trust.context(check.tls, protocol) if check.tls else None
     server_name = expected_name(check, address)
-    talk, result = Talk(address, context, server_name), None
+    talk, result = Talk(address, context, server_name, steps), None
     with trio.move_on_after(check.timeout_s):
         try:
             await talk.open()
@@ -36,7 +39,10 @@ async def probe(trust: TrustStore, order: ProbeOrder) -> ProbeResult:
             if refused := certificate_error(error):
                 result = ProbeResult(False, certificates.plain_refusal(refused, server_name))
                 if certificates.wants_a_look(refused):
-                    der = await _certificate(Talk(address, await trust.blind_context(protocol), server_name))
+                    # First: a replica that serves one client at a time would not take a second connection before.
+                    talk.close()
+                    blind = await trust.blind_context(protocol)
+                    der = await _certificate(Talk(address, blind, server_name, steps))
                     result = ProbeResult(False, certificates.refusal(refused, server_name, der))
         finally:
             talk.close()

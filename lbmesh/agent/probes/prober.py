@@ -24,6 +24,7 @@ class Prober:
         self._hub = hub
         self._trust = TrustStore()
         self._turns = Turns(PROBES_IN_FLIGHT_MAX)
+        self._steps = trio.Lock()
         self._settings = hub.plane.settings
         self._logged_s: dict[type[Exception], float] = {}
         hub.on_probe = lambda order: nursery.start_soon(self._run, order)
@@ -39,7 +40,7 @@ class Prober:
             self._settings = self._hub.plane.settings
             self._trust.forget_machine()
         try:
-            return await probe(self._trust, order)
+            return await probe(self._trust, self._steps, order)
         except Exception as error:
             self._log(error, order)
             said = quoted(str(error).encode(errors="replace"), marks="")
