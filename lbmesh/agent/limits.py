@@ -63,7 +63,8 @@ PROBE_EXPECT_BYTES_MAX = 16 * 1024
 """Of what a replica says on a TCP connection, looked at for the expected text."""
 
 PROBE_READ_BYTES = 4096
-"""Taken in one step of a probe. The dearest to parse took 4 ms (empty HTTP/2 frames of 9 bytes), one-byte chunks 3."""
+"""Taken in one step of a probe, one of which fits in a pass of the loop. The dearest to parse took 4 ms (empty HTTP/2
+frames of 9 bytes), one-byte chunks 3."""
 
 REGEX_S = 0.005
 """Processor time of one search for `body_regex`: half of the agent's longest step. Some 2 MB of sound text."""

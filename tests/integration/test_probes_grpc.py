@@ -1,5 +1,6 @@
 """gRPC probes of a real gRPC server, plain and over TLS, and of servers that speak HTTP/2 badly or not at all."""
 
+import socket
 import struct
 from collections.abc import Iterator
 
@@ -21,6 +22,7 @@ from tests.support.probing import ask, ask_origin, said
 CHECK = HealthCheck(GrpcProbe())
 CUT = "connection closed before a whole answer"
 NOT_HTTP2 = "not HTTP/2; is this the replica's gRPC port?"
+BROKEN = "gRPC: the replica broke HTTP/2: "
 
 
 @pytest.fixture(scope="module")
@@ -192,11 +194,57 @@ def reset(connection: OriginConnection) -> None:
     connection.read_to_end()
 
 
-def go_away(connection: OriginConnection) -> None:
+def go_away(code: int, last: int = 1) -> Behaviour:
+    def behave(connection: OriginConnection) -> None:
+        answer = Call(connection)
+        answer.machine.close_connection(code, last_stream_id=last)
+        answer.flush()
+        connection.read_to_end()
+
+    return behave
+
+
+LAST_CALLS = (1, 2**31 - 1)
+"""GOAWAY names the last call that is answered still, or first all there can be (RFC 9113, 6.8)."""
+
+
+def go_away_in_the_midst(connection: OriginConnection) -> None:
+    """As a server that shuts down lets its calls end: the frames all at once, and then one byte at a time."""
     answer = Call(connection)
-    answer.machine.close_connection(error_code=0xB)
     answer.flush()
+    answer.machine.send_headers(1, OK_HEAD)
+    answer.machine.send_data(1, SERVING)
+    head = answer.machine.data_to_send()
+    answer.machine.send_headers(1, STATUS_OK, end_stream=True)
+    trailers = answer.machine.data_to_send()
+    farewells = [frame(7, struct.pack("!II", last, 0) + b"bye") for last in LAST_CALLS]
+    said = farewells[1] + head + farewells[0] + trailers
+    connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for at in range(len(said)):
+        connection.send(said[at : at + 1])
     connection.read_to_end()
+
+
+def go_away_between(connection: OriginConnection) -> None:
+    """All in one piece."""
+    answer = Call(connection)
+    answer.machine.send_headers(1, OK_HEAD)
+    answer.machine.send_data(1, SERVING)
+    head = answer.machine.data_to_send()
+    answer.machine.send_headers(1, STATUS_OK, end_stream=True)
+    connection.send(head + frame(7, struct.pack("!II", 1, 0)) + answer.machine.data_to_send())
+    connection.read_to_end()
+
+
+def go_away_and_leave(connection: OriginConnection) -> None:
+    answer = Call(connection)
+    answer.flush()
+    connection.send(frame(7, struct.pack("!II", 1, 0)))
+
+
+@pytest.mark.parametrize("behaviour", [go_away_in_the_midst, go_away_between])
+def test_a_server_that_shuts_down_may_still_answer(behaviour: Behaviour) -> None:
+    assert ask_origin(behaviour, CHECK) == ProbeResult(True, "gRPC: SERVING")
 
 
 def leave_after_half(connection: OriginConnection) -> None:
@@ -228,23 +276,41 @@ def frame(kind: int, payload: bytes, flags: int = 0, stream: int = 0) -> bytes:
     ("behaviour", "reason"),
     [
         (reset, "gRPC: the replica reset the call (REFUSED_STREAM)"),
-        (go_away, "gRPC: the replica closed the connection (ENHANCE_YOUR_CALM)"),
+        (go_away(0xB), "gRPC: the replica closed the connection (ENHANCE_YOUR_CALM)"),
+        (go_away(0, last=0), "gRPC: the replica closed the connection (NO_ERROR)"),
+        (go_away_and_leave, CUT),
         (leave_after_half, CUT),
         (ping_for_ever, "gRPC: the answer does not come to an end"),
-        (continue_for_ever, NOT_HTTP2),
+        (continue_for_ever, f"{BROKEN}Too many continuation frames received."),
         (answering(), NOT_HTTP2),
         (said(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), NOT_HTTP2),
         (said(b""), CUT),
         (said(b"\0"), CUT),
         (said(b"\0" * 5000), NOT_HTTP2),
         (said(frame(4, b"\0" * 5)), NOT_HTTP2),
-        (said(frame(4, b"") + frame(1, b"\xff" * 40, flags=5, stream=1)), NOT_HTTP2),
-        (said(frame(4, b"") + frame(0, b"x", stream=7)), NOT_HTTP2),
-        (said(frame(4, b"") + frame(5, b"\0\0\0\x02" + b"\x82", flags=4, stream=1)), NOT_HTTP2),
+        (said(b"\xff\xff\xff\x04\0\0\0\0\0"), NOT_HTTP2),
+        (said(frame(4, b"") + b"\x00\x40\x01\0\0\0\0\0\x01"), f"{BROKEN}a frame of 16385 bytes, more than 16384"),
     ],
 )
 def test_servers_that_do_it_wrong(behaviour: Behaviour, reason: str) -> None:
     assert ask_origin(behaviour, CHECK) == ProbeResult(False, reason)
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        frame(1, b"\xff" * 40, flags=5, stream=1),
+        frame(0, b"x", stream=7),
+        frame(5, b"\0\0\0\x02" + b"\x82", flags=4, stream=1),
+        frame(7, b"\0\0\0\1"),
+        frame(7, b"\0\0\0\1" + b"\0" * 4, stream=1),
+    ],
+)
+def test_a_server_that_begins_well_is_taken_to_speak_http2(frames: bytes) -> None:
+    result = ask_origin(said(frame(4, b"") + frames), CHECK)
+    assert not result.success
+    assert result.reason.startswith(BROKEN)
+    assert result.reason != BROKEN
 
 
 def test_servers_that_do_nothing() -> None:

@@ -187,10 +187,10 @@ def endless(start: bytes, unit: bytes) -> Behaviour:
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
     [
-        (endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), "answer has no end that this check would wait for"),
+        (endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), "statuses from 100 to 199 without end, and no answer"),
         (endless(b"HTTP/1.1 200 OK\r\n", b"X-Field: value\r\n"), "not HTTP: receive buffer too long"),
         (endless(b"", b"x"), "not HTTP: receive buffer too long"),
-        (endless(CHUNKED, b"1;a=bbbbbbbb\r\nx\r\n"), "answer has no end that this check would wait for"),
+        (endless(CHUNKED, b"1;a=bbbbbbbb\r\nx\r\n"), "the answer does not come to an end"),
         (endless(CHUNKED + b"0\r\n", b"X-Trailer: value\r\n"), "not HTTP: receive buffer too long"),
     ],
 )
@@ -262,7 +262,10 @@ def test_of_many_answers_one_is_parsed_in_a_pass_of_the_loop() -> None:
         (b"\x16\x03", "not HTTP: illegal status line"),
         (CHUNKED + b"zz\r\n", "not HTTP: illegal chunk header"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "not HTTP: bad content-length"),
-        (b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "not HTTP"),
+        (
+            b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+            "status 101: the replica changes the protocol, which nobody asked for",
+        ),
     ],
 )
 def test_answers_that_are_none(answer: bytes, reason: str) -> None:

@@ -10,6 +10,7 @@ from h2.events import (
     ConnectionTerminated,
     DataReceived,
     Event,
+    RemoteSettingsChanged,
     ResponseReceived,
     StreamEnded,
     StreamReset,
@@ -21,6 +22,7 @@ from h2.settings import SettingCodes, Settings
 from lbmesh import __version__
 from lbmesh.agent.limits import PROBE_ANSWER_BYTES_MAX, PROBE_EXPECT_BYTES_MAX
 from lbmesh.agent.probes.grpc_messages import METHOD_PATH, Serving, decode_response, encode_request
+from lbmesh.agent.probes.h2_frames import lets_finish, may_begin, take_frame
 from lbmesh.agent.probes.talk import CUT_SHORT, Talk
 from lbmesh.agent.probes.words import quoted
 from lbmesh.control.inputs import ProbeResult
@@ -30,8 +32,6 @@ PROTOCOL = "h2"
 """Its name in ALPN."""
 
 _NOT_HTTP2 = "not HTTP/2; is this the replica's gRPC port?"
-_SETTINGS = 4
-_TYPE_AT = 3
 _OK = "0"
 _CODES = {
     "1": "CANCELLED",
@@ -57,8 +57,11 @@ _STREAM = 1
 
 @dataclass(slots=True)
 class _Answer:
-    """What has come so far. `fields`: of head and trailers together. `broken`: why no more will come."""
+    """What has come so far. `greeted`: settings, so it is HTTP/2. `fields`: of head and trailers together.
+    `broken`: why no more will come.
+    """
 
+    greeted: bool = False
     fields: dict[bytes, bytes] = field(default_factory=dict)
     data: bytearray = field(default_factory=bytearray)
     ended: bool = False
@@ -82,30 +85,26 @@ async def ask_grpc(talk: Talk, probe: GrpcProbe, authority: str, *, secure: bool
     machine.send_headers(_STREAM, _head(authority, secure=secure, timeout_s=timeout_s))
     machine.send_data(_STREAM, encode_request(probe.service), end_stream=True)
     await talk.send(machine.data_to_send())
-    answer = _Answer()
+    answer, unread = _Answer(), bytearray()
     try:
         while True:
             data = await talk.receive()
+            unread += data
             if not data:
                 return ProbeResult(False, CUT_SHORT)
-            if talk.received == len(data) and not _may_be_http2(data):
+            if not answer.greeted and not may_begin(unread):
                 return ProbeResult(False, _NOT_HTTP2)
             if talk.received >= PROBE_ANSWER_BYTES_MAX:
                 return ProbeResult(False, "gRPC: the answer does not come to an end")
-            for event in machine.receive_data(data):
-                _take(answer, event)
+            _read(machine, answer, unread)
             # With the whole answer there is nobody left to listen, and a failure to say more would not be one.
             if answer.ended or answer.broken:
                 break
             await talk.send(machine.data_to_send())
-    except H2Error:
-        return ProbeResult(False, _NOT_HTTP2)
+    except H2Error as wrong:
+        said = quoted(str(wrong).encode(), marks="")
+        return ProbeResult(False, f"gRPC: the replica broke HTTP/2: {said}" if answer.greeted else _NOT_HTTP2)
     return ProbeResult(False, answer.broken) if answer.broken else judge(probe, answer.fields, bytes(answer.data))
-
-
-def _may_be_http2(beginning: bytes) -> bool:
-    """A server's first frame is SETTINGS (RFC 9113, 3.4). Else h2 would wait for as long a frame as "HTT" spells."""
-    return len(beginning) <= _TYPE_AT or beginning[_TYPE_AT] == _SETTINGS
 
 
 def _head(authority: str, *, secure: bool, timeout_s: float) -> list[tuple[str, str]]:
@@ -122,8 +121,17 @@ def _head(authority: str, *, secure: bool, timeout_s: float) -> list[tuple[str, 
     ]
 
 
+def _read(machine: H2Connection, answer: _Answer, unread: bytearray) -> None:
+    """Take the frames that are whole, until the answer is."""
+    while not answer.ended and not answer.broken and (frame := take_frame(unread)):
+        for event in () if lets_finish(frame, _STREAM) else machine.receive_data(frame):
+            _take(answer, event)
+
+
 def _take(answer: _Answer, event: Event) -> None:
     match event:
+        case RemoteSettingsChanged():
+            answer.greeted = True
         case ResponseReceived(headers=headers) | TrailersReceived(headers=headers):
             answer.fields |= {bytes(name): bytes(value) for name, value in headers or ()}
         case DataReceived(data=data):
@@ -132,7 +140,7 @@ def _take(answer: _Answer, event: Event) -> None:
             answer.ended = True
         case StreamReset(error_code=code) if not answer.ended:
             answer.broken = f"gRPC: the replica reset the call ({_h2_error(code)})"
-        case ConnectionTerminated(error_code=code) if code != ErrorCodes.NO_ERROR:
+        case ConnectionTerminated(error_code=code):
             answer.broken = f"gRPC: the replica closed the connection ({_h2_error(code)})"
         case _:
             pass

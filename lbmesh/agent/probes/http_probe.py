@@ -15,6 +15,9 @@ from lbmesh.model.check import HttpProbe
 _TLS_ALERT = b"\x15\x03"
 """A record of type alert, of any version (RFC 8446, 5.1): what many say to plain HTTP on their TLS port."""
 _SPEAKS_TLS = "not HTTP: the replica speaks TLS here; write tls = true"
+_ENDLESS_ANSWER = "the answer does not come to an end"
+_ENDLESS_1XX = "statuses from 100 to 199 without end, and no answer"
+_SWITCHED = "status 101: the replica changes the protocol, which nobody asked for"
 
 _pattern = lru_cache(maxsize=256)(regex.compile)
 """As many as there are services with one, in all but the largest meshes."""
@@ -47,7 +50,7 @@ async def ask_http(talk: Talk, probe: HttpProbe, authority: str) -> ProbeResult:
                     speaks_tls |= talk.received == len(data) and data.startswith(_TLS_ALERT)
                     machine.receive_data(data)
                 case _:
-                    return ProbeResult(False, "answer has no end that this check would wait for")
+                    return ProbeResult(False, _ENDLESS_ANSWER if status else _ENDLESS_1XX)
     except h11.RemoteProtocolError as wrong_answer:
         return ProbeResult(False, _SPEAKS_TLS if speaks_tls else _not_http(str(wrong_answer)))
     if wrong := wrong_body(probe, bytes(body)):
@@ -103,4 +106,6 @@ def wrong_body(probe: HttpProbe, body: bytes) -> str | None:
 def _not_http(text: str) -> str:
     """The library's words, without the bytes that it quotes as Python writes them."""
     words = text.partition(": b")[0].lower()
+    if "pending proposal" in words:
+        return _SWITCHED
     return CUT_SHORT if "closed" in words else f"not HTTP: {words.replace('request line', 'status line')}"

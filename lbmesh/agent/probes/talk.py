@@ -60,8 +60,8 @@ class Talk:
         """Some bytes, at most PROBE_READ_BYTES; b"" at the end."""
         assert self._stream is not None
         data = bytes(await self._stream.receive_some(PROBE_READ_BYTES))
-        # trio runs all that is ready before it looks at the sockets again. Who gets this lock runs in the next pass, and
-        # so does whoever is handed it there: what is parsed with one step of a probe is not parsed 128 times in a row.
+        # trio runs all that is ready before it looks at the sockets again, so 128 probes would parse in a row. Who gets
+        # this lock goes on in the next pass, and hands it to one who goes on in the pass after that.
         async with self._steps:
             pass
         self.received += len(data)
