@@ -152,8 +152,7 @@ class HealthBook:
         record = self._records.get(replica)
         if record is None:
             return
-        record.take_result(success=success, reason=reason, now=now)
-        record.answers = answered
+        record.take_result(success=success, reason=reason, answered=answered, now=now)
         record.planned_s = next_probe_s(record.started_s, record.check.interval_s, self._rng)
         self._touched[replica] = None
 

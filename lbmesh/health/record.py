@@ -87,7 +87,7 @@ class Record:
                 self.news_s = max(now, self.news_s + self.check.interval_s)
             self.ask_probe(self.news_s)
 
-    def take_result(self, *, success: bool, reason: str, now: float) -> None:
+    def take_result(self, *, success: bool, reason: str, answered: bool, now: float) -> None:
         """Take the result of this node's own probe."""
         self.in_flight = False
         proves = not self.outdated and (success or not self.interrupted)
@@ -95,6 +95,7 @@ class Record:
         if not proves:
             self.ask_probe(now)
             return
+        self.answers = answered
         self.verdict = judge(self.verdict, success=success, reason=reason, check=self.check, now=now)
         if success:
             self.suspicion = Suspicion()
