@@ -49,13 +49,13 @@ def server(authority: Authority) -> Iterator[GrpcServer]:
     ],
 )
 def test_a_real_server_says_how_each_service_is(server: GrpcServer, service: str, reason: str) -> None:
-    expected = ProbeResult(reason == "SERVING", f"gRPC: {reason}")
+    expected = ProbeResult(reason == "SERVING", f"gRPC: {reason}", answered=reason != "SERVING")
     assert ask(server.plain, HealthCheck(GrpcProbe(service))) == expected
 
 
 def test_a_real_server_without_a_health_service(server: GrpcServer) -> None:
     reason = "gRPC: UNIMPLEMENTED, the replica has no health service"
-    assert ask(server.without_health, CHECK) == ProbeResult(False, reason)
+    assert ask(server.without_health, CHECK) == ProbeResult(False, reason, answered=True)
 
 
 def test_a_real_server_over_tls(server: GrpcServer, authority: Authority) -> None:
@@ -184,7 +184,8 @@ STATUS_OK = (("grpc-status", "0"),)
     ],
 )  # fmt: skip
 def test_what_an_answer_means(behaviour: Behaviour, reason: str | None) -> None:
-    assert ask_origin(behaviour, CHECK) == ProbeResult(reason is None, f"gRPC: {reason or 'SERVING'}")
+    expected = ProbeResult(reason is None, f"gRPC: {reason or 'SERVING'}", answered=reason is not None)
+    assert ask_origin(behaviour, CHECK) == expected
 
 
 def reset(connection: OriginConnection) -> None:

@@ -107,7 +107,7 @@ def test_an_ipv6_replica_is_asked_too() -> None:
 def test_the_status_decides(status: bytes, wanted: tuple[tuple[int, int], ...], reason: str | None) -> None:
     answer = b"HTTP/1.1 " + status + b" Whatever\r\nContent-Length: 0\r\n\r\n"
     result = ask_origin(said(answer), http(status=tuple(StatusRange(*each) for each in wanted)))
-    assert result == ProbeResult(reason is None, reason or f"status {status.decode()}")
+    assert result == ProbeResult(reason is None, reason or f"status {status.decode()}", answered=reason is not None)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_fields_of_the_answer_decide(wanted: tuple[tuple[str, str | None], ...],
     fields = b"X-App: shop\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Odd: \xc3\xa9\r\n"
     answer = b"HTTP/1.1 200 OK\r\n" + fields + b"Content-Length: 0\r\n\r\n"
     result = ask_origin(said(answer), http(headers_match=wanted))
-    assert result == ProbeResult(reason is None, reason or "status 200")
+    assert result == ProbeResult(reason is None, reason or "status 200", answered=reason is not None)
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -147,7 +147,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
 def test_the_body_decides(answer: bytes, check: HealthCheck, reason: str | None) -> None:
     result = ask_origin(said(answer), check)
-    assert result == ProbeResult(reason is None, reason or result.reason)
+    assert result == ProbeResult(reason is None, reason or result.reason, answered=reason is not None)
     assert result.success is (reason is None)
 
 

@@ -61,7 +61,7 @@ def test_a_greeting_can_be_waited_for() -> None:
     ],
 )
 def test_another_answer_is_a_failure_that_shows_it(answer: bytes, reason: str) -> None:
-    assert ask_origin(said(answer), PING) == ProbeResult(False, reason)
+    assert ask_origin(said(answer), PING) == ProbeResult(False, reason, answered=not reason.startswith("connection"))
 
 
 def test_an_answer_without_end_ends_the_probe() -> None:

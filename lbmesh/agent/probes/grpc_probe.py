@@ -154,16 +154,19 @@ def judge(probe: GrpcProbe, fields: dict[bytes, bytes], data: bytes) -> ProbeRes
     """What a whole answer means. A call that failed has its reason in the trailers, else there is a message."""
     status, kind = fields.get(b":status", b""), fields.get(b"content-type", b"")
     if b"grpc-status" not in fields and (status != b"200" or not kind.startswith(b"application/grpc")):
-        return ProbeResult(False, f"gRPC: no gRPC server answers here, but HTTP status {quoted(status, marks='')}")
+        said = f"gRPC: no gRPC server answers here, but HTTP status {quoted(status, marks='')}"
+        return ProbeResult(False, said, answered=True)
     code = fields.get(b"grpc-status", b"2").decode("ascii", "replace")
     if code != _OK:
-        return ProbeResult(False, f"gRPC: {_failed_call(probe, code, fields.get(b'grpc-message', b''))}")
+        said = _failed_call(probe, code, fields.get(b"grpc-message", b""))
+        return ProbeResult(False, f"gRPC: {said}", answered=True)
     try:
         serving = decode_response(data)
     except ValueError as wrong:
-        return ProbeResult(False, f"gRPC: {wrong}")
+        return ProbeResult(False, f"gRPC: {wrong}", answered=True)
     known = {each.value: each.name for each in Serving}
-    return ProbeResult(serving == Serving.SERVING, f"gRPC: {known.get(serving) or f'status {serving}'}")
+    is_serving = serving == Serving.SERVING
+    return ProbeResult(is_serving, f"gRPC: {known.get(serving) or f'status {serving}'}", answered=not is_serving)
 
 
 def _failed_call(probe: GrpcProbe, code: str, message: bytes) -> str:

@@ -38,7 +38,7 @@ async def ask_http(talk: Talk, probe: HttpProbe, authority: str) -> ProbeResult:
                 case h11.Response():
                     status = event.status_code
                     if wrong := wrong_status(probe, status) or wrong_fields(probe, event):
-                        return ProbeResult(False, wrong)
+                        return ProbeResult(False, wrong, answered=True)
                 case h11.Data():
                     body += event.data
                 case h11.EndOfMessage():
@@ -54,7 +54,7 @@ async def ask_http(talk: Talk, probe: HttpProbe, authority: str) -> ProbeResult:
     except h11.RemoteProtocolError as wrong_answer:
         return ProbeResult(False, _SPEAKS_TLS if speaks_tls else _not_http(str(wrong_answer)))
     if wrong := wrong_body(probe, bytes(body)):
-        return ProbeResult(False, wrong)
+        return ProbeResult(False, wrong, answered=True)
     return ProbeResult(True, f"status {status}")
 
 

@@ -21,5 +21,7 @@ async def ask_tcp(talk: Talk, probe: TcpProbe) -> ProbeResult:
         if not data or len(said) >= PROBE_EXPECT_BYTES_MAX:
             if not said:
                 return ProbeResult(False, "connection closed without an answer")
-            return ProbeResult(False, f"answer {quoted(bytes(said))} does not contain {quoted(expected)}")
+            return ProbeResult(
+                False, f"answer {quoted(bytes(said))} does not contain {quoted(expected)}", answered=True
+            )
     return ProbeResult(True, f"answered {quoted(expected)}")
