@@ -152,7 +152,10 @@ class HealthBook:
         record = self._records.get(replica)
         if record is None:
             return
+        did_answer = record.answers
         record.take_result(success=success, reason=reason, answered=answered, now=now)
+        if record.answers is not did_answer:
+            self._dirty[replica.service] = None
         record.planned_s = next_probe_s(record.started_s, record.check.interval_s, self._rng)
         self._touched[replica] = None
 

@@ -78,9 +78,10 @@ def answering_status(status: bytes) -> Behaviour:
 def test_a_probe_judges_by_status(tmp_path: Path, status: bytes, availability: str) -> None:
     with (
         running_origin(answering_status(status)) as origin,
-        running_agent(tmp_path, config([origin.address])) as agent,
+        running_origin(answering_status(b"200 OK")) as sibling,
+        running_agent(tmp_path, config([origin.address, sibling.address])) as agent,
     ):
-        view = agent.link().view_with(availability)
+        view = agent.link().view_with(availability, "up")
     wanted = "" if availability == "up" else ", wanted 200-399"
     assert view.services[0].replicas[0].reason == f"status {status[:3].decode()}{wanted}"
 
@@ -166,8 +167,11 @@ def test_every_kind_of_check_works_in_an_agent_and_a_reload_changes_it(tmp_path:
         )
 
     checks = {
-        'body = "fine"': ("down", 'body does not contain "fine"'),
         'kind = "tcp"': ("up", "connected"),
+        'body = "fine"': (
+            "unknown",
+            'all replicas of the service are down, and this one at least answers: body does not contain "fine"',
+        ),
         'kind = "grpc"': ("down", "not HTTP/2; is this the replica's gRPC port?"),
         'body = "ok", status = 200': ("up", "status 200"),
         "tls = true": ("down", "TLS: no end of the handshake within 0.4s"),

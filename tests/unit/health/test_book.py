@@ -199,3 +199,14 @@ def test_whom_requests_could_not_reach_is_no_last_resort() -> None:
         book.request_failed(replica_id(0), "connect_refused", 6.0 + tenth / 10)
         book.ready(6.0 + tenth / 10)
     assert state(book, 0) == (Availability.DOWN, Rule.OWN_EVIDENCE)
+
+
+def test_who_ceases_to_answer_at_all_is_no_last_resort_any_more() -> None:
+    book = alone(True, False)
+    assert state(book, 0) == (Availability.UNKNOWN, Rule.LAST_RESORT)
+    book.probe_finished(replica_id(0), success=False, reason="connection refused", now=5.0)
+    book.ready(5.0)
+    assert state(book, 0) == (Availability.DOWN, Rule.OWN_EVIDENCE)
+    book.probe_finished(replica_id(0), success=False, reason="status 404, wanted 200", answered=True, now=6.0)
+    book.ready(6.0)
+    assert state(book, 0) == (Availability.UNKNOWN, Rule.LAST_RESORT)
