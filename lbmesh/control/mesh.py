@@ -122,19 +122,20 @@ class Mesh:
         """Change the key ring, or say why not."""
         if self._gossip is None:
             return Said(False, "this node is alone: it has no [gossip], and so no key ring")
+        orders = self._gossip.key_orders
         match order.verb:
             case KeyVerb.INSTALL:
-                return self._gossip.install_held_key(order.key) if order.key else self._gossip.install_key(order.fresh)
+                return orders.install_held(order.key) if order.key else orders.install(order.fresh)
             case KeyVerb.USE:
-                return self._gossip.use_key(order.key)
+                return orders.use(order.key)
             case KeyVerb.REMOVE:
-                return self._gossip.remove_key(order.key, force=order.force)
+                return orders.remove(order.key, force=order.force)
             case _:
                 assert_never(order.verb)
 
     def follow_key_file(self, keys: tuple[bytes, ...]) -> tuple[Event, ...]:
         """An operator has changed the key file. Returns what could not be done."""
-        problems = self._gossip.key_file_read(KeyRing(keys)) if self._gossip else ()
+        problems = self._gossip.key_orders.follow_file(KeyRing(keys)) if self._gossip else ()
         return tuple(
             Event(EventKind.KEY_RING, "key file", "not followed", problem, is_trouble=True) for problem in problems
         )

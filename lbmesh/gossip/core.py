@@ -17,7 +17,7 @@ from lbmesh.gossip.forgeries import Forgeries
 from lbmesh.gossip.identity import Identity, Incarnation, KeyRing, Rng, public_key_of
 from lbmesh.gossip.inbox import Inbox
 from lbmesh.gossip.intruders import Intruders
-from lbmesh.gossip.key_orders import KeyOrders, RingPicture, Said
+from lbmesh.gossip.key_orders import KeyOrders, RingPicture
 from lbmesh.gossip.keys import Keys
 from lbmesh.gossip.limits import KEY_BYTES_MAX, ROWS_PER_OWNER_MAX, VALUE_BYTES_MAX, GossipTiming
 from lbmesh.gossip.lookout import KeyFault, Lookout
@@ -74,7 +74,9 @@ class Gossip:
         self._notices = Notices(settings)
         sessions = Sessions()
         self._keys = Keys(key_ring, self._members, settings, rng, self._say_keys)
-        self._key_orders = KeyOrders(identity.name, self._keys, self._members)
+        self.key_orders = KeyOrders(identity.name, self._keys, self._members)
+        """Where operators' orders about the key ring go."""
+
         self._opener = Opener(self._keys.ring, sessions)
         sealer = Sealer(identity, self._keys.ring)
         self._outbox = Outbox(sealer, self._keys, self._records, self._members, self._sync, settings, rng, now)
@@ -210,7 +212,7 @@ class Gossip:
 
     def ring(self) -> RingPicture:
         """Who holds which key, and whose primary key is which."""
-        return self._key_orders.picture()
+        return self.key_orders.picture()
 
     def keys_held(self) -> tuple[bytes, ...]:
         """Ids of the keys that open datagrams here, removed ones that somebody still needs among them."""
@@ -221,26 +223,6 @@ class Gossip:
         ring, first = self._keys.ring, self._keys.key_for(address)
         ordered = (first, *(identifier for identifier in ring.held() if identifier != first))
         return tuple(key for identifier in ordered if (key := ring.find(identifier)) is not None)
-
-    def install_key(self, key: bytes) -> Said:
-        """Have all members take this key in."""
-        return self._key_orders.install(key)
-
-    def install_held_key(self, identifier: str) -> Said:
-        """Have all members take in the key with this id, which this node holds."""
-        return self._key_orders.install_held(identifier)
-
-    def use_key(self, identifier: str) -> Said:
-        """Have all members seal under the key with this id, as soon as all hold it."""
-        return self._key_orders.use(identifier)
-
-    def remove_key(self, identifier: str, *, force: bool) -> Said:
-        """Have all members give up the key with this id. `force`: even when members that are down need it."""
-        return self._key_orders.remove(identifier, force=force)
-
-    def key_file_read(self, keys: KeyRing) -> tuple[str, ...]:
-        """An operator has changed the key file. Returns what could not be done, a line each."""
-        return self._key_orders.follow_file(keys)
 
     def keys_stored(self, keys: tuple[bytes, ...], *, volatile: bool) -> None:
         """The key file holds these keys; `volatile`: it cannot be written, and memory is all there is."""

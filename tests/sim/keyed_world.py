@@ -5,7 +5,7 @@ from functools import partial
 
 from lbmesh.gossip.core import Gossip, Output
 from lbmesh.gossip.identity import KeyRing
-from lbmesh.gossip.key_orders import Said
+from lbmesh.gossip.key_orders import KeyOrders, Said
 from lbmesh.model.address import Address
 from tests.sim.cores import RING, Birth, GossipOnly, MakeCore, Step
 from tests.sim.world import World
@@ -35,9 +35,9 @@ class KeyedWorld(World):
         assert core is not None
         return core.gossip
 
-    def order(self, name: str, order: Callable[[Gossip], Said]) -> Said:
+    def order(self, name: str, order: Callable[[KeyOrders], Said]) -> Said:
         """Have an operator order something of a node."""
-        said = order(self.gossip(name))
+        said = order(self.gossip(name).key_orders)
         self.nodes[name].wake()
         return said
 

@@ -538,10 +538,10 @@ def test_an_order_with_the_last_number_there_is_makes_others_refused_and_nothing
     word = RingWord(held, key_id(b"q" * 32), Stamp(ORDER_MAX, 2**64 - 1), False, notes)
     row = signed(there, 2, encode_ring(word), "_keys")
     gossip.receive(NOW, THERE, sealer.seal(1, encode(Rows("there", there.incarnation, 0, 0, 0, (row,)))))
-    for answer in (gossip.install_key(b"n" * 32), gossip.use_key(held.hex())):
+    for answer in (gossip.key_orders.install(b"n" * 32), gossip.key_orders.use(held.hex())):
         assert not answer.done
         assert "none can follow it" in answer.what
-    gossip.key_file_read(RING)
+    gossip.key_orders.follow_file(RING)
     gossip.tick(NOW + 0.1)
 
 
