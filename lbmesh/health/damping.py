@@ -27,15 +27,15 @@ class Damping:
     held_since_s: float = inf
     counted: bool = False
 
-    def after(self, availability: Availability, now: float, *, is_hearsay: bool = False) -> "Damping":
-        """Follow what merging says. Unknown is no transition, and neither is the first word of all. Hearsay that is
-        taken back at once was none either: the words of several observers cross each other.
+    def after(self, availability: Availability, now: float, *, by_peers: bool = False) -> "Damping":
+        """Follow what merging says. Unknown is no transition, and neither is the first word of all. `by_peers`: peers'
+        words took part; what is taken back at once was no transition then, for the words of several observers cross.
         """
         if availability in (self.availability, Availability.UNKNOWN):
             return self
         if self.availability is Availability.UNKNOWN:
             return replace(self, availability=availability, at_s=now)
-        is_taken_back = is_hearsay and self.counted and now - self.at_s < TAKEN_BACK_WITHIN_S
+        is_taken_back = by_peers and self.counted and now - self.at_s < TAKEN_BACK_WITHIN_S
         penalty = min(PENALTY_MAX, max(0.0, self.penalty_at(now) + (-1.0 if is_taken_back else 1.0)))
         held_since_s = self.held_since_s
         if availability is Availability.DOWN and not self.is_held(now):

@@ -143,8 +143,8 @@ class Record:
             for word in self.weighed.counting
         )
         self.silent_since_s = inf if is_heard else min(self.silent_since_s, now)
-        is_hearsay = before.rule.is_hearsay or self.merged.rule.is_hearsay
-        follows = self.damping.after(self.merged.availability, now, is_hearsay=is_hearsay)
+        by_peers = not (before.rule is Rule.OWN_EVIDENCE and self.merged.rule is Rule.OWN_EVIDENCE)
+        follows = self.damping.after(self.merged.availability, now, by_peers=by_peers)
         changed, self.damping = follows != self.damping, follows
         return changed or replace(before, reason="") != replace(self.merged, reason="")
 

@@ -154,7 +154,8 @@ def test_a_node_with_a_spoilt_memory_starts_and_says_so(tmp_path: Path, apps: li
 def test_a_disk_that_refuses_is_told_and_stops_nothing(tmp_path: Path, apps: list[App]) -> None:
     with (
         running_origin(apps[0].behave) as origin,
-        running_mesh(tmp_path, [(origin.address, "zone-a")], size=2) as (node, _),
+        running_origin(apps[1].behave) as sibling,
+        running_mesh(tmp_path, [(origin.address, "zone-a"), (sibling.address, "zone-a")], size=2) as (node, _),
     ):
         wait_for(memory(node).exists, "the memory on disk")
         obstacle = memory(node).with_name("memory.new")

@@ -462,9 +462,9 @@ MUTANTS = (
         HEALTH + "test_passive.py::test_failures_among_answers_never_add_up",
     ),
     _mutant(
-        "only hearsay that crosses is no flap",
+        "only words of peers that cross are no flaps",
         "health.damping",
-        "is_hearsay and self.counted",
+        "by_peers and self.counted",
         "self.counted",
         HEALTH + "test_damping.py::test_what_this_node_saw_for_itself_counts_however_short_it_was",
     ),

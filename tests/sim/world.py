@@ -78,7 +78,7 @@ class World:
         self._others = others or {}
         for zone_number, (zone, size) in enumerate(zones.items()):
             for number in range(1, size + 1):
-                self._add(f"{zone}{number}", zone, Address(f"10.0.{zone_number}.{number}", 7946), clocks)
+                self._add(f"{zone}{number}", zone, Address(f"10.{number // 256}.{zone_number}.{number % 256}", 7946), clocks)
         self.seeds = tuple(self.nodes[f"{zone}1"].address for zone in zones)
 
     def _maker(self) -> MakeCore:

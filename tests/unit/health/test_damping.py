@@ -93,7 +93,7 @@ def test_words_that_cross_each_other_are_no_flaps() -> None:
     """One outage of eight seconds, in which a peer's word comes a moment before this node's own probe."""
     once = Damping()
     for availability, at_s in ((UP, 0), (DOWN, 10), (UP, 10.1), (DOWN, 10.2), (UP, 18), (DOWN, 18.1), (UP, 18.2)):
-        once = once.after(availability, at_s, is_hearsay=True)
+        once = once.after(availability, at_s, by_peers=True)
     assert once.penalty_at(18.2) < 2.1
     assert not once.is_held(18.2)
 
