@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
+from lbmesh.gossip.limits import PROFILES, GossipTiming
 from lbmesh.model.member import MemberState
 from tests.sim.marks import Effort, Figure, Table
 from tests.sim.network import End
@@ -29,10 +30,10 @@ class Kills:
     zone: bool
 
 
-def started(shape: str, seed: int) -> World:
+def started(shape: str, seed: int, timing: GossipTiming = PROFILES["fast"]) -> World:
     """A world that has settled."""
     zones = SHAPES[shape]
-    world = World(seed, zones)
+    world = World(seed, zones, timing=timing)
     if sum(zones.values()) >= CONVERGED_FROM:
         world.start_converged()
     else:

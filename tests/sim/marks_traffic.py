@@ -1,7 +1,8 @@
 """What the mesh costs on the wire: the detector, all gossip, one row's change, and probes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from lbmesh.gossip.limits import PROFILES
 from tests.sim.cores import Step
 from tests.sim.marks import Effort, Figure, Table, bar_chart
 from tests.sim.marks_detection import started
@@ -15,6 +16,12 @@ ROWS_CHANGED = 20
 ALL_GOSSIP_MAX = 16 * 1024
 DETECTOR_GROWTH_MAX = 1.1
 PROBES_GROWTH_MAX = 1.25
+LARGE = 1000
+JUDGING_SELDOM = replace(PROFILES["fast"], settle_gap_s=1.0)
+"""A verdict on a thousand members costs 10 ms, and while they start each of them makes one with every few rows. What is
+sent in a settled mesh does not depend on it.
+"""
+
 FRAME_BYTES = 11
 """A ping's or a pong's frame: kind, length, nonce. A datagram with just this sealed in it is the detector's."""
 
@@ -53,7 +60,7 @@ class Bytes:
 
 def weigh(shape: str) -> Bytes:
     """A settled mesh, undisturbed; then with rows that change."""
-    world = started(shape, 1)
+    world = started(shape, 1, PROFILES["fast"] if sum(SHAPES[shape].values()) < LARGE else JUDGING_SELDOM)
     world.run(5.0)
     nodes = len(world.nodes)
     meter = Meter(world)

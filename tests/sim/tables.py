@@ -12,9 +12,9 @@ from lbmesh.gossip.members import MemberChange
 from lbmesh.gossip.messages import Rows
 from lbmesh.gossip.records import OwnerRecords
 from lbmesh.gossip.replies import Reply
+from lbmesh.gossip.signatures import authentic
 from lbmesh.gossip.turn import Turn
 from lbmesh.health.timers import REPLACED_MAX
-from lbmesh.model.address import Address
 
 ROWS_OF_GOSSIP = 8
 """Rows an owner has for the gossip's own ends, at most."""
@@ -104,11 +104,16 @@ def health_sizes(plane: Plane, replicas: int, members: int) -> Iterator[tuple[st
         yield f"opinions on {record.replica}", len(record.opinions), members
 
 
-def introduce(gossip: Gossip, other: Gossip, address: Address, now: float) -> list[MemberChange]:
+def introduce(gossip: Gossip, other: Gossip, now: float) -> list[MemberChange]:
     """Let a node know another as if it had been told long ago: nothing of it is passed on."""
     own = other._records.own
     turn = Turn()
     batch = Rows(own.name, own.incarnation, 0, own.floor, own.horizon, tuple(own.after(0)))
-    gossip._inbox._handle(now, address, own.name, batch, turn)
+    if own.public_key is None:  # Checked once, and not again by each of a thousand.
+        _, _, own.public_key = authentic(batch, None)
+    owner = gossip._inbox._owners.admit(own.name, own.incarnation)
+    assert owner is not None
+    owner.public_key = own.public_key
+    gossip._inbox._rows._merge(now, owner, batch, turn)
     gossip._sync._dirty.clear()
     return turn.changes

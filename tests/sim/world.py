@@ -10,6 +10,7 @@ from typing import Protocol
 
 from lbmesh.control.inputs import ProbeResult
 from lbmesh.gossip.identity import Identity
+from lbmesh.gossip.limits import PROFILES, GossipTiming
 from lbmesh.gossip.members import MemberChange
 from lbmesh.gossip.notices import Notice
 from lbmesh.health.outcome import ProbeOrder
@@ -43,7 +44,7 @@ class World:
     """The first node of each zone is everybody's seed. `zones`: how many nodes in each.
 
     `replicas`: None runs gossip alone; a number runs whole planes, which balance so many. `clocks`: each node's.
-    `others`: nodes by name that run something else, such as a liar.
+    `others`: nodes by name that run something else, such as a liar. `timing`: of gossip alone.
     """
 
     def __init__(
@@ -57,8 +58,10 @@ class World:
         check: HealthCheck | None = None,
         clocks: Callable[[Random], NodeClock] = lambda _: NodeClock(),
         others: Mapping[str, MakeCore] | None = None,
+        timing: GossipTiming = PROFILES["fast"],
     ) -> None:
         self.seed = seed
+        self._timing = timing
         self.records = False
         """Keep what is sent in `sent`, as somebody on the path could."""
 
@@ -78,12 +81,14 @@ class World:
         self._others = others or {}
         for zone_number, (zone, size) in enumerate(zones.items()):
             for number in range(1, size + 1):
-                self._add(f"{zone}{number}", zone, Address(f"10.{number // 256}.{zone_number}.{number % 256}", 7946), clocks)
+                self._add(
+                    f"{zone}{number}", zone, Address(f"10.{number // 256}.{zone_number}.{number % 256}", 7946), clocks
+                )
         self.seeds = tuple(self.nodes[f"{zone}1"].address for zone in zones)
 
     def _maker(self) -> MakeCore:
         if self.replicas is None:
-            return GossipOnly
+            return partial(GossipOnly, timing=self._timing)
         return partial(WholePlane, service=self.replicas.service())
 
     def _add(self, name: str, zone: str, address: Address, clocks: Callable[[Random], NodeClock]) -> None:
@@ -171,7 +176,7 @@ class World:
         for node in self.nodes.values():
             for other in self.nodes.values():
                 if node is not other and node.gossip and other.gossip:
-                    changes = tables.introduce(node.gossip, other.gossip, other.address, node.now_s())
+                    changes = tables.introduce(node.gossip, other.gossip, node.now_s())
                     node.believes.update((change.name, change.after) for change in changes)
 
     def boot(self, name: str) -> None:
