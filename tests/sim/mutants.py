@@ -260,6 +260,7 @@ MUTANTS = (
         "        return is_jump\n",
         "        return False\n",
         TEST_CORE + "test_an_epoch_that_no_restarts_explain_is_refused",
+        GOSSIP + "test_forgeries.py::test_who_was_away_may_have_been_started_often_since",
     ),
     _mutant(
         "a lost name is taken back",
