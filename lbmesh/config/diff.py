@@ -9,7 +9,9 @@ from lbmesh.gossip.identity import key_id
 from lbmesh.model.address import Address
 from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeTls, TcpProbe
 from lbmesh.model.limits import ForwarderLimits
-from lbmesh.model.service import HealthCheck, Outliers, Replica, Route, Service, Timeouts, WeightedService
+from lbmesh.model.route import Route, WeightedService
+from lbmesh.model.service import HealthCheck, Outliers, Replica, Service
+from lbmesh.model.traffic import Timeouts, TrafficPolicy
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -121,19 +123,23 @@ def _service_changes(title: str, old: Service, new: Service) -> Iterator[str]:
         yield from _presence(f"{title}: replica {address}", was, now)
         if was and now:
             yield from _field_changes(f"{title}: replica {address}: ", was, now)
-    yield from _change(f"{title}: balance", old.balance, new.balance)
-    yield from _change(f"{title}: retries", old.retries, new.retries)
-    yield from _field_changes(f"{title}: timeouts.", old.timeouts, new.timeouts)
+    yield from _traffic_changes(f"{title}: ", old.traffic, new.traffic)
     yield from _presence(f"{title}: health check", old.health, new.health)
     if old.health and new.health:
         yield from _health_changes(f"{title}: health.", old.health, new.health)
     yield from _presence(f"{title}: outlier ejection", old.outliers, new.outliers)
     if old.outliers and new.outliers:
         yield from _field_changes(f"{title}: outliers.", old.outliers, new.outliers)
-    yield from _change(f"{title}: slow_start", _seconds(old.slow_start_s), _seconds(new.slow_start_s))
 
 
-Compared = Replica | Timeouts | HealthCheck | Probe | ProbeTls | Outliers | ForwarderLimits | LogSettings
+def _traffic_changes(prefix: str, old: TrafficPolicy, new: TrafficPolicy) -> Iterator[str]:
+    yield from _field_changes(prefix, old, replace(new, timeouts=old.timeouts))
+    yield from _field_changes(f"{prefix}timeouts.", old.timeouts, new.timeouts)
+
+
+Compared = (
+    Replica | Timeouts | TrafficPolicy | HealthCheck | Probe | ProbeTls | Outliers | ForwarderLimits | LogSettings
+)
 
 _NAMES_IN_FILE = {"service": "grpc_service", "ca_certificates": "ca"}
 

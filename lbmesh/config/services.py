@@ -9,7 +9,9 @@ from lbmesh.config.health import read_health
 from lbmesh.config.outliers import read_outliers
 from lbmesh.config.table import ReadFile, Table
 from lbmesh.model.address import Address
-from lbmesh.model.service import SLOW_START_S, Balance, Replica, Route, Service, Timeouts, WeightedService
+from lbmesh.model.route import Route, WeightedService
+from lbmesh.model.service import Replica, Service
+from lbmesh.model.traffic import Timeouts, TrafficPolicy
 
 WEIGHT_MAX = 100
 RETRIES_MAX = 10
@@ -50,15 +52,22 @@ def _read_service(table: Table, name: str, read_certificates: ReadFile) -> Servi
     service = Service(
         name=name,
         replicas=_read_replicas(table),
-        balance=table.optional("balance", values.balance, Balance.P2C),
-        retries=table.optional("retries", values.whole_number(0, RETRIES_MAX), 2),
-        timeouts=_read_timeouts(table),
+        traffic=_read_traffic(table),
         health=read_health(table, read_certificates),
         outliers=read_outliers(table),
-        slow_start_s=table.optional("slow_start", values.duration_or_none_s, SLOW_START_S),
     )
     table.close()
     return service
+
+
+def _read_traffic(service: Table) -> TrafficPolicy:
+    default = TrafficPolicy()
+    return TrafficPolicy(
+        balance=service.optional("balance", values.balance, default.balance),
+        retries=service.optional("retries", values.whole_number(0, RETRIES_MAX), default.retries),
+        timeouts=_read_timeouts(service),
+        slow_start_s=service.optional("slow_start", values.duration_or_none_s, default.slow_start_s),
+    )
 
 
 def _read_replicas(service: Table) -> tuple[Replica, ...]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from lbmesh.model.address import Address
 from lbmesh.model.limits import ForwarderLimits
-from lbmesh.model.service import Route, Service
+from lbmesh.model.route import Route
+from lbmesh.model.service import Service
 
 
 @dataclass(frozen=True, slots=True)

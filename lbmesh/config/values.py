@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lbmesh.gossip.limits import PROFILES
 from lbmesh.model.address import Address, is_ip_literal, is_name, parse_address
-from lbmesh.model.service import Balance
+from lbmesh.model.traffic import Balance
 from lbmesh.routing.path import routing_path
 
 DURATION_MIN = "1ms"

@@ -43,7 +43,7 @@ def explain_replica(
         said = Explanation(str(replica), merged.availability, now - began_s, merged.rule, merged.reason)
     notes = (*said.notes, *ejections.words(replica, now))
     if merged.availability is Availability.UP and returned_s is not None:
-        notes += warming_words(returned_s, service.slow_start_s, now)
+        notes += warming_words(returned_s, service.traffic.slow_start_s, now)
     ejection = ejections.ejection(replica)
     if merged.rule is not Rule.EJECTED or ejection is None:
         return replace(said, notes=notes)

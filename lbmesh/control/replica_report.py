@@ -48,5 +48,5 @@ def _replica_state(
         book.opinions(replica_id),
         ejected_until_s=ejection.until_s if ejection else None,
         returned_s=returned_s,
-        slow_start_s=service.slow_start_s,
+        slow_start_s=service.traffic.slow_start_s,
     )

@@ -36,7 +36,7 @@ class ViewMaker:
         """What had returned of late when this View was made is warming up still."""
         for service in view.services:
             for one in service.replicas:
-                if one.returned_s is not None and is_warming(one.returned_s, service.slow_start_s, now):
+                if one.returned_s is not None and is_warming(one.returned_s, service.traffic.slow_start_s, now):
                     self._returns.inherit(ReplicaId(service.name, one.replica.address), one.returned_s)
 
     def returned_s(self, replica: ReplicaId) -> float | None:
@@ -97,17 +97,14 @@ class ViewMaker:
                 replica_id, is_up=merged.availability is Availability.UP, is_out=is_out, now=now
             )
             replicas.append(_replica_view(replica, before.get(replica.address), merged, returned_s))
-        warm = [one for one in replicas if not is_warming(one.returned_s, service.slow_start_s, now)]
+        warm = [one for one in replicas if not is_warming(one.returned_s, service.traffic.slow_start_s, now)]
         others_serve = any(one.availability is Availability.UP for one in warm)
         return ServiceView(
             name=service.name,
             replicas=tuple(replicas),
-            balance=service.balance,
-            retries=service.retries,
-            timeouts=service.timeouts,
+            traffic=service.traffic,
             local_share=local_share(zone, book.members_by_zone, replicas),
             cold_local_share=local_share(zone, book.members_by_zone, warm if others_serve else replicas),
-            slow_start_s=service.slow_start_s,
         )
 
 

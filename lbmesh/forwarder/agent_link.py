@@ -14,7 +14,7 @@ import trio
 from lbmesh.control.link import LINE_BYTES_MAX, Hello, ReplicaTelemetry, Telemetry, Viewed, encode_message
 from lbmesh.control.view_codec import ViewDecoder, encode_view
 from lbmesh.forwarder.engine import Engine
-from lbmesh.forwarder.serving import ServiceState
+from lbmesh.forwarder.service_state import ServiceState
 
 TELEMETRY_S = 1.0
 DECODE_SLICE_S = 0.001

@@ -9,7 +9,8 @@ from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.exchange import Exchange
 from lbmesh.forwarder.reactor import BROKEN, HUNG_UP, WRITE
 from lbmesh.forwarder.record import refusal_line
-from lbmesh.forwarder.serving import ServiceState, Serving
+from lbmesh.forwarder.route_state import RouteState
+from lbmesh.forwarder.serving import Serving
 from lbmesh.forwarder.timers import NEVER, PERIOD_S
 from lbmesh.http1 import fast_lane, h11_lane
 from lbmesh.http1.local_response import local_response
@@ -69,7 +70,7 @@ class ClientConnection:
         self.log_fragment = b'"client":"%b",' % peer_host.encode()
         self.exchange = Exchange(engine, self)
         self._remembered = b""
-        self._remembered_meaning: tuple[Serving, RequestHead, ServiceState | None, bytes] | None = None
+        self._remembered_meaning: tuple[Serving, RequestHead, RouteState | None, bytes] | None = None
         self._socket = connection
         self._recv = connection.recv
         self._send = connection.send
@@ -141,11 +142,11 @@ class ClientConnection:
         """`data` starts with a request head, or with a part of one."""
         if data == self._remembered:
             assert self._remembered_meaning is not None
-            serving, known_head, service, request = self._remembered_meaning
+            serving, known_head, route, request = self._remembered_meaning
             if serving is self.engine.serving:
                 self.buffer = b""
                 self._state = ClientConnection._in_exchange
-                self.exchange.begin(known_head, service, request)
+                self.exchange.begin(known_head, route, request)
                 return
         head = parse_request(data)
         if head is None:
@@ -190,26 +191,20 @@ class ClientConnection:
             self.engine.reactor.again(self)
 
     def _begin(self, head: RequestHead, data: bytes) -> None:
-        """A whole head is there: find its service and start the exchange."""
+        """A whole head is there: find its route and start the exchange."""
         self._state = ClientConnection._in_exchange
         serving = self.engine.serving
         assert serving is not None
-        choice = serving.match(head.host, head.target)
-        service = choice.draw() if choice is not None else None
+        route = serving.match(head.host, head.target)
         request = head.head + self.forwarded + head.host + b"\r\n"
         if head.head_bytes == len(data):
             self.buffer = b""
-            if (
-                head.body_length == 0
-                and head.request_id is None
-                and len(data) <= REMEMBERED_HEAD_BYTES_MAX
-                and (choice is None or choice.only is not None)
-            ):
+            if head.body_length == 0 and head.request_id is None and len(data) <= REMEMBERED_HEAD_BYTES_MAX:
                 self._remembered = data
-                self._remembered_meaning = serving, head, service, request
+                self._remembered_meaning = serving, head, route, request
         else:
             self.buffer = data[head.head_bytes :]
-        self.exchange.begin(head, service, request)
+        self.exchange.begin(head, route, request)
 
     def _forget(self) -> None:
         """Let go of the remembered head, and of the View it was routed by."""

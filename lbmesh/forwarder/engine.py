@@ -8,7 +8,8 @@ from time import monotonic
 from lbmesh.control.link import ReplicaFailure
 from lbmesh.forwarder.durations import DurationHistograms
 from lbmesh.forwarder.reactor import Reactor
-from lbmesh.forwarder.serving import ReplicaState, Serving
+from lbmesh.forwarder.replica_state import ReplicaState
+from lbmesh.forwarder.serving import Serving
 from lbmesh.forwarder.timers import TimerWheel
 from lbmesh.model.view import View
 from lbmesh.observe.access_log import AccessLog, TimeText

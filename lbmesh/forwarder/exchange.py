@@ -12,7 +12,9 @@ from lbmesh.forward.retry import IDEMPOTENT_METHODS, may_retry
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.framing import BodyReader
 from lbmesh.forwarder.record import exchange_line
-from lbmesh.forwarder.serving import ReplicaState, ServiceState
+from lbmesh.forwarder.replica_state import ReplicaState
+from lbmesh.forwarder.route_state import RouteState
+from lbmesh.forwarder.service_state import ServiceState
 from lbmesh.forwarder.upstream import UpstreamConnection
 from lbmesh.http1.local_response import local_response
 from lbmesh.http1.message import CHUNKED, NO_HEAD, UNTIL_CLOSE, RequestHead, ResponseHead
@@ -118,7 +120,7 @@ class Exchange:
 
     # The request
 
-    def begin(self, head: RequestHead, service: ServiceState | None, request: bytes) -> None:
+    def begin(self, head: RequestHead, route: RouteState | None, request: bytes) -> None:
         """Start with a whole head; the client's buffer holds what came after it.
 
         `request`: the bytes to send on, but for the request id, which is made here unless the client sent one.
@@ -141,12 +143,12 @@ class Exchange:
         self.request = request
         self.request_read = True
         engine.counters.active += 1
-        self._service = service
         if head.body_length:
             self._begin_body(head.body_length)
-        if service is None:
+        if route is None:
             self._fail(failures.NO_ROUTE, "no route for this host and path")
             return
+        self._service = service = route.only or route.draw()
         service.budget.active += 1
         replica, _ = service.balancer.pick()
         if replica is None:

@@ -1,6 +1,6 @@
 """The record of a request: one line of the access log, JSON with only what an operator asks for first."""
 
-from lbmesh.forwarder.serving import ReplicaState
+from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.http1.message import RequestHead
 from lbmesh.observe.access_log import json_fragment
 

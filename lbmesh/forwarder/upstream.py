@@ -10,7 +10,7 @@ from lbmesh.forward import failure as failures
 from lbmesh.forward.failure import Failure
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.reactor import HUNG_UP, WRITE
-from lbmesh.forwarder.serving import ReplicaState
+from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.http1 import fast_lane, h11_lane
 from lbmesh.http1.message import Refusal, RequestHead, ResponseHead
 from lbmesh.http1.response_rewrite import VIA_LAST

@@ -101,7 +101,7 @@ class Ejections:
             ids = [ReplicaId(service.name, one.address) for one in service.replicas]
             self._watched[service.name] = _Watched(
                 service.outliers,
-                min(STALE_MAX_S, service.timeouts.response_s),
+                min(STALE_MAX_S, service.traffic.timeouts.response_s),
                 {replica: standings.get(replica) or _Standing() for replica in ids},
                 quiet_until_s=known.quiet_until_s if known else -inf,
             )

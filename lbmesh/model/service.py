@@ -1,18 +1,10 @@
-"""What is balanced: services, their replicas, and the routes that lead to them."""
+"""What is balanced: services and their replicas."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from lbmesh.model.address import Address
 from lbmesh.model.check import HttpProbe, Probe, ProbeTls
-
-
-class Balance(StrEnum):
-    """How one replica is chosen among those a request may go to."""
-
-    P2C = "p2c"
-    LEAST_REQUEST = "least_request"
-    ROUND_ROBIN = "round_robin"
+from lbmesh.model.traffic import TrafficPolicy
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,19 +25,6 @@ class Replica:
     address: Address
     zone: str
     weight: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Limits on each phase of an exchange with a replica, in seconds.
-
-    `connect_s`: TCP handshake. `response_s`: request sent to first byte of the response.
-    `idle_s`: silence in either direction while a body is under way.
-    """
-
-    connect_s: float = 1.0
-    response_s: float = 15.0
-    idle_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,44 +55,15 @@ class Outliers:
     ejection_s: float = 30.0
 
 
-SLOW_START_S = 10.0
-"""Default; nginx uses 30 s in its examples, HAProxy 10 s to a minute."""
-
-
 @dataclass(frozen=True, slots=True)
 class Service:
     """A named set of replicas that answer the same requests. `health` None: never probed, always up.
 
-    `retries`: attempts beyond the first. `outliers` None: failing requests eject no replica. `slow_start_s`: how long
-    the share of a replica that returns takes to rise to its weight; 0 for at once.
+    `outliers` None: failing requests eject no replica.
     """
 
     name: str
     replicas: tuple[Replica, ...]
-    balance: Balance = Balance.P2C
-    retries: int = 2
-    timeouts: Timeouts = Timeouts()
+    traffic: TrafficPolicy = TrafficPolicy()
     health: HealthCheck | None = HealthCheck()
     outliers: Outliers | None = Outliers()
-    slow_start_s: float = SLOW_START_S
-
-
-@dataclass(frozen=True, slots=True)
-class WeightedService:
-    """A route's target: a service's name and its share of the route's requests."""
-
-    name: str
-    weight: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Requests whose host and path match go to one of `services`, chosen by weight.
-
-    `hosts`: exact names, "*.suffix" wildcards or "*", all lower case, without port.
-    `paths`: prefixes by whole segments ("/a" is not "/ab").
-    """
-
-    hosts: tuple[str, ...]
-    paths: tuple[str, ...]
-    services: tuple[WeightedService, ...]

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from lbmesh.model.health import Availability
 from lbmesh.model.limits import ForwarderLimits
-from lbmesh.model.service import SLOW_START_S, Balance, Replica, Route, Timeouts
+from lbmesh.model.route import Route
+from lbmesh.model.service import Replica
+from lbmesh.model.traffic import TrafficPolicy
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -41,17 +43,14 @@ class ServiceView:
 
     `local_share`: the fraction (0 to 1) of requests that stay in the node's own zone while a
     replica there can serve; the rest goes to other zones' replicas. `cold_local_share`: what it would be
-    without the replicas that warm up, where it starts. `slow_start_s`: how long a replica warms up; 0 for not at all.
+    without the replicas that warm up, where it starts.
     """
 
     name: str
     replicas: tuple[ReplicaView, ...]
-    balance: Balance = Balance.P2C
-    retries: int = 2
-    timeouts: Timeouts = Timeouts()
+    traffic: TrafficPolicy = TrafficPolicy()
     local_share: float = 1.0
     cold_local_share: float = 1.0
-    slow_start_s: float = SLOW_START_S
 
 
 @dataclass(frozen=True, slots=True)

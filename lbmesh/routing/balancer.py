@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar, assert_never
 
-from lbmesh.model.service import Balance
+from lbmesh.model.traffic import Balance
 
 
 class Candidate(Protocol):

@@ -6,7 +6,7 @@ For a service in which nothing warms up none of this runs: it has a plain Balanc
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from lbmesh.model.service import Balance
+from lbmesh.model.traffic import Balance
 from lbmesh.routing.balancer import Balancer, Candidate
 
 WARMTH_MIN = 0.1

@@ -21,7 +21,7 @@ import h11
 import pytest
 
 from lbmesh.model.limits import ForwarderLimits
-from lbmesh.model.service import Timeouts
+from lbmesh.model.traffic import Timeouts
 from tests.support.forwarders import ForwarderProcess, a_view, running_forwarder
 from tests.support.origins import OriginConnection, running_origin
 from tests.support.raw_client import RawClient, Response

@@ -8,7 +8,7 @@ from pathlib import Path
 import h11
 import pytest
 
-from lbmesh.model.service import Timeouts
+from lbmesh.model.traffic import Timeouts
 from tests.support.forwarders import ForwarderProcess, a_view, running_forwarder
 from tests.support.origins import OriginConnection, answering, refused_address, running_origin, silent_address
 from tests.support.raw_client import RawClient

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lbmesh.model.limits import HEAD_BYTES_MAX, ForwarderLimits
-from lbmesh.model.service import Timeouts
+from lbmesh.model.traffic import Timeouts
 from tests.support.forwarders import ForwarderProcess, a_view, running_forwarder
 from tests.support.origins import OriginConnection, answering, running_origin
 from tests.support.raw_client import RawClient

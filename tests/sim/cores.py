@@ -18,7 +18,8 @@ from lbmesh.gossip.notices import Notice
 from lbmesh.gossip.records import EDGES_KEY
 from lbmesh.health.outcome import ProbeOrder
 from lbmesh.model.address import Address
-from lbmesh.model.service import ReplicaId, Route, Service, WeightedService
+from lbmesh.model.route import Route, WeightedService
+from lbmesh.model.service import ReplicaId, Service
 from lbmesh.model.view import View
 
 RING = KeyRing((b"k" * 32,))

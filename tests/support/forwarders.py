@@ -16,7 +16,9 @@ from lbmesh.control.view_codec import encode_view
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
 from lbmesh.model.limits import ForwarderLimits
-from lbmesh.model.service import Replica, Route, Timeouts, WeightedService
+from lbmesh.model.route import Route, WeightedService
+from lbmesh.model.service import Replica
+from lbmesh.model.traffic import Timeouts, TrafficPolicy
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion
 from lbmesh.observe.ticks import TickBoard
 
@@ -43,8 +45,7 @@ def a_view(
             ServiceView(
                 "app",
                 tuple(ReplicaView(Replica(address, "zone-a"), availability) for address in replicas),
-                timeouts=timeouts,
-                retries=retries,
+                TrafficPolicy(timeouts=timeouts, retries=retries),
             ),
         ),
         limits=limits,

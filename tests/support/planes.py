@@ -13,7 +13,8 @@ from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.identity import Identity, KeyRing
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
-from lbmesh.model.service import HealthCheck, Replica, ReplicaId, Route, Service, WeightedService
+from lbmesh.model.route import Route, WeightedService
+from lbmesh.model.service import HealthCheck, Replica, ReplicaId, Service
 from lbmesh.model.view import View
 
 KEY = bytes(range(32))

@@ -17,7 +17,9 @@ from lbmesh.config.settings import (
 from lbmesh.model.address import Address
 from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeMethod, ProbeTls, StatusRange, TcpProbe
 from lbmesh.model.limits import ForwarderLimits
-from lbmesh.model.service import Balance, HealthCheck, Outliers, Replica, Route, Service, Timeouts, WeightedService
+from lbmesh.model.route import Route, WeightedService
+from lbmesh.model.service import HealthCheck, Outliers, Replica, Service
+from lbmesh.model.traffic import Balance, Timeouts, TrafficPolicy
 
 KEY_FILE = Path("/etc/lbmesh/gossip.key")
 TOKEN_FILE = Path("/etc/lbmesh/admin.token")
@@ -36,6 +38,9 @@ hosts = st.sampled_from(["*", "*.example.com", "shop.example.com", "10.0.0.1", "
 paths = st.sampled_from(["/", "/a", "/a/b", "/%2F;x=1"])
 replicas = st.builds(Replica, ip_addresses, names, weights)
 timeouts = st.builds(Timeouts, seconds, seconds, seconds)
+traffic_policies = st.builds(
+    TrafficPolicy, st.sampled_from(Balance), st.integers(0, 10), timeouts, st.just(0.0) | seconds
+)
 whole = st.integers(1, 100)
 
 texts = st.none() | st.sampled_from(["ok", '"status"\\s*:', "PING\r\n", "é\0"])
@@ -82,12 +87,9 @@ def services(draw: st.DrawFn, name: str) -> Service:
     return Service(
         name=name,
         replicas=tuple(draw(unique)),
-        balance=draw(st.sampled_from(Balance)),
-        retries=draw(st.integers(0, 10)),
-        timeouts=draw(timeouts),
+        traffic=draw(traffic_policies),
         health=draw(st.none() | health_checks()),
         outliers=draw(st.none() | outliers),
-        slow_start_s=draw(st.just(0.0) | seconds),
     )
 
 
@@ -204,12 +206,13 @@ def render(settings: Settings) -> str:
 
 
 def _service(service: Service) -> str:
-    timeouts, health = service.timeouts, service.health
+    traffic, health = service.traffic, service.health
+    timeouts = traffic.timeouts
     return _table(
         "[[service]]",
         name=service.name,
-        balance=service.balance,
-        retries=service.retries,
+        balance=traffic.balance,
+        retries=traffic.retries,
         timeouts={
             "connect": _duration(timeouts.connect_s),
             "response": _duration(timeouts.response_s),
@@ -231,7 +234,7 @@ def _service(service: Service) -> str:
             "ratio": service.outliers.ratio,
             "ejection": _duration(service.outliers.ejection_s),
         },
-        slow_start=_duration(service.slow_start_s) if service.slow_start_s else "0s",
+        slow_start=_duration(traffic.slow_start_s) if traffic.slow_start_s else "0s",
         replicas=[{"address": each.address, "zone": each.zone, "weight": each.weight} for each in service.replicas],
     )
 

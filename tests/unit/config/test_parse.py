@@ -10,7 +10,9 @@ from lbmesh.config.settings import GossipSettings, ListenerSettings, LogSettings
 from lbmesh.model.address import Address
 from lbmesh.model.check import GrpcProbe, HttpProbe, ProbeMethod, ProbeTls, TcpProbe
 from lbmesh.model.limits import ForwarderLimits
-from lbmesh.model.service import Balance, HealthCheck, Outliers, Replica, Route, Service, Timeouts, WeightedService
+from lbmesh.model.route import Route, WeightedService
+from lbmesh.model.service import HealthCheck, Outliers, Replica, Service
+from lbmesh.model.traffic import Balance, Timeouts, TrafficPolicy
 from tests.support.config_text import BASE, FILES, KEY, changed, errors_of, parse, settings_of
 
 ROUTE = '[[route]]\nservices = [{ name = "shop" }]\n'
@@ -46,12 +48,9 @@ def test_every_value_reaches_the_settings() -> None:
     shop = Service(
         "shop",
         (Replica(Address("2001:db8::", 80), "z", 100),),
-        Balance.LEAST_REQUEST,
-        0,
-        Timeouts(0.25, 2.0, 60.0),
+        TrafficPolicy(Balance.LEAST_REQUEST, 0, Timeouts(0.25, 2.0, 60.0), 24 * 3600.0),
         HealthCheck(HttpProbe("/healthz"), 2.0, 2.0, 1, 100),
         Outliers(1, 100, 0.001),
-        24 * 3600.0,
     )
     route = Route(("a.example.com", "*.example.com", "*"), ("/a", "/"), (WeightedService("shop", 2),))
     parsed = settings_of(text)
@@ -175,7 +174,7 @@ def test_a_service_that_a_route_names_needs_no_hosts() -> None:
 def test_without_ejections_and_without_slow_start() -> None:
     text = 'outliers = false\nslow_start = "0s"'
     service = settings_of(changed('health = { interval = "2s" }', text)).services[0]
-    assert (service.outliers, service.slow_start_s) == (None, 0.0)
+    assert (service.outliers, service.traffic.slow_start_s) == (None, 0.0)
 
 
 def test_health_false_asks_for_no_probes() -> None:

@@ -141,11 +141,7 @@ def parts(given: Settings) -> dict[str, object]:
     """All that settings say, part by part, without the orders that mean nothing."""
     routed = {(route.hosts, route.paths): frozenset(route.services) for route in given.routes}
     services = {
-        each.name: (
-            *(frozenset(each.replicas), each.balance, each.retries, each.timeouts),
-            *(each.health, each.outliers, each.slow_start_s),
-        )
-        for each in given.services
+        each.name: (*(frozenset(each.replicas), each.traffic, each.health, each.outliers),) for each in given.services
     }
     return {
         **{name: getattr(given, name) for name in ("node", "listeners", "workers", "limits", "gossip", "admin")},

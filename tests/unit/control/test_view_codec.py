@@ -9,8 +9,10 @@ from lbmesh.control.view_codec import REPLICAS_PER_LINE, ViewDecoder, encode_vie
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
 from lbmesh.model.limits import ForwarderLimits
-from lbmesh.model.service import Balance, Replica, Route, Timeouts, WeightedService
+from lbmesh.model.route import Route, WeightedService
+from lbmesh.model.service import Replica
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion
+from tests.support.settings import traffic_policies
 
 names = st.text(max_size=12)
 seconds = st.floats(min_value=0, max_value=1e6)
@@ -26,12 +28,9 @@ services = st.builds(
     ServiceView,
     name=names,
     replicas=st.lists(replica_views, max_size=4).map(tuple),
-    balance=st.sampled_from(Balance),
-    retries=st.integers(0, 9),
-    timeouts=st.builds(Timeouts, seconds, seconds, seconds),
+    traffic=traffic_policies,
     local_share=st.floats(0, 1),
     cold_local_share=st.floats(0, 1),
-    slow_start_s=seconds,
 )
 routes = st.builds(
     Route,

@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
-from lbmesh.forwarder.serving import LATENCY_FLOOR_S, SUSPENDED_S, ReplicaState, ServiceState, Serving
+from lbmesh.forwarder.replica_state import LATENCY_FLOOR_S, ReplicaState
+from lbmesh.forwarder.service_state import SUSPENDED_S, ServiceState
+from lbmesh.forwarder.serving import Serving
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
-from lbmesh.model.service import Balance, Replica, Route, WeightedService
+from lbmesh.model.route import Route, WeightedService
+from lbmesh.model.service import Replica
+from lbmesh.model.traffic import Balance, TrafficPolicy
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion
 from lbmesh.routing.balancer import Balancer
 from lbmesh.routing.warming import JITTER
@@ -29,7 +33,7 @@ def a_view(number: int, *services: ServiceView, routes: tuple[Route, ...] = ()) 
 
 def app(*replicas: tuple[int, Availability], zone: str = "zone-a", balance: Balance = Balance.P2C) -> ServiceView:
     views = tuple(ReplicaView(Replica(address(port), zone), availability) for port, availability in replicas)
-    return ServiceView("app", views, balance=balance)
+    return ServiceView("app", views, TrafficPolicy(balance))
 
 
 def serve(view: View, previous: Serving | None = None, now: float = 0.0) -> Serving:
@@ -138,13 +142,13 @@ def test_a_weighted_route_draws_in_proportion() -> None:
     assert 0.03 < drawn.count("next") / len(drawn) < 0.07
 
 
-def returning(*returned: float | None, zones: str = "aa", **changes: Any) -> ServiceView:
+def returning(*returned: float | None, zones: str = "aa", **policy: Any) -> ServiceView:
     """Replicas 1 and on that are up; the time at which each returned."""
     replicas = tuple(
         ReplicaView(Replica(address(port), f"zone-{zone}"), UP, returned_s=returned_s)
         for port, (returned_s, zone) in enumerate(zip(returned, zones, strict=True), 1)
     )
-    return replace(ServiceView("app", replicas, slow_start_s=10.0), **changes)
+    return ServiceView("app", replicas, replace(TrafficPolicy(slow_start_s=10.0), **policy))
 
 
 def share(service: ServiceState, port: int, times: int = 20_000) -> float:
@@ -201,7 +205,7 @@ def test_a_replica_that_returns_alone_serves_at_once() -> None:
 
 
 def test_the_only_one_of_the_zone_takes_over_from_the_others_slowly() -> None:
-    view = returning(100.0, None, zones="ab", local_share=0.98, cold_local_share=0.0)
+    view = replace(returning(100.0, None, zones="ab"), local_share=0.98, cold_local_share=0.0)
     serving = serve(a_view(1, view), now=100.0)
     service = serving.services["app"]
     assert share(service, 1) == pytest.approx(0.098, abs=0.01)

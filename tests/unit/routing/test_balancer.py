@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbmesh.model.service import Balance
+from lbmesh.model.traffic import Balance
 from lbmesh.routing.balancer import (
     REASON_LOCAL,
     REASON_NONE,

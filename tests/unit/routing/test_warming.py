@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbmesh.model.service import Balance
+from lbmesh.model.traffic import Balance
 from lbmesh.routing.warming import JITTER, WARMTH_MIN, WarmingBalancer, is_warming, share_in_between, warmth
 
 PICKS = 20_000

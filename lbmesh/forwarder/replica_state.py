@@ -1,0 +1,114 @@
+"""One replica as a forwarder knows it: its counters, its load and latency, its idle connections."""
+
+import socket
+from collections.abc import Callable
+from math import inf
+from typing import Protocol
+
+from lbmesh.model.service import Replica, ReplicaId
+from lbmesh.observe.access_log import json_fragment
+from lbmesh.routing.warming import JITTER, is_warming
+
+LATENCY_FLOOR_S = 1e-4
+LATENCY_WEIGHT = 0.1
+"""Share of a new sample in the moving average; a sample above the average replaces it at once (peak-EWMA, Finagle)."""
+
+LATENCY_DECAY = 0.5
+"""Applied after each second without a sample, so that a replica that was slow once is soon tried again."""
+
+
+class PooledConnection(Protocol):
+    """What a pool must know of the connections in it."""
+
+    idle_since: float
+
+    def close(self) -> None:
+        """Close it, and take it out of the pool."""
+
+
+class ReplicaState:
+    """One replica as this forwarder knows it. `idle`: pooled connections, the most recently used last.
+    `rise_began_s`: when its share began to rise, or will; long ago when it is worth its weight. `has_answered`: since
+    its last failure that the agent was told of.
+    """
+
+    __slots__ = (
+        "_returned_s",
+        "_rise_delay",
+        "_sampled",
+        "address_family",
+        "errors",
+        "failures",
+        "has_answered",
+        "id",
+        "idle",
+        "in_flight",
+        "latency_s",
+        "log_fragment",
+        "requests",
+        "responses_5xx",
+        "retired",
+        "rise_began_s",
+        "socket_address",
+        "suspended_until",
+        "weight",
+        "zone",
+    )
+
+    def __init__(self, replica_id: ReplicaId, replica: Replica) -> None:
+        host, port = replica.address.host, replica.address.port
+        self.id = replica_id
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.socket_address: tuple[str, int] = (host, port)
+        self.idle: list[PooledConnection] = []
+        self.in_flight = 0
+        self.latency_s = LATENCY_FLOOR_S
+        self._sampled = False
+        self.requests = 0
+        self.failures = 0
+        self.has_answered = False
+        self.responses_5xx = 0
+        self.errors = 0
+        self.rise_began_s = -inf
+        self._returned_s: float | None = None
+        self._rise_delay = 0.0
+        self.suspended_until = 0.0
+        self.retired = False
+        self.update(replica)
+
+    def update(self, replica: Replica) -> None:
+        """Take over what a new View may change."""
+        self.weight = replica.weight
+        self.zone = replica.zone
+        self.retired = False
+        self.log_fragment = b'"service":"%b","replica":"%b","zone":"%b",' % (
+            self.id.service.encode(),
+            str(self.id.address).encode(),
+            json_fragment(replica.zone.encode()),
+        )
+
+    def take_return(
+        self, returned_s: float | None, slow_start_s: float, random: Callable[[], float], now: float
+    ) -> None:
+        """Take over since when the replica serves again."""
+        if returned_s != self._returned_s:
+            self._returned_s = returned_s
+            self._rise_delay = JITTER * random()
+        self.rise_began_s = -inf
+        if returned_s is not None and is_warming(returned_s, slow_start_s, now):
+            self.rise_began_s = returned_s + self._rise_delay * slow_start_s
+
+    def observe_latency(self, seconds: float) -> None:
+        """Fold one response time into the peak-EWMA."""
+        self._sampled = self.has_answered = True
+        if seconds > self.latency_s:
+            self.latency_s = seconds
+        else:
+            latency_s = self.latency_s + (seconds - self.latency_s) * LATENCY_WEIGHT
+            self.latency_s = latency_s if latency_s > LATENCY_FLOOR_S else LATENCY_FLOOR_S
+
+    def forget_latency(self) -> None:
+        """Called once a second."""
+        if not self._sampled:
+            self.latency_s = max(LATENCY_FLOOR_S, self.latency_s * LATENCY_DECAY)
+        self._sampled = False

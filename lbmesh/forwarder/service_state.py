@@ -1,0 +1,148 @@
+"""One service as a forwarder knows it: its replicas by identity, the balancer over them, its budget and histograms."""
+
+from collections.abc import Callable
+from functools import reduce
+from math import gcd
+
+from lbmesh.forward.retry import RetryBudget
+from lbmesh.forwarder.durations import DurationHistograms
+from lbmesh.forwarder.replica_state import ReplicaState
+from lbmesh.model.health import Availability
+from lbmesh.model.service import ReplicaId
+from lbmesh.model.traffic import Balance, Timeouts
+from lbmesh.model.view import ReplicaView, ServiceView
+from lbmesh.routing.balancer import Balancer
+from lbmesh.routing.warming import WarmingBalancer, share_in_between, warmth
+
+SUSPENDED_S = 1.0
+"""A replica that refused a connection is left out this long, if another can serve."""
+
+
+class ServiceState:
+    """One service as this forwarder knows it."""
+
+    __slots__ = (
+        "_random",
+        "_replicas",
+        "_view",
+        "balancer",
+        "budget",
+        "durations",
+        "is_warming",
+        "local_zone",
+        "name",
+        "replica_count",
+        "retries",
+        "timeouts",
+    )
+
+    timeouts: Timeouts
+    retries: int
+    balancer: Balancer[ReplicaState]
+
+    def __init__(self, name: str, random: Callable[[], float]) -> None:
+        self.name = name
+        self.budget = RetryBudget()
+        self.durations = DurationHistograms()
+        self._random = random
+        self._replicas: dict[ReplicaId, ReplicaState] = {}
+        self._view: ServiceView | None = None
+        self.local_zone = ""
+        self.is_warming = False
+
+    @property
+    def replicas(self) -> tuple[ReplicaState, ...]:
+        """Every replica of the current View."""
+        return tuple(self._replicas.values())
+
+    def update(self, view: ServiceView, local_zone: str, now: float) -> None:
+        """Take over a new View: replicas stay by identity, those gone are retired and their pools closed."""
+        if view == self._view and local_zone == self.local_zone:
+            return
+        before, self._replicas = self._replicas, {}
+        for replica_view in view.replicas:
+            replica_id = ReplicaId(self.name, replica_view.replica.address)
+            state = before.pop(replica_id, None)
+            if state is None:
+                state = ReplicaState(replica_id, replica_view.replica)
+            else:
+                state.update(replica_view.replica)
+            state.take_return(replica_view.returned_s, view.traffic.slow_start_s, self._random, now)
+            self._replicas[replica_id] = state
+        for gone in before.values():
+            gone.retired = True
+            for connection in tuple(gone.idle):
+                connection.close()
+        self._view = view
+        self.local_zone = local_zone
+        self.timeouts = view.traffic.timeouts
+        self.retries = view.traffic.retries
+        self.rebalance(now)
+
+    def rebalance(self, now: float) -> None:
+        """Make the groups anew: replicas that are up, without those suspended while others can serve. Those that warm
+        up get a balancer that knows of it, for as long as they do.
+        """
+        view = self._view
+        assert view is not None
+        policy = view.traffic
+        up = self._states(view, Availability.UP)
+        unproven = self._states(view, Availability.UNKNOWN)
+        if any(state.suspended_until <= now for state in (*up, *unproven)):
+            up = tuple(state for state in up if state.suspended_until <= now)
+            unproven = tuple(state for state in unproven if state.suspended_until <= now)
+        local = _by_weight(tuple(state for state in up if state.zone == self.local_zone), policy.balance)
+        remote = _by_weight(tuple(state for state in up if state.zone != self.local_zone), policy.balance)
+        unproven = _by_weight(unproven, policy.balance)
+        warmths = {state: part for state in up if (part := warmth(state.rise_began_s, policy.slow_start_s, now)) < 1.0}
+        self.is_warming = bool(warmths)
+        if warmths:
+            self.balancer = WarmingBalancer(
+                policy=policy.balance,
+                local=local,
+                remote=remote,
+                unproven=unproven,
+                local_share=share_in_between(view.cold_local_share, view.local_share, tuple(warmths.values())),
+                random=self._random,
+                warmths=warmths,
+            )
+        else:
+            self.balancer = Balancer(
+                policy=policy.balance,
+                local=local,
+                remote=remote,
+                unproven=unproven,
+                local_share=view.local_share,
+                random=self._random,
+            )
+
+    def suspend(self, replica: ReplicaState, now: float) -> None:
+        """Leave a replica out for a moment: it just refused a connection."""
+        already_out = replica.suspended_until > now
+        replica.suspended_until = now + SUSPENDED_S
+        if not already_out:
+            self.rebalance(now)
+
+    def has_suspended(self, since: float, now: float) -> bool:
+        """True when a suspension ended between the two times, so that the groups must be made anew."""
+        return any(since < state.suspended_until <= now for state in self._replicas.values())
+
+    def _states(self, view: ServiceView, availability: Availability) -> tuple[ReplicaState, ...]:
+        return tuple(
+            self._replicas[ReplicaId(self.name, replica_view.replica.address)]
+            for replica_view in view.replicas
+            if _is(replica_view, availability)
+        )
+
+
+def _is(replica_view: ReplicaView, availability: Availability) -> bool:
+    return replica_view.availability is availability
+
+
+def _by_weight(group: tuple[ReplicaState, ...], policy: Balance) -> tuple[ReplicaState, ...]:
+    """Each replica as often as its share demands; least_request weighs by itself."""
+    if not group or policy is Balance.LEAST_REQUEST:
+        return group
+    divisor = reduce(gcd, (replica.weight for replica in group))
+    largest = max(replica.weight for replica in group) // divisor
+    return tuple(replica for turn in range(largest) for replica in group if turn < replica.weight // divisor)
