@@ -20,10 +20,12 @@ from lbmesh.control.link import (
     Viewed,
     decode_message,
 )
-from lbmesh.control.view_codec import ViewDecoder, encode_view
+from lbmesh.control.view_codec import ViewDecoder, ViewEncoder
 from lbmesh.model.view import View
 
 _READ_BYTES = 64 * 1024
+_WRITE_BYTES = 64 * 1024
+"""Of a View are encoded at a time, which takes half a millisecond; then others run."""
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +41,7 @@ class ForwarderLinks:
         self._inheriting = True
         self._greeted: set[int] = set()
         self._someone_greeted = trio.Event()
-        self._lines: tuple[View, bytes] | None = None
+        self._encoder = ViewEncoder()
         hub.on_view = self._publish
 
     def add(self, worker: int, pid: int, descriptor: int) -> None:
@@ -61,12 +63,6 @@ class ForwarderLinks:
     def _publish(self, view: View) -> None:
         for link in self._links:
             link.offer(view)
-
-    def _encoded(self, view: View) -> bytes:
-        """The View's bytes, made once for all links."""
-        if self._lines is None or self._lines[0] is not view:
-            self._lines = (view, b"".join(encode_view(view)))
-        return self._lines[1]
 
     async def _serve(self, link: "_Link") -> None:
         plane = self._hub.plane
@@ -90,8 +86,13 @@ class ForwarderLinks:
 
     async def _write(self, link: "_Link") -> None:
         while True:
-            view = await link.next_view()
-            await link.stream.send_all(self._encoded(view))
+            waiting = bytearray()
+            for piece in self._encoder.pieces(await link.next_view()):
+                waiting += piece
+                if len(waiting) >= _WRITE_BYTES:
+                    await link.stream.send_all(waiting)
+                    waiting = bytearray()
+            await link.stream.send_all(waiting)
             await trio.sleep(VIEW_GAP_S)
 
     async def _read(self, link: "_Link") -> None:

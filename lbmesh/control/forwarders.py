@@ -1,6 +1,6 @@
 """The forwarders that are linked, what they serve from, and what their figures say about replicas."""
 
-from collections.abc import Mapping
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -56,16 +56,24 @@ class Forwarders:
             self._states[worker] = replace(state, viewed=version)
 
     def take(self, telemetry: Telemetry, now: float) -> tuple[ReplicaTraffic, ...]:
-        """Note a worker's figures; what they add for each replica that had any traffic. The first ones of a link are
+        """Note a worker's figures; what they add for each replica that had any traffic. An inventory's are
         of unknown age, and prove no more than a success.
         """
         state = self._states.get(telemetry.worker)
         if state is None or state.pid != telemetry.pid:
             return ()
-        before = {one.replica: one for one in state.telemetry.replicas} if state.telemetry else None
         self._states[telemetry.worker] = replace(state, telemetry=telemetry, silent=False)
         self._silent_at_s[telemetry.worker] = now + SILENT_S
-        return tuple(added for one in telemetry.replicas if (added := _added(before, one)))
+        known = state.replicas
+        added = [_added(known.get(one.replica), one, is_new=not telemetry.is_inventory) for one in telemetry.replicas]
+        known.update((one.replica, one) for one in telemetry.replicas)
+        return tuple(one for one in added if one)
+
+    def keep(self, replicas: Set[ReplicaId]) -> None:
+        """Forget the figures of all others: they are no longer balanced."""
+        for state in self._states.values():
+            for replica in state.replicas.keys() - replicas:
+                del state.replicas[replica]
 
     def judge(self, now: float) -> tuple[ForwarderState, ...]:
         """The forwarders that have just been found silent."""
@@ -93,15 +101,15 @@ class Forwarders:
         return tuple(self._states[worker] for worker in sorted(self._states))
 
 
-def _added(before: Mapping[ReplicaId, ReplicaTelemetry] | None, after: ReplicaTelemetry) -> ReplicaTraffic | None:
+def _added(was: ReplicaTelemetry | None, after: ReplicaTelemetry, *, is_new: bool) -> ReplicaTraffic | None:
     """Counters that fell began anew: the replica was taken out by a reload, and put back by the next."""
-    was = before.get(after.replica) if before else None
+    is_known = was is not None or is_new
     if was is None or was.requests > after.requests:
         was = ReplicaTelemetry(after.replica, 0, 0, 0, 0, 0.0)
     finished = (after.requests - after.in_flight) - (was.requests - was.in_flight)
     failed = (after.failures + after.errors) - (was.failures + was.errors)
     succeeded = after.requests > was.requests and after.failures == was.failures
-    if before is None:
+    if not is_known:
         finished = failed = 0
     if not finished and not succeeded:
         return None

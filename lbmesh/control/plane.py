@@ -183,6 +183,7 @@ class Plane:
         self._reload = ReloadOutcome(ok=True, errors=(), at_s=now)
         self._book.configure(settings.services, now)
         self._ejections.configure(settings.services)
+        self._forwarders.keep(set(self.replica_ids()))
         for opinion in self._mesh.opinions():
             self._book.hear(opinion, now)
         event = Event(EventKind.RELOAD, "config", "taken", "; ".join(changes) or "nothing changed")

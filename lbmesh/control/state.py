@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lbmesh.control.inputs import Event
-from lbmesh.control.link import Telemetry
+from lbmesh.control.link import ReplicaTelemetry, Telemetry
 from lbmesh.model.health import Availability, Opinion
 from lbmesh.model.member import Member
 from lbmesh.model.service import Replica, ReplicaId
@@ -31,7 +31,8 @@ class ReloadOutcome:
 @dataclass(frozen=True, slots=True)
 class ForwarderState:
     """One linked forwarder. `viewed`: the View it serves from; None before its first. `telemetry`: its
-    newest. `silent`: it has said nothing for so long that it must be taken for frozen.
+    newest, whose rows are only those that had changed. `replicas`: what it last said of each replica that it had
+    requests for. `silent`: it has said nothing for so long that it must be taken for frozen.
     """
 
     worker: int
@@ -39,6 +40,7 @@ class ForwarderState:
     since_s: float
     viewed: ViewVersion | None = None
     telemetry: Telemetry | None = None
+    replicas: dict[ReplicaId, ReplicaTelemetry] = field(default_factory=dict)
     silent: bool = False
 
 

@@ -53,29 +53,59 @@ _encode = json.Encoder().encode
 _decode = json.Decoder[_Line](_Line).decode
 
 
+class ViewEncoder:
+    """Makes the lines of Views. What is as it was in the View before is not encoded again: of a big View most is."""
+
+    __slots__ = ("_routes", "_services")
+
+    def __init__(self) -> None:
+        self._routes: tuple[tuple[Route, ...], bytes] = ((), b"")
+        self._services: dict[str, tuple[ServiceView, bytes]] = {}
+
+    def pieces(self, view: View) -> Iterator[bytes]:
+        """The View's lines, each with its newline, some to a piece. Making a piece is a small step."""
+        yield _line(_Header(view.version, view.node, view.zone, view.limits))
+        if self._routes[0] is not view.routes:
+            self._routes = view.routes, b"".join(_line(_RouteLine(route)) for route in view.routes)
+        yield self._routes[1]
+        before, self._services = self._services, {}
+        for service in view.services:
+            known = before.get(service.name)
+            if known is None or known[0] is not service:
+                known = service, b"".join(_service_lines(service))
+            self._services[service.name] = known
+            yield known[1]
+        replicas = sum(len(service.replicas) for service in view.services)
+        yield _line(_EndLine((len(view.routes), len(view.services), replicas)))
+
+
 def encode_view(view: View) -> tuple[bytes, ...]:
     """The View's lines, each with its newline."""
-    return tuple(_encode(line) + b"\n" for line in _lines(view))
+    return tuple(b"".join(ViewEncoder().pieces(view)).splitlines(keepends=True))
 
 
-def _lines(view: View) -> Iterator[_Line]:
-    yield _Header(view.version, view.node, view.zone, view.limits)
-    for route in view.routes:
-        yield _RouteLine(route)
-    for service in view.services:
-        yield _ServiceLine(service.name, service.traffic, service.local_share, service.cold_local_share)
-        for start in range(0, len(service.replicas), REPLICAS_PER_LINE):
-            yield _ReplicasLine(service.replicas[start : start + REPLICAS_PER_LINE])
-    replicas = sum(len(service.replicas) for service in view.services)
-    yield _EndLine((len(view.routes), len(view.services), replicas))
+def _service_lines(service: ServiceView) -> Iterator[bytes]:
+    yield _line(_ServiceLine(service.name, service.traffic, service.local_share, service.cold_local_share))
+    for start in range(0, len(service.replicas), REPLICAS_PER_LINE):
+        yield _line(_ReplicasLine(service.replicas[start : start + REPLICAS_PER_LINE]))
+
+
+def _line(line: _Line) -> bytes:
+    return _encode(line) + b"\n"
 
 
 class ViewDecoder:
-    """Puts a View together from its lines. A new header discards a View that was only half read."""
+    """Puts Views together from their lines. A new header discards a View that was only half read.
 
-    __slots__ = ("_header", "_replicas", "_routes", "_services")
+    Lines that the last View had too are not decoded again, and a service that is as it was is the same object: of a
+    big View most is.
+    """
+
+    __slots__ = ("_header", "_known", "_known_services", "_lines", "_replicas", "_routes", "_service", "_services")
 
     def __init__(self) -> None:
+        self._known: dict[bytes, _Line] = {}
+        self._known_services: dict[str, ServiceView] = {}
         self._start(None)
 
     def feed(self, line: bytes) -> View | None:
@@ -83,16 +113,21 @@ class ViewDecoder:
 
         Raises ValueError when the line is malformed or out of order; what was half read is then discarded.
         """
+        line = line.removesuffix(b"\n")
         try:
-            return self._step(_decode(line))
+            decoded = self._lines[line] = self._known.get(line) or _decode(line)
+            return self._step(decoded)
         except (MsgspecError, ValueError) as error:
             self._start(None)
             raise ValueError(f"a malformed line of a View: {error}") from error
 
     def _start(self, header: _Header | None) -> None:
         self._header = header
+        self._lines: dict[bytes, _Line] = {}
         self._routes: list[Route] = []
-        self._services: list[tuple[_ServiceLine, list[ReplicaView]]] = []
+        self._services: list[ServiceView] = []
+        self._service: _ServiceLine | None = None
+        self._replicas: list[ReplicaView] = []
 
     def _step(self, line: _Line) -> View | None:
         if isinstance(line, _Header):
@@ -104,17 +139,29 @@ class ViewDecoder:
             case _RouteLine():
                 self._routes.append(line.route)
             case _ServiceLine():
-                self._services.append((line, []))
+                self._end_service()
+                self._service = line
             case _ReplicasLine():
-                if not self._services:
+                if self._service is None:
                     raise ValueError("replicas without a service before them")
-                self._services[-1][1].extend(line.replicas)
+                self._replicas += line.replicas
             case _EndLine():
+                self._end_service()
                 return self._end(self._header, line)
         return None
 
+    def _end_service(self) -> None:
+        if self._service is None:
+            return
+        line, replicas = self._service, tuple(self._replicas)
+        service = ServiceView(line.name, replicas, line.traffic, line.local_share, line.cold_local_share)
+        known = self._known_services.get(line.name)
+        self._services.append(known if known is not None and known == service else service)
+        self._service = None
+        self._replicas = []
+
     def _end(self, header: _Header, end: _EndLine) -> View:
-        replicas = sum(len(replicas) for _, replicas in self._services)
+        replicas = sum(len(service.replicas) for service in self._services)
         counts = (len(self._routes), len(self._services), replicas)
         if counts != end.counts:
             raise ValueError(f"{counts} routes, services and replicas came of {end.counts}")
@@ -123,11 +170,10 @@ class ViewDecoder:
             node=header.node,
             zone=header.zone,
             routes=tuple(self._routes),
-            services=tuple(
-                ServiceView(line.name, tuple(replicas), line.traffic, line.local_share, line.cold_local_share)
-                for line, replicas in self._services
-            ),
+            services=tuple(self._services),
             limits=header.limits,
         )
+        self._known = self._lines
+        self._known_services = {service.name: service for service in view.services}
         self._start(None)
         return view

@@ -16,10 +16,11 @@ _OVERFLOW = (OTHER_METHOD, 0, "")
 class DurationHistograms:
     """The histograms of one service in one forwarder, made when first needed."""
 
-    __slots__ = ("_histograms",)
+    __slots__ = ("_histograms", "_told")
 
     def __init__(self) -> None:
         self._histograms: dict[tuple[bytes, int, str], Histogram] = {}
+        self._told: dict[tuple[bytes, int, str], int] = {}
 
     def of(self, method: bytes, status: int, reason: str) -> Histogram:
         """The histogram with these labels."""
@@ -32,17 +33,24 @@ class DurationHistograms:
             key = _OVERFLOW
         return self._histograms.setdefault(key, Histogram())
 
-    def telemetry(self, service: str) -> tuple[RequestTelemetry, ...]:
-        """All figures so far, for the agent."""
-        return tuple(
-            RequestTelemetry(
-                service=service,
-                method=method.decode(),
-                status=status,
-                reason=reason,
-                count=histogram.count,
-                sum_s=histogram.sum_s,
-                buckets=histogram.nonzero(),
+    def telemetry(self, service: str, *, changed_only: bool = False) -> list[RequestTelemetry]:
+        """All figures so far, for the agent; or those that have changed since the last time."""
+        rows = []
+        for key, histogram in self._histograms.items():
+            count = histogram.count
+            if changed_only and count == self._told.get(key):
+                continue
+            self._told[key] = count
+            method, status, reason = key
+            rows.append(
+                RequestTelemetry(
+                    service=service,
+                    method=method.decode(),
+                    status=status,
+                    reason=reason,
+                    count=count,
+                    sum_s=histogram.sum_s,
+                    buckets=histogram.nonzero(),
+                )
             )
-            for (method, status, reason), histogram in self._histograms.items()
-        )
+        return rows

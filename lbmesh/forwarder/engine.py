@@ -1,7 +1,7 @@
 """What all connections of one forwarder share."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import monotonic
 
@@ -9,7 +9,7 @@ from lbmesh.control.link import ReplicaFailure
 from lbmesh.forwarder.durations import DurationHistograms
 from lbmesh.forwarder.reactor import Reactor
 from lbmesh.forwarder.replica_state import ReplicaState
-from lbmesh.forwarder.serving import Serving
+from lbmesh.forwarder.serving import Serving, compile_view
 from lbmesh.forwarder.timers import TimerWheel
 from lbmesh.model.view import View
 from lbmesh.observe.access_log import AccessLog, TimeText
@@ -37,6 +37,7 @@ class Engine:
         "_id_prefix",
         "_requests_begun",
         "access_log",
+        "active_replicas",
         "counters",
         "draining",
         "failures",
@@ -62,20 +63,47 @@ class Engine:
         self.draining = False
         self.serving: Serving | None = None
         self.unrouted = DurationHistograms()
+        self.active_replicas: list[ReplicaState] = []
         self.failures: deque[ReplicaFailure] = deque(maxlen=FAILURES_QUEUED_MAX)
         self.on_failure: Callable[[], None] = lambda: None
         self._failure_reported_at: dict[ReplicaState, float] = {}
         self._id_prefix = id_prefix
         self._requests_begun = 0
 
-    def adopt(self, view: View) -> bool:
-        """Serve from this View from now on; False, and nothing changes, when it is not newer than today's."""
-        if self.serving is not None and view.version <= self.serving.version:
-            return False
-        self.serving = Serving(view, self.serving, self.random, monotonic())
+    def is_news(self, view: View) -> bool:
+        """Is the View newer than today's? Else it is not to be obeyed."""
+        return self.serving is None or view.version > self.serving.version
+
+    def adopt(self, view: View) -> Iterator[None]:
+        """Serve from this View from the last of these small steps on."""
+        self.serving = yield from compile_view(view, self.serving, self.random, monotonic())
         self._failure_reported_at.clear()
         self.reactor.wake()
-        return True
+
+    def activate(self, replica: ReplicaState) -> None:
+        """Look at this replica each second, until it is at rest."""
+        replica.is_active = True
+        self.active_replicas.append(replica)
+
+    def tick(self, now: float) -> None:
+        """Once a second: suspensions end, shares rise, latencies decay, pooled connections that were idle too long
+        close.
+        """
+        serving = self.serving
+        if serving is None:
+            return
+        serving.tick(now)
+        oldest = now - serving.limits.upstream_idle_s
+        still_active = []
+        for replica in self.active_replicas:
+            replica.forget_latency()
+            while replica.idle and replica.idle[0].idle_since < oldest:
+                replica.idle[0].close()
+                self.reactor.wake()
+            replica.is_active = not replica.is_at_rest()
+            if replica.is_active:
+                still_active.append(replica)
+        self.active_replicas = still_active
 
     def new_request_id(self) -> bytes:
         """An id that no other request of this mesh has: 16 hex digits of this run, 12 of the count."""

@@ -174,6 +174,8 @@ class Exchange:
         self._holds_replica = True
         replica.in_flight += 1
         replica.requests += 1
+        if not replica.is_active:
+            self._engine.activate(replica)
         idle = replica.idle
         while idle:
             upstream = idle.pop()

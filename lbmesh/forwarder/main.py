@@ -109,9 +109,8 @@ class Forwarder:
                 assert isinstance(timed, ClientConnection)
                 if not timed.closed:
                     engine.reactor.step_now(timed, timed.on_deadline)
-            if now - second >= 1.0 and engine.serving is not None:
-                engine.serving.tick(second, now)
-                self._expire_idle(now)
+            if now - second >= 1.0:
+                engine.tick(now)
                 for listener in () if engine.draining else self._listeners:
                     listener.resume()
                 second = now
@@ -121,17 +120,6 @@ class Forwarder:
         for _ in range(DRAINS_BEFORE_TIMERS):
             if self._engine.reactor.drain():
                 return
-
-    def _expire_idle(self, now: float) -> None:
-        """Close pooled connections that were idle too long; the oldest stand first."""
-        serving = self._engine.serving
-        assert serving is not None
-        oldest = now - serving.limits.upstream_idle_s
-        for service in serving.services.values():
-            for replica in service.replicas:
-                while replica.idle and replica.idle[0].idle_since < oldest:
-                    replica.idle[0].close()
-                    self._engine.reactor.wake()
 
     async def _drain(self, timeout_s: float) -> None:
         engine = self._engine

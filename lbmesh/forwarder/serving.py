@@ -4,7 +4,7 @@ A `Serving` is replaced whole when a View comes; the runtime state of a service 
 is kept by identity and lives on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 from lbmesh.forwarder.route_state import RouteState
 from lbmesh.forwarder.service_state import ServiceState
@@ -12,38 +12,52 @@ from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.view import ServiceView, View, ViewVersion
 from lbmesh.routing.table import RouteTable
 
+ROUTES_PER_STEP = 32
+
 
 class Serving:
     """One compiled View."""
 
-    __slots__ = ("limits", "match", "services", "version", "view")
+    __slots__ = ("limits", "match", "routes", "services", "version", "view")
 
-    def __init__(self, view: View, previous: "Serving | None", random: Callable[[], float], now: float) -> None:
+    def __init__(self, view: View, services: dict[str, ServiceState], routes: RouteTable[RouteState]) -> None:
         self.view = view
         self.version: ViewVersion = view.version
         self.limits: ForwarderLimits = view.limits
-        known = dict(previous.services) if previous else {}
-        self.services: dict[str, ServiceState] = {}
-        for service_view in view.services:
-            state = known.pop(service_view.name, None) or ServiceState(service_view.name, random)
-            state.update(service_view, view.zone, now)
-            self.services[service_view.name] = state
-        for gone in known.values():
-            gone.update(ServiceView(gone.name, ()), view.zone, now)
-        routes = [
-            (
-                route.hosts,
-                route.paths,
-                RouteState(tuple((self.services[target.name], target.weight) for target in route.services), random),
-            )
-            for route in view.routes
-        ]
-        self.match = RouteTable(routes).match
+        self.services = services
+        self.routes = routes
+        self.match = routes.match
 
-    def tick(self, since: float, now: float) -> None:
-        """Once a second: latencies decay, suspensions end, shares rise."""
+    def tick(self, now: float) -> None:
+        """Once a second: suspensions end, shares rise."""
         for service in self.services.values():
-            for replica in service.replicas:
-                replica.forget_latency()
-            if service.is_warming or service.has_suspended(since, now):
+            if service.is_warming or service.has_suspended(now):
                 service.rebalance(now)
+
+
+def compile_view(
+    view: View, previous: Serving | None, random: Callable[[], float], now: float
+) -> Generator[None, None, Serving]:
+    """Compile a View in small steps, between which requests are served: a View of 10,000 replicas takes tens of
+    milliseconds. A service changes at its own last step, the routes when the result is put in place.
+    """
+    known = dict(previous.services) if previous else {}
+    services: dict[str, ServiceState] = {}
+    for service_view in view.services:
+        state = known.pop(service_view.name, None) or ServiceState(service_view.name, random)
+        yield from state.update(service_view, view.zone, now)
+        services[service_view.name] = state
+        yield
+    same_routes = previous is not None and previous.view.routes == view.routes and previous.services == services
+    if previous is not None and same_routes:
+        routes = previous.routes
+    else:
+        routes = RouteTable()
+        for number, route in enumerate(view.routes, 1):
+            targets = tuple((services[target.name], target.weight) for target in route.services)
+            routes.add(route.hosts, route.paths, RouteState(targets, random))
+            if number % ROUTES_PER_STEP == 0:
+                yield
+    for gone in known.values():
+        yield from gone.update(ServiceView(gone.name, ()), view.zone, now)
+    return Serving(view, services, routes)

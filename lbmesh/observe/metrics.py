@@ -127,7 +127,7 @@ def _upstream(state: NodeState, traffic: TrafficTotals) -> Iterator[bytes]:
     in_flight: Counter[tuple[str, str]] = Counter()
     latency: dict[tuple[str, str], float] = {}
     for forwarder in state.forwarders:
-        for one in forwarder.telemetry.replicas if forwarder.telemetry else ():
+        for one in forwarder.replicas.values():
             key = (one.replica.service, str(one.replica.address))
             in_flight[key] += one.in_flight
             latency[key] = max(latency.get(key, 0.0), one.ewma_s)

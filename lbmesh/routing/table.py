@@ -22,17 +22,19 @@ class RouteTable(Generic[T]):
 
     __slots__ = ("_any", "_exact", "_remembered", "_wildcards")
 
-    def __init__(self, entries: Iterable[tuple[tuple[str, ...], tuple[str, ...], T]]) -> None:
-        """`entries`: hosts, path prefixes and the value of each route, as in `model.service.Route`."""
+    def __init__(self) -> None:
         self._exact: dict[bytes, _Paths[T]] = {}
         self._wildcards: dict[bytes, _Paths[T]] = {}
         self._any: _Paths[T] = _Paths()
         self._remembered: dict[bytes, tuple[_Paths[T], ...]] = {}
-        for hosts, prefixes, value in entries:
-            for host in hosts:
-                paths = self._paths_of(host.lower().encode())
-                for prefix in prefixes:
-                    paths.add(prefix.encode(), value)
+
+    def add(self, hosts: Iterable[str], prefixes: Iterable[str], value: T) -> None:
+        """One more route, with hosts and path prefixes as in `model.route.Route`. To be called before any look-up."""
+        keys = [prefix.encode() for prefix in prefixes]
+        for host in hosts:
+            paths = self._paths_of(host.lower().encode())
+            for key in keys:
+                paths.add(key, value)
 
     def match(self, host: bytes, target: bytes) -> T | None:
         """The value of the route for an authority as it came (any case, with or without port) and a request target."""

@@ -144,5 +144,4 @@ def test_what_speaks_against_a_replica(tmp_path: Path) -> None:
 
 
 def ended(telemetry: Telemetry, requests: int) -> ReplicaTelemetry | None:
-    (one,) = telemetry.replicas
-    return one if (one.requests, one.in_flight) == (requests, 0) else None
+    return next((one for one in telemetry.replicas if (one.requests, one.in_flight) == (requests, 0)), None)

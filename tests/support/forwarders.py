@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from msgspec import structs
+
 from lbmesh.control.link import LinkMessage, Telemetry, Viewed, decode_message
 from lbmesh.control.processes import AgentLink, Drain, Ready, decode_control, encode_control
 from lbmesh.control.view_codec import encode_view
@@ -50,6 +52,15 @@ def a_view(
         ),
         limits=limits,
     )
+
+
+def merged(before: Telemetry | None, newest: Telemetry) -> Telemetry:
+    """The newest figures, with the rows that have not changed since."""
+    if before is None:
+        return newest
+    requests = {(row.service, row.method, row.status, row.reason): row for row in (*before.requests, *newest.requests)}
+    replicas = {row.replica: row for row in (*before.replicas, *newest.replicas)}
+    return structs.replace(newest, requests=tuple(requests.values()), replicas=tuple(replicas.values()))
 
 
 class ForwarderProcess:
@@ -96,6 +107,7 @@ class ForwarderProcess:
         if self._link is not None:
             self._link.close()
         self._unread = b""
+        self._figures: Telemetry | None = None
         ours, theirs = socket.socketpair()
         ours.settimeout(WAIT_S)
         socket.send_fds(self._control, [encode_control(AgentLink(generation))], [theirs.fileno()])
@@ -129,7 +141,10 @@ class ForwarderProcess:
                 raise EOFError("the forwarder closed the link")
             self._unread += data
         line, _, self._unread = self._unread.partition(b"\n")
-        return decode_message(line)
+        message = decode_message(line)
+        if isinstance(message, Telemetry):
+            self._figures = merged(self._figures, message)
+        return message
 
     def read_link_to_end(self) -> None:
         """Raises EOFError when the forwarder closes the link."""
@@ -137,20 +152,21 @@ class ForwarderProcess:
             self.next_message()
 
     def next_telemetry(self) -> Telemetry:
-        """The oldest figures that were not read yet; waits when there are none."""
-        while True:
-            message = self.next_message()
-            if isinstance(message, Telemetry):
-                return message
+        """The oldest figures that were not read yet, with the rows of all that came before them on the link; waits when
+        there are none.
+        """
+        while not isinstance(self.next_message(), Telemetry):
+            pass
+        assert self._figures is not None
+        return self._figures
 
     def latest_telemetry(self) -> Telemetry:
-        """The newest figures; what came before them on the link is passed over. Waits when there are none."""
-        figures = self.next_telemetry()
+        """The newest figures, with the rows of all that came before them on the link. Waits when there are none."""
+        self.next_telemetry()
         while self._has_unread():
-            message = self.next_message()
-            if isinstance(message, Telemetry):
-                figures = message
-        return figures
+            self.next_message()
+        assert self._figures is not None
+        return self._figures
 
     def _has_unread(self) -> bool:
         assert self._link is not None

@@ -7,8 +7,8 @@ from tests.support.planes import replica_id
 ONE = replica_id(1)
 
 
-def figures(*replicas: ReplicaTelemetry, pid: int = 7) -> Telemetry:
-    return Telemetry(0, pid, None, 0, 0, 0, 0, (), replicas)
+def figures(*replicas: ReplicaTelemetry, pid: int = 7, is_inventory: bool = False) -> Telemetry:
+    return Telemetry(0, pid, None, 0, 0, 0, 0, (), replicas, is_inventory)
 
 
 def of(requests: int, failures: int = 0, in_flight: int = 0, errors: int = 0) -> ReplicaTelemetry:
@@ -18,14 +18,15 @@ def of(requests: int, failures: int = 0, in_flight: int = 0, errors: int = 0) ->
 def linked(*first: ReplicaTelemetry) -> Forwarders:
     forwarders = Forwarders()
     forwarders.link(0, 7, 0.0)
-    forwarders.take(figures(*first), 1.0)
+    forwarders.take(figures(*first, is_inventory=True), 1.0)
     return forwarders
 
 
-def test_the_first_figures_of_a_link_are_of_unknown_age() -> None:
+def test_an_inventory_is_of_unknown_age() -> None:
     forwarders = Forwarders()
     forwarders.link(0, 7, 0.0)
-    assert forwarders.take(figures(of(1000, 0, errors=900)), 1.0) == (ReplicaTraffic(ONE, 0, 0, succeeded=True),)
+    inventory = figures(of(1000, 0, errors=900), is_inventory=True)
+    assert forwarders.take(inventory, 1.0) == (ReplicaTraffic(ONE, 0, 0, succeeded=True),)
     assert forwarders.take(figures(of(1000, 0, errors=900)), 2.0) == ()
 
 

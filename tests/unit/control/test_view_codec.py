@@ -1,11 +1,13 @@
 """A View survives the link, whatever came before it."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lbmesh.control.link import LINE_BYTES_MAX, decode_message
-from lbmesh.control.view_codec import REPLICAS_PER_LINE, ViewDecoder, encode_view
+from lbmesh.control.view_codec import REPLICAS_PER_LINE, ViewDecoder, ViewEncoder, encode_view
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
 from lbmesh.model.limits import ForwarderLimits
@@ -124,3 +126,35 @@ def test_a_view_goes_on_after_a_malformed_line_only_with_a_new_header() -> None:
     with pytest.raises(ValueError):
         decoder.feed(rest[0])
     assert feed_all(decoder, (header, *rest)) == view
+
+
+@given(views, st.data())
+def test_what_a_view_shares_with_the_one_before_is_the_same_object(view: View, data: st.DataObject) -> None:
+    """So a forwarder sees at a glance which services to compile anew."""
+    named = replace(view, services=tuple({service.name: service for service in view.services}.values()))
+    changed = data.draw(st.sampled_from(named.services)).name if named.services else None
+    later = replace(
+        named,
+        version=ViewVersion(view.version.generation, view.version.number + 1),
+        services=tuple(
+            replace(service, local_share=0.5, cold_local_share=0.25) if service.name == changed else service
+            for service in named.services
+        ),
+    )
+    encoder, decoder = ViewEncoder(), ViewDecoder()
+    first = feed_all(decoder, tuple(b"".join(encoder.pieces(named)).splitlines()))
+    second = feed_all(decoder, tuple(b"".join(encoder.pieces(later)).splitlines()))
+    assert (first, second) == (named, later)
+    assert first is not None
+    assert second is not None
+    for before, after in zip(first.services, second.services, strict=True):
+        assert (before is after) == (before == after)
+
+
+def test_of_a_large_view_only_what_changed_is_encoded_again() -> None:
+    view = View(ViewVersion(1, 1), "lb-a1", "zone-a", (), tuple(ServiceView(f"s{number}", ()) for number in range(9)))
+    encoder = ViewEncoder()
+    before = list(encoder.pieces(view))
+    changed = replace(view, services=(*view.services[:8], ServiceView("s8", (), local_share=0.5)))
+    after = list(encoder.pieces(changed))
+    assert [old is new for old, new in zip(before[2:], after[2:], strict=True)] == [True] * 8 + [False, False]

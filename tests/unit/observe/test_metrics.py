@@ -37,7 +37,9 @@ STATE = NodeState(
         Member("lb-b1", "zone-b", Address("10.1.0.1", 7946), 4, MemberState.DOWN, 5.0, "silent"),
         Member("lb-b2", "zone-b", Address("10.1.0.2", 7946), 4, MemberState.IMPAIRED, 5.0, "one is silent"),
     ),
-    forwarders=(ForwarderState(0, 77, 1.0, ViewVersion(2, 5), TELEMETRY),),
+    forwarders=(
+        ForwarderState(0, 77, 1.0, ViewVersion(2, 5), TELEMETRY, {row.replica: row for row in TELEMETRY.replicas}),
+    ),
     reload=ReloadOutcome(False, ("lbmesh.toml:3: bad",), 9.0),
     gossip={"datagrams_in": 5, "datagrams_out": 6, "bytes_in": 500, "rejected_forged": 3},
     local_shares=(("shop", 0.98),),

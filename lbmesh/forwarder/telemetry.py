@@ -1,0 +1,84 @@
+"""A forwarder's figures for its agent: once all that was ever counted, then each second what has changed."""
+
+import os
+from collections.abc import Iterable, Iterator
+
+from lbmesh.control.link import TELEMETRY_ROWS_MAX, ReplicaTelemetry, RequestTelemetry, Telemetry, encode_message
+from lbmesh.forwarder.durations import DurationHistograms
+from lbmesh.forwarder.engine import Engine
+from lbmesh.forwarder.replica_state import ReplicaState
+
+
+class TelemetryReport:
+    """What one link is told. With 10,000 replicas a report is made in slices, and most of them have nothing to say."""
+
+    __slots__ = ("_engine", "_is_inventory", "_worker")
+
+    def __init__(self, engine: Engine, worker: int) -> None:
+        self._engine = engine
+        self._worker = worker
+        self._is_inventory = True
+
+    def lines(self) -> Iterator[bytes]:
+        """One report, each line a small step; some steps give an empty one."""
+        requests: list[RequestTelemetry] = []
+        for service, durations in self._durations():
+            requests += durations.telemetry(service, changed_only=not self._is_inventory)
+            if len(requests) >= TELEMETRY_ROWS_MAX:
+                yield self._line(requests, ())
+                requests = []
+            else:
+                yield b""
+        replicas: list[ReplicaTelemetry] = []
+        for replica in self._replicas():
+            replicas.append(_row(replica))
+            if len(replicas) >= TELEMETRY_ROWS_MAX:
+                yield self._line((), replicas)
+                replicas = []
+        yield self._line(requests, replicas)
+        self._is_inventory = False
+
+    def _durations(self) -> Iterator[tuple[str, DurationHistograms]]:
+        yield "", self._engine.unrouted
+        serving = self._engine.serving
+        for service in serving.services.values() if serving else ():
+            yield service.name, service.durations
+
+    def _replicas(self) -> Iterator[ReplicaState]:
+        """Those with requests: of an inventory all that ever had any."""
+        serving = self._engine.serving
+        if not self._is_inventory:
+            yield from (replica for replica in tuple(self._engine.active_replicas) if not replica.retired)
+            return
+        for service in serving.services.values() if serving else ():
+            yield from (replica for replica in service.replicas if replica.requests)
+
+    def _line(self, requests: Iterable[RequestTelemetry], replicas: Iterable[ReplicaTelemetry]) -> bytes:
+        engine = self._engine
+        return encode_message(
+            Telemetry(
+                worker=self._worker,
+                pid=os.getpid(),
+                version=engine.serving.version if engine.serving else None,
+                connections=engine.counters.connections,
+                active_requests=engine.counters.active,
+                accepted=engine.counters.accepted,
+                access_log_dropped=engine.access_log.dropped,
+                requests=tuple(requests),
+                replicas=tuple(replicas),
+                is_inventory=self._is_inventory,
+            )
+        )
+
+
+def _row(replica: ReplicaState) -> ReplicaTelemetry:
+    replica.note_reported()
+    return ReplicaTelemetry(
+        replica=replica.id,
+        requests=replica.requests,
+        failures=replica.failures,
+        responses_5xx=replica.responses_5xx,
+        in_flight=replica.in_flight,
+        ewma_s=replica.latency_s,
+        errors=replica.errors,
+    )

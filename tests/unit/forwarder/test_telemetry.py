@@ -1,0 +1,103 @@
+"""What an agent is told: all at first, then what has changed, in messages of a bounded size."""
+
+from lbmesh.control.link import TELEMETRY_ROWS_MAX, Telemetry, decode_message
+from lbmesh.forwarder.engine import Engine
+from lbmesh.forwarder.replica_state import ReplicaState
+from lbmesh.forwarder.telemetry import TelemetryReport
+from lbmesh.model.address import Address
+from lbmesh.model.health import Availability
+from lbmesh.model.service import Replica
+from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion
+from lbmesh.observe.access_log import AccessLog
+
+REPLICAS = 2 * TELEMETRY_ROWS_MAX + 1
+
+
+def an_engine() -> Engine:
+    engine = Engine(access_log=AccessLog("off"), random=lambda: 0.5, id_prefix=b"0" * 16, wall_clock=lambda: 0.0)
+    replicas = tuple(
+        ReplicaView(Replica(Address("10.0.0.1", port), "zone-a"), Availability.UP) for port in range(1, REPLICAS + 1)
+    )
+    list(engine.adopt(View(ViewVersion(1, 1), "lb-a1", "zone-a", (), (ServiceView("shop", replicas),))))
+    return engine
+
+
+def states(engine: Engine) -> tuple[ReplicaState, ...]:
+    assert engine.serving is not None
+    return engine.serving.services["shop"].replicas
+
+
+def serve(engine: Engine, replica: ReplicaState) -> None:
+    """One request, as an exchange counts it."""
+    replica.requests += 1
+    if not replica.is_active:
+        engine.activate(replica)
+
+
+def told(report: TelemetryReport) -> list[Telemetry]:
+    messages = [decode_message(line) for line in report.lines() if line]
+    assert all(isinstance(message, Telemetry) for message in messages)
+    return [message for message in messages if isinstance(message, Telemetry)]
+
+
+def ports(messages: list[Telemetry]) -> list[int]:
+    return [row.replica.address.port for message in messages for row in message.replicas]
+
+
+def test_an_inventory_has_every_replica_with_requests_in_bounded_messages() -> None:
+    engine = an_engine()
+    for replica in states(engine):
+        serve(engine, replica)
+    messages = told(TelemetryReport(engine, 0))
+    assert sorted(ports(messages)) == list(range(1, REPLICAS + 1))
+    assert all(message.is_inventory for message in messages)
+    assert max(len(message.replicas) for message in messages) == TELEMETRY_ROWS_MAX
+
+
+def test_a_replica_at_rest_is_told_once_and_looked_at_no_more() -> None:
+    engine = an_engine()
+    report = TelemetryReport(engine, 0)
+    assert ports(told(report)) == []
+    serve(engine, states(engine)[4])
+    engine.tick(1.0)
+    assert ports(told(report)) == [5]
+    engine.tick(2.0)
+    assert (engine.active_replicas, ports(told(report))) == ([], [])
+
+
+def test_a_replica_stays_in_sight_until_its_last_figures_are_told() -> None:
+    engine = an_engine()
+    report = TelemetryReport(engine, 0)
+    told(report)
+    replica = states(engine)[0]
+    replica.in_flight = 1
+    serve(engine, replica)
+    told(report)
+    replica.in_flight = 0
+    engine.tick(1.0)
+    (row,) = told(report)[-1].replicas
+    assert row.in_flight == 0
+    engine.tick(2.0)
+    assert not replica.is_active
+
+
+def test_a_replica_that_the_view_lost_is_told_no_more_and_leaves_the_sight() -> None:
+    engine = an_engine()
+    report = TelemetryReport(engine, 0)
+    told(report)
+    serve(engine, states(engine)[0])
+    list(engine.adopt(View(ViewVersion(1, 2), "lb-a1", "zone-a", (), ())))
+    assert ports(told(report)) == []
+    engine.tick(1.0)
+    assert engine.active_replicas == []
+
+
+def test_durations_that_have_not_changed_are_not_told_again() -> None:
+    engine = an_engine()
+    report = TelemetryReport(engine, 0)
+    engine.unrouted.of(b"GET", 404, "no_route").record(0.1)
+    assert [row.count for message in told(report) for row in message.requests] == [1]
+    assert [row for message in told(report) for row in message.requests] == []
+    engine.unrouted.of(b"GET", 404, "no_route").record(0.1)
+    assert [row.count for message in told(report) for row in message.requests] == [2]
+    assert [row.count for message in told(TelemetryReport(engine, 0)) for row in message.requests] == [2]
