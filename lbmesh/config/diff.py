@@ -9,6 +9,7 @@ from lbmesh.gossip.identity import key_id
 from lbmesh.model.address import Address
 from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeTls, TcpProbe
 from lbmesh.model.limits import ForwarderLimits
+from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import HealthCheck, Outliers, Replica, Service
 from lbmesh.model.traffic import Timeouts, TrafficPolicy
@@ -37,7 +38,7 @@ Reload = Hot | NeedsRestart
 def diff(old: Settings, new: Settings) -> Reload:
     """Compare two settings of one node. The order of services, replicas and routes means nothing.
 
-    Hot are the key ring, services, replicas, health checks, timeouts, routes and limits on clients.
+    Hot are the key ring, what listeners do, services, replicas, health checks, timeouts, routes and limits on clients.
     Whatever holds a socket, a process, a file or an identity needs a restart.
     """
     reasons = tuple(f"{change} needs a restart" for change in _fixed_changes(old, new))
@@ -100,6 +101,8 @@ def _hot_changes(old: Settings, new: Settings) -> Iterator[str]:
         yield from _presence(title, was, now)
         if was and now:
             yield from _change(f"{title}:", _weights(was), _weights(now))
+    for listener, changed in zip(old.listeners, new.listeners, strict=True):
+        yield from _field_changes(f"listener {listener.bind}: ", listener.policy, changed.policy)
     yield from _field_changes("forwarder.", old.limits, new.limits)
     if old.gossip and new.gossip:
         yield from _key_changes(old.gossip.file_keys, new.gossip.file_keys)
@@ -138,7 +141,16 @@ def _traffic_changes(prefix: str, old: TrafficPolicy, new: TrafficPolicy) -> Ite
 
 
 Compared = (
-    Replica | Timeouts | TrafficPolicy | HealthCheck | Probe | ProbeTls | Outliers | ForwarderLimits | LogSettings
+    Replica
+    | Timeouts
+    | TrafficPolicy
+    | HealthCheck
+    | Probe
+    | ProbeTls
+    | Outliers
+    | ForwarderLimits
+    | ListenerPolicy
+    | LogSettings
 )
 
 _NAMES_IN_FILE = {"service": "grpc_service", "ca_certificates": "ca"}

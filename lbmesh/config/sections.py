@@ -128,7 +128,7 @@ def read_admin(root: Table, listeners: tuple[ListenerSettings, ...], read_file: 
     token = _from_file(table, "token_file", token_file, read_file, values.admin_token)
     if "token_file" not in table.values and not bind.is_loopback:
         table.error('missing, and bind is not loopback; write token_file = "/etc/lbmesh/admin.token"', "token_file")
-    if bind.port and ListenerSettings(bind) in listeners:
+    if bind.port and any(bind == each.bind for each in listeners):
         table.error(f"{bind} is a listener's address; write another", "bind")
     table.close()
     return AdminSettings(bind, token_file, token)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lbmesh.model.address import Address
 from lbmesh.model.limits import ForwarderLimits
+from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.route import Route
 from lbmesh.model.service import Service
 
@@ -46,9 +47,10 @@ class GossipSettings:
 
 @dataclass(frozen=True, slots=True)
 class ListenerSettings:
-    """[[listener]]: an address on which clients are served plain HTTP."""
+    """[[listener]]: an address on which clients are served, and how; a reload may change the latter."""
 
     bind: Address
+    policy: ListenerPolicy = ListenerPolicy()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """A View as JSON lines for the link between agent and forwarders, and back.
 
 Many short lines rather than one long one: a forwarder decodes a big View a slice at a time, between batches
-of requests, and swaps it in once the last line is there. The order is a header (`view`), the routes
-(`view_route`), each service (`view_service`) followed by its replicas (`view_replicas`), and `view_end`, which
-counts what came before. What a line holds is said by the types of `model`; msgspec checks it against them.
+of requests, and swaps it in once the last line is there. The order is a header (`view`), the listeners
+(`view_listener`), the routes (`view_route`), each service (`view_service`) followed by its replicas
+(`view_replicas`), and `view_end`, which counts what came before. What a line holds is said by the types of `model`;
+msgspec checks it against them.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from msgspec import MsgspecError, Struct, json
 
 from lbmesh.model.limits import ForwarderLimits
+from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.route import Route
 from lbmesh.model.traffic import TrafficPolicy
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion
@@ -24,6 +26,10 @@ class _Header(Struct, frozen=True, tag_field="kind", tag="view"):
     node: str
     zone: str
     limits: ForwarderLimits
+
+
+class _ListenerLine(Struct, frozen=True, tag_field="kind", tag="view_listener"):
+    listener: ListenerPolicy
 
 
 class _RouteLine(Struct, frozen=True, tag_field="kind", tag="view_route"):
@@ -42,12 +48,12 @@ class _ReplicasLine(Struct, frozen=True, tag_field="kind", tag="view_replicas"):
 
 
 class _EndLine(Struct, frozen=True, tag_field="kind", tag="view_end"):
-    """`counts`: of routes, services and replicas."""
+    """`counts`: of listeners, routes, services and replicas."""
 
-    counts: tuple[int, int, int]
+    counts: tuple[int, int, int, int]
 
 
-_Line = _Header | _RouteLine | _ServiceLine | _ReplicasLine | _EndLine
+_Line = _Header | _ListenerLine | _RouteLine | _ServiceLine | _ReplicasLine | _EndLine
 
 _encode = json.Encoder().encode
 _decode = json.Decoder[_Line](_Line).decode
@@ -65,6 +71,7 @@ class ViewEncoder:
     def pieces(self, view: View) -> Iterator[bytes]:
         """The View's lines, each with its newline, some to a piece. Making a piece is a small step."""
         yield _line(_Header(view.version, view.node, view.zone, view.limits))
+        yield b"".join(_line(_ListenerLine(listener)) for listener in view.listeners)
         if self._routes[0] is not view.routes:
             self._routes = view.routes, b"".join(_line(_RouteLine(route)) for route in view.routes)
         yield self._routes[1]
@@ -76,7 +83,7 @@ class ViewEncoder:
             self._services[service.name] = known
             yield known[1]
         replicas = sum(len(service.replicas) for service in view.services)
-        yield _line(_EndLine((len(view.routes), len(view.services), replicas)))
+        yield _line(_EndLine((len(view.listeners), len(view.routes), len(view.services), replicas)))
 
 
 def encode_view(view: View) -> tuple[bytes, ...]:
@@ -101,7 +108,17 @@ class ViewDecoder:
     big View most is.
     """
 
-    __slots__ = ("_header", "_known", "_known_services", "_lines", "_replicas", "_routes", "_service", "_services")
+    __slots__ = (
+        "_header",
+        "_known",
+        "_known_services",
+        "_lines",
+        "_listeners",
+        "_replicas",
+        "_routes",
+        "_service",
+        "_services",
+    )
 
     def __init__(self) -> None:
         self._known: dict[bytes, _Line] = {}
@@ -124,6 +141,7 @@ class ViewDecoder:
     def _start(self, header: _Header | None) -> None:
         self._header = header
         self._lines: dict[bytes, _Line] = {}
+        self._listeners: list[ListenerPolicy] = []
         self._routes: list[Route] = []
         self._services: list[ServiceView] = []
         self._service: _ServiceLine | None = None
@@ -136,6 +154,8 @@ class ViewDecoder:
         if self._header is None:
             raise ValueError("a line without the header of a View before it")
         match line:
+            case _ListenerLine():
+                self._listeners.append(line.listener)
             case _RouteLine():
                 self._routes.append(line.route)
             case _ServiceLine():
@@ -162,9 +182,9 @@ class ViewDecoder:
 
     def _end(self, header: _Header, end: _EndLine) -> View:
         replicas = sum(len(service.replicas) for service in self._services)
-        counts = (len(self._routes), len(self._services), replicas)
+        counts = (len(self._listeners), len(self._routes), len(self._services), replicas)
         if counts != end.counts:
-            raise ValueError(f"{counts} routes, services and replicas came of {end.counts}")
+            raise ValueError(f"{counts} listeners, routes, services and replicas came of {end.counts}")
         view = View(
             version=header.version,
             node=header.node,
@@ -172,6 +192,7 @@ class ViewDecoder:
             routes=tuple(self._routes),
             services=tuple(self._services),
             limits=header.limits,
+            listeners=tuple(self._listeners),
         )
         self._known = self._lines
         self._known_services = {service.name: service for service in view.services}

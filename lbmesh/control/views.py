@@ -71,12 +71,9 @@ class ViewMaker:
             routes=settings.routes,
             services=tuple(self._services[service.name] for service in settings.services),
             limits=settings.limits,
+            listeners=tuple(listener.policy for listener in settings.listeners),
         )
-        if latest and (latest.routes, latest.services, latest.limits) == (
-            view.routes,
-            view.services,
-            view.limits,
-        ):
+        if latest and replace(latest, version=view.version) == view:
             return None
         self._services = {service.name: service for service in view.services}
         self.latest = view

@@ -20,11 +20,13 @@ log = structlog.get_logger(__name__)
 class Listener:
     """One listening socket. It is paused while the forwarder is full: clients then wait in the kernel's backlog."""
 
-    __slots__ = ("_closed", "_engine", "_listening", "_socket")
+    __slots__ = ("_closed", "_engine", "_listening", "_number", "_socket")
 
-    def __init__(self, engine: Engine, listening: socket.socket) -> None:
+    def __init__(self, engine: Engine, listening: socket.socket, number: int) -> None:
+        """`number`: of the listening sockets, from 0."""
         listening.setblocking(False)
         self._engine = engine
+        self._number = number
         self._socket = listening
         self._listening = self._closed = False
 
@@ -50,7 +52,8 @@ class Listener:
         """Take what waits. Level-triggered: what is left over is reported again."""
         del events
         for _ in range(ACCEPTS_PER_STEP):
-            if not self._has_room():
+            serving = self._engine.serving
+            if serving is None or not self._has_room():
                 self.pause()
                 return
             try:
@@ -70,7 +73,9 @@ class Listener:
             except OSError:
                 connection.close()
                 continue
-            ClientConnection(self._engine, connection, peer[0].removeprefix(_IPV4_MAPPED))
+            ClientConnection(
+                self._engine, connection, peer[0].removeprefix(_IPV4_MAPPED), serving.listener(self._number)
+            )
 
     def on_crash(self) -> None:
         """A bug in accepting ends the one connection it was about; the listener goes on."""

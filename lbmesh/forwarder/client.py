@@ -7,6 +7,7 @@ from lbmesh.forward.failure import CLIENT_CLOSED, DRAINED, INTERNAL
 from lbmesh.forwarder.durations import OTHER_METHOD
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.exchange import Exchange
+from lbmesh.forwarder.listener_state import ListenerState
 from lbmesh.forwarder.reactor import BROKEN, HUNG_UP, WRITE
 from lbmesh.forwarder.record import refusal_line
 from lbmesh.forwarder.route_state import RouteState
@@ -53,7 +54,7 @@ class ClientConnection:
         "readable",
     )
 
-    def __init__(self, engine: Engine, connection: socket.socket, peer_host: str) -> None:
+    def __init__(self, engine: Engine, connection: socket.socket, peer_host: str, listener: ListenerState) -> None:
         self.engine = engine
         self.descriptor = connection.fileno()
         self.buffer = b""
@@ -63,9 +64,10 @@ class ClientConnection:
         self.readable = False
         self.hung_up = False
         self.closed = False
-        self.forwarded = b"%bX-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: " % (
+        self.forwarded = b"%bX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: " % (
             VIA,
             peer_host.encode(),
+            listener.scheme,
         )
         self.log_fragment = b'"client":"%b",' % peer_host.encode()
         self.exchange = Exchange(engine, self)

@@ -48,7 +48,8 @@ class Forwarder:
             wall_clock=time.time,
         )
         self._listeners = tuple(
-            Listener(self._engine, socket.socket(fileno=descriptor)) for descriptor in options.listen_fds
+            Listener(self._engine, socket.socket(fileno=descriptor), number)
+            for number, descriptor in enumerate(options.listen_fds)
         )
         self._ticks = TickBoard(options.ticks_fd)
         self._control = ControlChannel(options.control_fd)

@@ -6,6 +6,7 @@ is kept by identity and lives on.
 
 from collections.abc import Callable, Generator
 
+from lbmesh.forwarder.listener_state import PLAIN, ListenerState
 from lbmesh.forwarder.route_state import RouteState
 from lbmesh.forwarder.service_state import ServiceState
 from lbmesh.model.limits import ForwarderLimits
@@ -18,15 +19,26 @@ ROUTES_PER_STEP = 32
 class Serving:
     """One compiled View."""
 
-    __slots__ = ("limits", "match", "routes", "services", "version", "view")
+    __slots__ = ("limits", "listeners", "match", "routes", "services", "version", "view")
 
-    def __init__(self, view: View, services: dict[str, ServiceState], routes: RouteTable[RouteState]) -> None:
+    def __init__(
+        self,
+        view: View,
+        listeners: tuple[ListenerState, ...],
+        services: dict[str, ServiceState],
+        routes: RouteTable[RouteState],
+    ) -> None:
         self.view = view
         self.version: ViewVersion = view.version
         self.limits: ForwarderLimits = view.limits
+        self.listeners = listeners
         self.services = services
         self.routes = routes
         self.match = routes.match
+
+    def listener(self, number: int) -> ListenerState:
+        """The state of the listening socket with this number, from 0."""
+        return self.listeners[number] if number < len(self.listeners) else PLAIN
 
     def tick(self, now: float) -> None:
         """Once a second: suspensions end, shares rise."""
@@ -60,4 +72,10 @@ def compile_view(
                 yield
     for gone in known.values():
         yield from gone.update(ServiceView(gone.name, ()), view.zone, now)
-    return Serving(view, services, routes)
+    return Serving(view, _listeners(view, previous), services, routes)
+
+
+def _listeners(view: View, previous: Serving | None) -> tuple[ListenerState, ...]:
+    """A state lives on for as long as its policy does."""
+    known = {state.policy: state for state in previous.listeners} if previous else {}
+    return tuple(known.get(policy) or ListenerState(policy) for policy in view.listeners)

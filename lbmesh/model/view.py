@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lbmesh.model.health import Availability
 from lbmesh.model.limits import ForwarderLimits
+from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.route import Route
 from lbmesh.model.service import Replica
 from lbmesh.model.traffic import TrafficPolicy
@@ -55,7 +56,10 @@ class ServiceView:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Everything a forwarder needs to serve. Every service a route names is in `services`."""
+    """Everything a forwarder needs to serve. Every service a route names is in `services`.
+
+    `listeners`: in the order of the listening sockets; one that is not there serves plain HTTP.
+    """
 
     version: ViewVersion
     node: str
@@ -63,3 +67,4 @@ class View:
     routes: tuple[Route, ...]
     services: tuple[ServiceView, ...]
     limits: ForwarderLimits = ForwarderLimits()
+    listeners: tuple[ListenerPolicy, ...] = ()

@@ -11,6 +11,7 @@ from lbmesh.control.view_codec import REPLICAS_PER_LINE, ViewDecoder, ViewEncode
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
 from lbmesh.model.limits import ForwarderLimits
+from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import Replica
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion
@@ -47,6 +48,7 @@ views = st.builds(
     zone=names,
     routes=st.lists(routes, max_size=3).map(tuple),
     services=st.lists(services, max_size=3).map(tuple),
+    listeners=st.lists(st.builds(ListenerPolicy), max_size=2).map(tuple),
     limits=st.builds(ForwarderLimits, seconds, seconds, st.integers(1, 10**6), seconds),
 )
 
@@ -157,4 +159,4 @@ def test_of_a_large_view_only_what_changed_is_encoded_again() -> None:
     before = list(encoder.pieces(view))
     changed = replace(view, services=(*view.services[:8], ServiceView("s8", (), local_share=0.5)))
     after = list(encoder.pieces(changed))
-    assert [old is new for old, new in zip(before[2:], after[2:], strict=True)] == [True] * 8 + [False, False]
+    assert [old is new for old, new in zip(before[3:], after[3:], strict=True)] == [True] * 8 + [False, False]

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from lbmesh.forwarder.listener_state import PLAIN
 from lbmesh.forwarder.replica_state import LATENCY_FLOOR_S, ReplicaState
 from lbmesh.forwarder.service_state import SUSPENDED_S, ServiceState
 from lbmesh.forwarder.serving import Serving, compile_view
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
+from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import Replica
 from lbmesh.model.traffic import Balance, TrafficPolicy
@@ -59,6 +61,17 @@ def picked(service: ServiceState, times: int = 200) -> set[int]:
 
 def state_of(service: ServiceState, port: int) -> ReplicaState:
     return next(replica for replica in service.replicas if replica.id.address.port == port)
+
+
+def test_a_listener_the_view_says_nothing_of_is_plain() -> None:
+    assert serve(a_view(1)).listener(1) is PLAIN
+    assert PLAIN.scheme == b"http"
+
+
+def test_a_listener_keeps_its_state_while_its_policy_stays() -> None:
+    first = serve(replace(a_view(1), listeners=(ListenerPolicy(),)))
+    second = serve(replace(a_view(2), listeners=(ListenerPolicy(),)), first)
+    assert second.listener(0) is first.listener(0)
 
 
 def test_only_replicas_that_are_up_are_picked() -> None:

@@ -1,0 +1,8 @@
+"""What a listener does with the connections that come to it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerPolicy:
+    """The settings of one [[listener]] that a reload may change: all but its address. The default serves plain HTTP."""
