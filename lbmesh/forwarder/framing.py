@@ -47,4 +47,17 @@ class BodyReader:
             self._partial = data[scan.consumed :]
         if self._payload_only:
             return b"".join(data[start:end] for start, end in scan.payload)
+        if scan.extensions:
+            return _without(data[: scan.consumed], scan.extensions)
         return data[: scan.consumed] if scan.consumed < len(data) else data
+
+
+def _without(data: bytes, slices: tuple[tuple[int, int], ...]) -> bytes:
+    """`data` without these slices, which stand in their order."""
+    kept = []
+    position = 0
+    for start, end in slices:
+        kept.append(data[position:start])
+        position = end
+    kept.append(data[position:])
+    return b"".join(kept)

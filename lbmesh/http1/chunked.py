@@ -1,4 +1,8 @@
-"""Chunk framing (RFC 9112 §7.1), validated as it passes: the bytes go on as they came, or not at all."""
+"""Chunk framing (RFC 9112 §7.1), validated as it passes: the bytes go on as they came, or not at all.
+
+Chunk extensions alone are taken out: they are meant for one connection (§7.1.1), and servers differ in how they read
+odd ones.
+"""
 
 import re
 from dataclasses import dataclass
@@ -24,13 +28,15 @@ class _Phase(Enum):
 class Scan:
     """What one piece of input holds: `consumed` bytes of it belong to the body and are well formed.
 
-    `payload`: the data within them, as slices (start, end) of the piece. `fault`: why the rest is malformed,
-    "" when it is not. A piece may be consumed only in part: the rest is an unfinished line, to be fed again with more.
+    `payload`: the data within them, as slices (start, end) of the piece. `extensions`: what is not to go on, as slices
+    too. `fault`: why the rest is malformed, "" when it is not. A piece may be consumed only in part: the rest is an
+    unfinished line, to be fed again with more.
     """
 
     consumed: int
     done: bool
     payload: tuple[tuple[int, int], ...]
+    extensions: tuple[tuple[int, int], ...] = ()
     fault: str = ""
 
 
@@ -48,13 +54,14 @@ class ChunkScanner:
         """Follow the framing through `data`. After `done` or a `fault` the scanner is spent."""
         position = 0
         payload: list[tuple[int, int]] = []
+        extensions: list[tuple[int, int]] = []
         fault = ""
         while self._phase is not _Phase.DONE and not fault:
             before = position
             match self._phase:
                 case _Phase.SIZE:
-                    position = _whole_chunks(data, position, payload)
-                    position, fault = self._size_line(data, position)
+                    position = _whole_chunks(data, position, payload, extensions)
+                    position, fault = self._size_line(data, position, extensions)
                 case _Phase.DATA:
                     end = min(len(data), position + self._remaining)
                     if end > position:
@@ -69,9 +76,9 @@ class ChunkScanner:
                     position, fault = self._trailer_line(data, position)
             if position == before:
                 break
-        return Scan(position, self._phase is _Phase.DONE, tuple(payload), fault)
+        return Scan(position, self._phase is _Phase.DONE, tuple(payload), tuple(extensions), fault)
 
-    def _size_line(self, data: bytes, position: int) -> tuple[int, str]:
+    def _size_line(self, data: bytes, position: int, extensions: list[tuple[int, int]]) -> tuple[int, str]:
         match = _SIZE_LINE.match(data, position)
         if match is None:
             end = data.find(b"\n", position)
@@ -80,6 +87,8 @@ class ChunkScanner:
             return position, ""
         if match.end() - position > CHUNK_LINE_BYTES_MAX:
             return position, f"a chunk size line of more than {CHUNK_LINE_BYTES_MAX} bytes"
+        if match.end(1) + 2 != match.end():
+            extensions.append((match.end(1), match.end() - 2))
         self._remaining = int(match[1], 16)
         self._phase = _Phase.DATA if self._remaining else _Phase.TRAILERS
         return match.end(), ""
@@ -110,8 +119,8 @@ class ChunkScanner:
         return end + 1, ""
 
 
-def _whole_chunks(data: bytes, position: int, payload: list[tuple[int, int]]) -> int:
-    """Where the chunks end that lie in `data` whole; their slices go to `payload`.
+def _whole_chunks(data: bytes, position: int, payload: list[tuple[int, int]], extensions: list[tuple[int, int]]) -> int:
+    """Where the chunks end that lie in `data` whole; their slices go to `payload` and `extensions`.
 
     One tight loop, because a hostile body is nothing but tiny chunks. What it leaves is judged line by line.
     """
@@ -120,6 +129,8 @@ def _whole_chunks(data: bytes, position: int, payload: list[tuple[int, int]]) ->
         end = start + int(match[1], 16)
         if end == start or start - position > CHUNK_LINE_BYTES_MAX or data[end : end + 2] != b"\r\n":
             break
+        if match.end(1) + 2 != start:
+            extensions.append((match.end(1), start - 2))
         payload.append((start, end))
         position = end + 2
     return position

@@ -1,5 +1,7 @@
 """Chunked bodies for property tests: well-formed ones with what they hold, and others."""
 
+from typing import NamedTuple
+
 from hypothesis import strategies as st
 
 EXTENSIONS = (b"", b"", b"", b";a", b" ;a=b", b'; a="b\xff"', b"\t;")
@@ -33,23 +35,32 @@ ODD_LINES = (
 )
 
 
+class WholeBody(NamedTuple):
+    """A well-formed chunked body. `plain`: the same without its extensions. `payload`: the data in it."""
+
+    body: bytes
+    plain: bytes
+    payload: bytes
+
+
 @st.composite
-def whole_bodies(draw: st.DrawFn) -> tuple[bytes, bytes]:
-    """A well-formed chunked body and the data in it."""
-    body = data = b""
-    for chunk in draw(st.lists(st.binary(min_size=1, max_size=40), max_size=4)):
+def whole_bodies(draw: st.DrawFn) -> WholeBody:
+    """Any number of chunks, extensions and trailers."""
+    body = plain = payload = b""
+    for chunk in (*draw(st.lists(st.binary(min_size=1, max_size=40), max_size=4)), b""):
         size = draw(st.sampled_from((b"%x", b"%X", b"00%x"))) % len(chunk)
-        body += size + draw(st.sampled_from(EXTENSIONS)) + b"\r\n" + chunk + b"\r\n"
-        data += chunk
-    body += b"0" + draw(st.sampled_from(EXTENSIONS)) + b"\r\n"
-    body += b"".join(draw(st.lists(st.sampled_from(TRAILERS), max_size=2))) + b"\r\n"
-    return body, data
+        data = chunk + b"\r\n" if chunk else b""
+        body += size + draw(st.sampled_from(EXTENSIONS)) + b"\r\n" + data
+        plain += size + b"\r\n" + data
+        payload += chunk
+    end = b"".join(draw(st.lists(st.sampled_from(TRAILERS), max_size=2))) + b"\r\n"
+    return WholeBody(body + end, plain + end, payload)
 
 
 @st.composite
 def any_bodies(draw: st.DrawFn) -> bytes:
     """A well-formed body, one with an odd line somewhere, or one cut off or continued."""
-    body, _ = draw(whole_bodies())
+    body = draw(whole_bodies()).body
     at = draw(st.integers(0, len(body)))
     odd = draw(st.sampled_from((b"", *ODD_LINES)))
     return draw(st.sampled_from((body, body[:at], body[:at] + odd + body[at:], odd + body, body + odd)))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lbmesh.http1.chunked import ChunkScanner
 from lbmesh.model.limits import CHUNK_LINE_BYTES_MAX, TRAILER_BYTES_MAX
-from tests.support.chunks import any_bodies, whole_bodies
+from tests.support.chunks import WholeBody, any_bodies, whole_bodies
 from tests.support.splits import pieces_of
 
 
@@ -38,9 +38,9 @@ def scanned(pieces: list[bytes]) -> Outcome:
 
 @given(whole_bodies(), st.binary(max_size=20), st.data())
 def test_a_whole_body_passes_whole_and_what_follows_stays(
-    whole: tuple[bytes, bytes], following: bytes, data: st.DataObject
+    whole: WholeBody, following: bytes, data: st.DataObject
 ) -> None:
-    body, payload = whole
+    body, _, payload = whole
     expected = Outcome(len(body), payload, done=True, faulty=False)
     assert scanned([body + following]) == expected
     assert scanned(data.draw(pieces_of(body + following))) == expected
@@ -52,8 +52,8 @@ def test_no_split_changes_anything(body: bytes, data: st.DataObject) -> None:
 
 
 @given(whole_bodies(), st.data())
-def test_a_body_cut_off_is_neither_done_nor_faulty(whole: tuple[bytes, bytes], data: st.DataObject) -> None:
-    body, payload = whole
+def test_a_body_cut_off_is_neither_done_nor_faulty(whole: WholeBody, data: st.DataObject) -> None:
+    body, _, payload = whole
     outcome = scanned([body[: data.draw(st.integers(0, len(body) - 1))]])
     assert not outcome.done
     assert not outcome.faulty
