@@ -39,6 +39,16 @@ fuzz: ARGS ?= tests/fuzz
 fuzz: setup
 	LBMESH_HYPOTHESIS=fuzz $(BIN)/pytest $(ARGS)
 
+# The same laws under atheris, led by coverage, until stopped; the corpus stays in build/atheris for the next time.
+# For example: make fuzz-atheris ARGS="-max_total_time=600"
+.PHONY: fuzz-atheris
+fuzz-atheris: $(VENV)/.ready-fuzz
+	PYTHONPATH=. $(BIN)/python tests/fuzz/atheris_lanes.py build/atheris $(ARGS)
+
+$(VENV)/.ready-fuzz: $(VENV)/.ready requirements-fuzz.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.lock
+	touch $@
+
 # One random schedule of faults on simulated planes. Any seed replays exactly: make sim SEED=42
 .PHONY: sim
 sim: setup
