@@ -1,4 +1,6 @@
-"""`python -m tests.bench`: the requests benchmark; `memory`, `gossip`, `profile` and `origins` beside it."""
+"""`python -m tests.bench`: all parts of the data path's benchmark, or one of them by name; `gone`, `gossip`, `load`,
+`origins` and `profile` beside it.
+"""
 
 import argparse
 import contextlib
@@ -7,23 +9,45 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import gone, memory, report
+from tests.bench import bodies, gone, latency, memory, overload, report, requests, tls
+from tests.bench.external import load_external
 from tests.bench.gossip import cli as gossip
 from tests.bench.load import WORKLOADS, Workload
 from tests.bench.origins import running_origins
 from tests.bench.processes import raise_file_limit
-from tests.bench.profile import profile
-from tests.bench.proxies import VARIANTS, Variant
-from tests.bench.rounds import Plan, run_rounds
-from tests.bench.running import choose_cores, missing_for_all, running_all
-
-FULL = Plan(rounds=5, window_s=3)
-QUICK = Plan(rounds=1, window_s=2)
+from tests.bench.proxies import VARIANTS
+from tests.bench.rounds import Plan
+from tests.bench.running import choose_cores, missing_for_all
+from tests.bench.section import Report, Setting
 
 _NAMES = "names, joined by commas"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part: its verb, which is its section of docs/BENCHMARKS.md too. `run` gets its own options as well."""
+
+    name: str
+    help: str
+    run: Callable[[Setting, argparse.Namespace], Report]
+
+
+PARTS = (
+    Part("requests", "CPU per small GET", lambda setting, options: requests.run(setting, _request_plan(options))),
+    Part("latency", "latency added at a fixed rate", lambda setting, _: latency.run(setting)),
+    Part("bodies", "throughput of 1 MiB and 1 GiB", lambda setting, _: bodies.run(setting)),
+    Part("overload", "goodput beyond saturation", lambda setting, _: overload.run(setting)),
+    Part("tls", "TLS at the front: CPU per request and per handshake", lambda setting, _: tls.run(setting)),
+    Part(
+        "memory",
+        "resident memory: idle connections and large bodies",
+        lambda setting, options: memory.run(setting, options.connections, options.body_mib),
+    ),
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -46,16 +70,19 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.set_defaults(run=_requests, missing=missing_for_all)
-    _request_options(parser)
-    verbs = parser.add_subparsers(title="other measurements", metavar="VERB")
-
-    idle = verbs.add_parser("memory", help="idle connections and large bodies: resident memory and throughput")
-    idle.add_argument("--only", type=_names, default=("lbmesh", "haproxy"), help=_NAMES)
-    idle.add_argument("--connections", type=int, default=memory.IDLE_CONNECTIONS, help="idle connections to hold")
-    idle.add_argument("--body-mib", type=int, default=memory.BODY_MIB, help="size of the large bodies")
-    idle.add_argument("--write", action="store_true", help="put the tables into docs/BENCHMARKS.md")
-    idle.set_defaults(run=_memory)
+    parser.set_defaults(run=lambda options, directory: _run(PARTS, options, directory), missing=missing_for_all)
+    _part_options(parser)
+    parser.set_defaults(**_ALL_PARTS)
+    verbs = parser.add_subparsers(title="one part, or another measurement", metavar="VERB")
+    for part in PARTS:
+        verb = verbs.add_parser(part.name, help=part.help)
+        _part_options(verb)
+        verb.set_defaults(run=lambda options, directory, part=part: _run((part,), options, directory))
+        if part.name == "requests":
+            _request_options(verb)
+        if part.name == "memory":
+            verb.add_argument("--connections", type=int, default=memory.IDLE_CONNECTIONS, help="idle ones to hold")
+            verb.add_argument("--body-mib", type=int, default=memory.BODY_MIB, help="size of the large bodies")
 
     backups = verbs.add_parser("gone", help="how soon a dead node is gone at its backups, under saturation")
     backups.add_argument("--quick", action="store_true", help="few deaths, half a minute of saturation")
@@ -64,13 +91,13 @@ def _parser() -> argparse.ArgumentParser:
     backups.add_argument("--write", action="store_true", help="put the table into docs/BENCHMARKS.md")
     backups.set_defaults(run=_gone)
 
-    running = verbs.add_parser("profile", help="load a proxy that is running already")
+    running = verbs.add_parser("load", help="load a proxy that is running already")
     running.add_argument("--target", required=True, metavar="HOST:PORT")
     running.add_argument("--pid", type=_pids, required=True, metavar="PID[,PID]", help="whose CPU time counts")
     running.add_argument("--workload", type=_workloads, default=WORKLOADS, help=_NAMES)
     running.add_argument("--seconds", type=int, default=3)
     running.add_argument("--rounds", type=int, default=1)
-    running.set_defaults(run=lambda options, _: profile(options))
+    running.set_defaults(run=lambda options, _: load_external(options))
 
     alone = verbs.add_parser("origins", help="run the three origins until interrupted, for a proxy of one's own")
     alone.set_defaults(run=_origins)
@@ -79,41 +106,55 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _request_options(parser: argparse.ArgumentParser) -> None:
+_ALL_PARTS = {
+    "rounds": None,
+    "seconds": None,
+    "workload": WORKLOADS,
+    "json": None,
+    "connections": memory.IDLE_CONNECTIONS,
+    "body_mib": memory.BODY_MIB,
+}
+"""What the parts' own options are when all parts are run."""
+
+
+def _part_options(parser: argparse.ArgumentParser) -> None:
     known = ", ".join(variant.name for variant in VARIANTS)
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK.rounds} round of {QUICK.window_s} s")
-    parser.add_argument("--rounds", type=int, help=f"rounds (default {FULL.rounds})")
-    parser.add_argument("--seconds", type=int, help=f"length of one window (default {FULL.window_s})")
-    parser.add_argument("--only", type=_names, default=(), help=f"names, joined by commas: {known}")
-    parser.add_argument("--workload", type=_workloads, default=WORKLOADS, help=_NAMES)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="every sample, for other programs")
+    parser.add_argument("--quick", action="store_true", help="one short round: figures that only tell that it works")
+    parser.add_argument("--only", type=_names, default=(), help=f"{_NAMES}: {known}")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/BENCHMARKS.md")
 
 
-def _requests(options: argparse.Namespace, directory: Path) -> int:
-    preset = QUICK if options.quick else FULL
+def _request_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rounds", type=int, help=f"rounds (default {requests.FULL.rounds})")
+    parser.add_argument("--seconds", type=int, help=f"length of one window (default {requests.FULL.window_s})")
+    parser.add_argument("--workload", type=_workloads, default=WORKLOADS, help=_NAMES)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="every sample, for other programs")
+
+
+def _request_plan(options: argparse.Namespace) -> requests.Wanted:
+    preset = requests.QUICK if options.quick else requests.FULL
     plan = Plan(options.rounds or preset.rounds, options.seconds or preset.window_s)
-    cores = choose_cores()
-    variants, skipped = _present(options.only)
-    with running_all(variants, directory, cores) as (origins, proxies):
-        samples = list(run_rounds(options.workload, proxies, origins, plan, cores, _say))
-    by_name = {variant.name: variant for variant in variants}
-    text = report.requests_report(samples, options.workload, by_name, plan, skipped)
-    print(text)
-    if options.json:
-        report.write_json(options.json, samples, plan)
-    if options.write:
-        report.write_section("requests", text)
-    return int(any(sample.invalid for sample in samples))
+    return requests.Wanted(options.workload, plan, options.json)
 
 
-def _memory(options: argparse.Namespace, directory: Path) -> int:
-    variants, skipped = _present(options.only)
-    text, valid = memory.run(variants, directory, choose_cores(), options.connections, options.body_mib, _say)
-    text += "".join(f"\nSkipped: {name}, which is missing ({how}).\n" for name, how in skipped.items())
-    print(text)
-    if options.write:
-        report.write_section("memory", text)
+def _run(parts: Sequence[Part], options: argparse.Namespace, directory: Path) -> int:
+    """Each part by itself: one that fails does not take the others with it."""
+    valid = True
+    for part in parts:
+        place = directory / part.name
+        place.mkdir()
+        _say(f"{part.name}: {part.help}")
+        setting = Setting(place, choose_cores(), _say, options.quick, options.only)
+        try:
+            found = part.run(setting, options)
+        except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
+            if len(parts) == 1:
+                raise
+            found = Report(f"**Invalid**: {error}\n", valid=False)
+        print(f"## {part.help[0].upper()}{part.help[1:]}\n\n{found.text}" if len(parts) > 1 else found.text, flush=True)
+        if options.write:
+            report.write_section(part.name, found.text)
+        valid = valid and found.valid
     return int(not valid)
 
 
@@ -136,19 +177,6 @@ def _origins(_: argparse.Namespace, directory: Path) -> int:
         while True:
             time.sleep(60)
     return 0
-
-
-def _present(only: Sequence[str]) -> tuple[tuple[Variant, ...], dict[str, str]]:
-    """The variants asked for that this machine has; and the proxies it has not, with how to get them.
-
-    Raises RuntimeError when it has none.
-    """
-    wanted = [variant for variant in VARIANTS if not only or variant.name in only]
-    skipped = {variant.proxy.title: how for variant in wanted if (how := variant.proxy.missing())}
-    present = tuple(variant for variant in wanted if variant.proxy.title not in skipped)
-    if not present:
-        raise RuntimeError(f"nothing to measure is here: {skipped}")
-    return present, skipped
 
 
 def _say(line: str) -> None:

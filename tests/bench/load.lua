@@ -1,6 +1,7 @@
--- The load for wrk: `wrk -s load.lua URL -- same|browser HOST`. Prints one line of JSON when done.
+-- The load for wrk: `wrk -s load.lua URL -- same|browser|browser-close HOST`. Prints one line of JSON when done.
 -- "same": wrk's own short head, each time. "browser": heads whose path, cookie and traceparent all differ,
--- made before the clock starts, so that giving one out costs the generator a table look-up.
+-- made before the clock starts, so that giving one out costs the generator a table look-up. "browser-close": each of
+-- them ends its connection.
 
 local HEADS = 20000
 
@@ -15,7 +16,7 @@ local function hex(digits)
   return table.concat(parts)
 end
 
-local function browser_head(host)
+local function browser_head(host, connection)
   return table.concat({
     "GET /shop/" .. hex(8) .. "/item?ref=" .. hex(4) .. "&page=" .. math.random(1, 400) .. " HTTP/1.1",
     "Host: " .. host,
@@ -23,7 +24,7 @@ local function browser_head(host)
     "Accept: " .. ACCEPT,
     "Accept-Language: en-GB,en;q=0.7,de;q=0.3",
     "Accept-Encoding: gzip, deflate, br",
-    "Connection: keep-alive",
+    "Connection: " .. connection,
     "Cookie: session=" .. hex(32) .. "; cart=" .. hex(16) .. "; seen=" .. math.random(1, 100000),
     "traceparent: 00-" .. hex(32) .. "-" .. hex(16) .. "-01",
     "Upgrade-Insecure-Requests: 1",
@@ -34,13 +35,14 @@ local function browser_head(host)
 end
 
 function init(args)
-  if args[1] ~= "browser" then
+  if args[1] == "same" then
     return
   end
+  local connection = args[1] == "browser-close" and "close" or "keep-alive"
   math.randomseed(1)
   local heads, at = {}, 0
   for i = 1, HEADS do
-    heads[i] = browser_head(args[2])
+    heads[i] = browser_head(args[2], connection)
   end
   request = function()
     at = at % HEADS + 1

@@ -12,7 +12,7 @@ _SCRIPT = Path(__file__).with_name("load.lua")
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Small GETs on keep-alive connections. `head`: "same" each time, or "browser" (new each time)."""
+    """Small GETs. `head`: "same" each time, "browser" (new each time), or "browser-close", a connection for each."""
 
     name: str
     head: str
@@ -26,6 +26,8 @@ WORKLOADS = (
     Workload("same-256", "same", 256, "the same short head, 256 connections"),
     Workload("browser-256", "browser", 256, "a browser's head, new each time, 256 connections"),
 )
+
+CLOSING = Workload("close-64", "browser-close", 64, "a browser's head and a connection for each, 64 at once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,14 @@ def missing() -> str | None:
     return None if shutil.which("wrk") else "the program wrk is missing: apt-get install wrk"
 
 
-def run_window(workload: Workload, host: str, port: int, *, seconds: int, cpu: int) -> Window:
-    """Load a proxy for so many seconds from a generator pinned to `cpu`.
+def run_window(
+    workload: Workload, host: str, port: int, *, seconds: int, cpu: int, openssl_conf: Path | None = None
+) -> Window:
+    """Load a proxy for so many seconds from a generator pinned to `cpu`; over TLS with a configuration of OpenSSL.
 
     Raises RuntimeError when wrk itself fails, and subprocess.TimeoutExpired when it hangs.
     """
+    scheme = "https" if openssl_conf else "http"
     finished = subprocess.run(
         [
             *(
@@ -60,13 +65,14 @@ def run_window(workload: Workload, host: str, port: int, *, seconds: int, cpu: i
                 "--duration",
                 f"{seconds}s",
             ),
-            *("--timeout", "5s", "--script", str(_SCRIPT), f"http://{host}:{port}/"),
+            *("--timeout", "5s", "--script", str(_SCRIPT), f"{scheme}://{host}:{port}/"),
             *("--", workload.head, f"{host}:{port}"),
         ],
         capture_output=True,
         text=True,
         check=False,
         timeout=seconds + 30,
+        env={**os.environ, **({"OPENSSL_CONF": str(openssl_conf)} if openssl_conf else {})},
         preexec_fn=lambda: os.sched_setaffinity(0, {cpu}),
     )
     line = finished.stdout.rstrip().rpartition("\n")[2]

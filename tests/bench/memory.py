@@ -4,25 +4,33 @@ import contextlib
 import http.client
 import os
 import socket
+import ssl
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.body_origin import CHUNK_BYTES, MIB, STALL_S
+from tests.bench.marks import Mark, lines, table
 from tests.bench.origins import ORIGINS, running_origins
-from tests.bench.processes import cpu_time_s, free_ports, memory_kib, reset_memory_peak, started, wait_until_serving
-from tests.bench.proxies import Variant
+from tests.bench.processes import free_ports, memory_kib, reset_memory_peak, started, wait_until_serving
+from tests.bench.proxies import Certificate, Variant
 from tests.bench.running import Cores, Running, running
+from tests.bench.section import SUBJECT, YARDSTICK, Report, Setting, paragraphs, skipped_lines
+from tests.bench.tls_client import NAME, make_certificate
 
+NAMES = ("lbmesh", "haproxy", "nginx", "envoy")
 IDLE_CONNECTIONS = 10_000
+QUICK_CONNECTIONS = 1_000
 BODY_MIB = 1024
+QUICK_BODY_MIB = 128
+IDLE_RATIO_MAX = 3.0
+IDLE_MB_MAX = 150.0
+GROWTH_MB_MAX = 20.0
 
 CONNECTIONS_PER_SOURCE = 5_000
 """Client connections from one address, 127.0.0.N: well under the kernel's range of ephemeral ports."""
-
-_RULE = "|---|---|---|---|---|"
 
 TRANSFERS = ("down, Content-Length", "down, chunked", "up, Content-Length", "up, chunked")
 
@@ -42,47 +50,65 @@ class Transfer:
 
     what: str
     growth_mb: float
-    mib_per_s: float
-    cpu_s_per_gib: float
 
 
-def run(
-    variants: tuple[Variant, ...],
-    directory: Path,
+def run(setting: Setting, connections: int, body_mib: int) -> Report:
+    """Measure each variant by itself: idle connections, the same over TLS, large bodies."""
+    if setting.quick:
+        connections, body_mib = min(connections, QUICK_CONNECTIONS), min(body_mib, QUICK_BODY_MIB)
+    certificate, authority = make_certificate(setting.directory)
+    context = ssl.create_default_context(cafile=authority)
+    measures: dict[str, Callable[[Variant, Path], Idle | list[Transfer]]] = {
+        "plain": lambda variant, place: _idle(variant, place, setting.cores, connections),
+        "bodies": lambda variant, place: _transfers(variant, place, setting.cores, body_mib),
+        "TLS": lambda variant, place: _idle(variant, place, setting.cores, connections, certificate, context),
+    }
+    found: dict[tuple[str, str], Idle | list[Transfer]] = {}
+    failures = []
+    variants, allowed = setting.variants(NAMES), os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {setting.cores.others})
+    try:
+        for variant in variants:
+            for what, measure in measures.items():
+                setting.say(f"  {variant.title}: {what}")
+                place = setting.directory / f"{variant.name}-{what}"
+                place.mkdir()
+                try:
+                    found[what, variant.name] = measure(variant, place)
+                except (OSError, RuntimeError, http.client.HTTPException) as error:
+                    why = (str(error).strip().splitlines() or [repr(error)])[-1]
+                    failures.append(f"**Invalid**: {variant.title}, {what}: {why}")
+    finally:
+        os.sched_setaffinity(0, allowed)
+    titles = {variant.name: variant.title for variant in variants}
+    parts = (report(found, titles, body_mib), *failures, skipped_lines(setting.skipped(NAMES)))
+    return Report(paragraphs(parts), not failures)
+
+
+def _idle(
+    variant: Variant,
+    place: Path,
     cores: Cores,
     connections: int,
-    body_mib: int,
-    say: Callable[[str], None],
-) -> tuple[str, bool]:
-    """Measure each variant by itself. Returns the tables, and whether every measurement was valid."""
-    os.sched_setaffinity(0, {cores.others})
-    failures: list[str] = []
-    idle: dict[str, Idle] = {}
-    transfers: dict[str, list[Transfer]] = {}
-    for number, variant in enumerate(variants):
-        place = directory / f"memory-{number}"
-        (place / "bodies").mkdir(parents=True)
-        say(f"{variant.title}: {connections:,} idle connections, then bodies of {body_mib} MiB")
-        try:
-            with (
-                running_origins(place, cpu=cores.others) as origins,
-                running(variant, place, origins.ports, cores) as proxy,
-            ):
-                idle[variant.title] = hold_idle(proxy, connections)
-            with (
-                _body_origins(place, cores) as ports,
-                running(variant, place / "bodies", ports, cores) as proxy,
-            ):
-                rest_kib = rest(proxy)
-                transfers[variant.title] = [transfer(proxy, what, body_mib, rest_kib) for what in TRANSFERS]
-        except (OSError, RuntimeError, http.client.HTTPException) as error:
-            failures.append(f"**Invalid**: {variant.title}: {error!r}.")
-    tables = [_idle_table(idle), _transfer_table(transfers, body_mib), *failures]
-    return "\n\n".join(tables) + "\n", not failures
+    certificate: Certificate | None = None,
+    context: ssl.SSLContext | None = None,
+) -> Idle:
+    with (
+        running_origins(place, cpu=cores.others) as origins,
+        running(variant, place, origins.ports, cores, certificate) as proxy,
+    ):
+        return hold_idle(proxy, connections, context)
 
 
-def hold_idle(proxy: Running, connections: int) -> Idle:
-    """Open so many connections, one request on each, and read the memory while all of them stand idle.
+def _transfers(variant: Variant, place: Path, cores: Cores, mib: int) -> list[Transfer]:
+    with _body_origins(place, cores) as ports, running(variant, place, ports, cores) as proxy:
+        rest_kib = rest(proxy)
+        return [transfer(proxy, what, mib, rest_kib) for what in TRANSFERS]
+
+
+def hold_idle(proxy: Running, connections: int, context: ssl.SSLContext | None = None) -> Idle:
+    """Open so many connections, over TLS with a context, one request on each, and read the memory while all of them
+    stand idle.
 
     Raises RuntimeError when a connection was not served, or did not live on to serve a second request.
     """
@@ -91,10 +117,12 @@ def hold_idle(proxy: Running, connections: int) -> Idle:
     with contextlib.ExitStack() as stack:
         held = []
         for number in range(connections):
-            client = stack.enter_context(socket.socket())
+            client: socket.socket = stack.enter_context(socket.socket())
             client.settimeout(10.0)
             client.bind((f"127.0.0.{2 + number // CONNECTIONS_PER_SOURCE}", 0))
             client.connect(("127.0.0.1", proxy.port))
+            if context is not None:
+                client = stack.enter_context(context.wrap_socket(client, server_hostname=NAME))
             _small_exchange(client)
             held.append(client)
         held_kib = memory_kib(pid, "VmRSS")
@@ -134,17 +162,10 @@ def transfer(proxy: Running, what: str, mib: int, rest_kib: int) -> Transfer:
     pid = proxy.serving_pid()
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=60)) as client:
         reset_memory_peak(pid)
-        used_s, began_s = cpu_time_s(pid), time.monotonic()
         passed = _upload(client, what, mib) if what.startswith("up") else _download(client, what, mib)
-        took_s = time.monotonic() - began_s - STALL_S
     if passed != mib * MIB:
         raise RuntimeError(f"{what}: {passed} bytes came through of {mib * MIB}")
-    return Transfer(
-        what=what,
-        growth_mb=_mb(memory_kib(pid, "VmHWM") - rest_kib),
-        mib_per_s=mib / took_s,
-        cpu_s_per_gib=(cpu_time_s(pid) - used_s) / mib * 1024,
-    )
+    return Transfer(what, _mb(memory_kib(pid, "VmHWM") - rest_kib))
 
 
 def _download(client: http.client.HTTPConnection, what: str, mib: int) -> int:
@@ -188,21 +209,30 @@ def _mb(kib: int) -> float:
     return kib * 1024 / 1e6
 
 
-def _idle_table(idle: dict[str, Idle]) -> str:
-    rows = [
-        f"| {title} | {figure.connections:,} | {figure.rest_mb:.1f} | {figure.held_mb:.1f} | "
-        f"{(figure.held_mb - figure.rest_mb) * 1e3 / figure.connections:.1f} |"
-        for title, figure in idle.items()
-    ]
-    header = "| serving process | idle connections | at rest, MB | with them, MB | kB for each |"
-    return "\n".join((header, _RULE, *rows))
-
-
-def _transfer_table(transfers: dict[str, list[Transfer]], mib: int) -> str:
-    rows = [
-        f"| {title} | {one.what} | {one.growth_mb:.1f} | {one.mib_per_s:,.0f} | {one.cpu_s_per_gib:.2f} |"
-        for title, several in transfers.items()
-        for one in several
-    ]
-    header = f"| serving process | a body of {mib} MiB | peak over rest, MB | MiB/s | CPU s/GiB |"
-    return "\n".join((header, _RULE, *rows))
+def report(found: Mapping[tuple[str, str], Idle | list[Transfer]], titles: Mapping[str, str], mib: int) -> str:
+    """A table of idle connections, plain and over TLS, one of large bodies, and the marks."""
+    idle_rows, body_rows, marks = [], [], []
+    for (what, name), figure in found.items():
+        if isinstance(figure, Idle):
+            each_kb = (figure.held_mb - figure.rest_mb) * 1e3 / figure.connections
+            memory_mb = (f"{figure.rest_mb:.1f}", f"{figure.held_mb:.1f}", f"{each_kb:.1f}")
+            idle_rows.append((what, titles[name], f"{figure.connections:,}", *memory_mb))
+        else:
+            body_rows += [(titles[name], one.what, f"{one.growth_mb:.1f}") for one in figure]
+    for what in ("plain", "TLS"):
+        own, other = found.get((what, SUBJECT)), found.get((what, YARDSTICK))
+        if isinstance(own, Idle):
+            connections = f"{own.connections:,} idle connections, {what}"
+            if isinstance(other, Idle):
+                beside = own.held_mb / other.held_mb
+                marks.append(Mark(f"memory with {connections}, beside HAProxy's", beside, IDLE_RATIO_MAX, " ×"))
+            if what == "plain":
+                marks.append(Mark(f"memory with {connections}", own.held_mb, IDLE_MB_MAX, " MB"))
+    bodies = found.get(("bodies", SUBJECT))
+    if isinstance(bodies, list):
+        largest = max(one.growth_mb for one in bodies)
+        marks.append(Mark(f"growth of memory by a body of {mib} MiB", largest, GROWTH_MB_MAX, " MB"))
+    idle_header = ("", "serving process", "idle connections", "at rest, MB", "with them, MB", "kB for each")
+    body_header = ("serving process", f"a body of {mib} MiB", "peak over rest, MB")
+    idle_rows.sort(key=lambda row: row[0] != "plain")
+    return paragraphs((table(idle_header, idle_rows), table(body_header, body_rows), lines(marks))).rstrip()

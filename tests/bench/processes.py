@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -157,14 +158,14 @@ def reset_memory_peak(pid: int) -> None:
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
-def wait_until_serving(process: subprocess.Popen[bytes], port: int, output: Path) -> None:
+def wait_until_serving(process: subprocess.Popen[bytes], port: int, output: Path, *, tls: bool = False) -> None:
     """Return when a GET on the port is answered with 200.
 
     Raises RuntimeError, with the end of the process's output, when it exits first or takes too long.
     """
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
-        if get_status(port) == 200:
+        if get_status(port, tls=tls) == 200:
             return
         time.sleep(0.05)
     tail = output.read_text(errors="replace")[-2000:] if output.exists() else ""
@@ -172,10 +173,19 @@ def wait_until_serving(process: subprocess.Popen[bytes], port: int, output: Path
     raise RuntimeError(f"{command_line(process.pid) or process.args!r} {what}; the end of its output:\n{tail}")
 
 
-def get_status(port: int) -> int | None:
-    """The status of `GET /` on 127.0.0.1:port; None when nothing there speaks HTTP."""
+def _trusting() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def get_status(port: int, *, tls: bool = False) -> int | None:
+    """The status of `GET /` on 127.0.0.1:port; None when nothing there speaks HTTP, whoever it is."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=2.0) as connection:
+        with contextlib.ExitStack() as stack:
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=2.0))
+            if tls:
+                connection = stack.enter_context(_trusting().wrap_socket(connection))
             connection.sendall(b"GET / HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
             return int(connection.recv(65_536).split(maxsplit=2)[1])
     except (OSError, ValueError, IndexError):

@@ -10,6 +10,7 @@ from statistics import median
 
 from tests.bench.figures import Figure, figures_of
 from tests.bench.load import Workload
+from tests.bench.marks import Mark, lines, marks_table
 from tests.bench.proxies import Variant
 from tests.bench.rounds import Plan, Sample
 
@@ -20,6 +21,8 @@ _HEADER = """\
 |---|---|---|---|---|---|---|---|---|
 """
 _SUBJECT = "lbmesh"
+_HAPROXY_RATIO_MAX = {"same-32": 1.5, "browser-32": 1.7, "same-256": 1.3, "browser-256": 1.3}
+_ENVOY_RATIO_MAX = 0.8
 _REFERENCES = ("haproxy", "haproxy-nolog", "envoy", "envoy-nolog")
 
 
@@ -53,7 +56,10 @@ def requests_report(
         parts.append(f"### {workload.title[0].upper()}{workload.title[1:]}")
         parts.append(_table(figures_of(own), variants))
         parts.append(_disturbance(own))
-        parts.extend(_subject_line(figure, variants) for figure in figures_of(own) if figure.variant == _SUBJECT)
+        for figure in figures_of(own):
+            if figure.variant == _SUBJECT:
+                parts.append(_subject_line(figure, variants))
+                parts.append(lines(_marks(figure, workload)))
     parts.extend(f"Skipped: {name}, which is missing ({how})." for name, how in skipped.items())
     invalid = [sample for sample in samples if sample.invalid]
     parts.extend(
@@ -61,7 +67,7 @@ def requests_report(
         f"round {sample.round + 1}: {sample.invalid}."
         for sample in invalid
     )
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _table(figures: Sequence[Figure], variants: Mapping[str, Variant]) -> str:
@@ -101,6 +107,17 @@ def _subject_line(figure: Figure, variants: Mapping[str, Variant]) -> str:
     return f"lbmesh: {against or 'nothing to compare with'}; its forwarder alone {figure.serving_us:.1f} µs."
 
 
+def _marks(figure: Figure, workload: Workload) -> list[Mark]:
+    """CPU of all processes beside HAProxy's and Envoy's, each with its default log."""
+    what, marks = f"CPU per small GET, {workload.title}, beside", []
+    if "haproxy" in figure.ratios and workload.name in _HAPROXY_RATIO_MAX:
+        bound = _HAPROXY_RATIO_MAX[workload.name]
+        marks.append(Mark(f"{what} HAProxy's", figure.ratios["haproxy"], bound, " ×"))
+    if "envoy" in figure.ratios:
+        marks.append(Mark(f"{what} Envoy's", figure.ratios["envoy"], _ENVOY_RATIO_MAX, " ×"))
+    return marks
+
+
 def with_section(document: str, name: str, text: str) -> str:
     """The document with this text between the section's marks, in place of what stood there.
 
@@ -115,8 +132,9 @@ def with_section(document: str, name: str, text: str) -> str:
 
 
 def write_section(name: str, text: str) -> None:
-    """Put the text into its section of docs/BENCHMARKS.md."""
-    DOCUMENT.write_text(with_section(DOCUMENT.read_text(), name, text))
+    """Put the text into its section of docs/BENCHMARKS.md, and the marks in it into the list of all marks."""
+    document = with_section(DOCUMENT.read_text(), name, text)
+    DOCUMENT.write_text(with_section(document, "marks", marks_table(document) + "\n"))
 
 
 def write_json(path: Path, samples: Sequence[Sample], plan: Plan) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.bench import load, origins
 from tests.bench.origins import Origins
 from tests.bench.processes import command_line, cpu_time_s, free_ports, process_tree, started, wait_until_serving
-from tests.bench.proxies import Site, Variant
+from tests.bench.proxies import Certificate, Site, Variant
 
 START_ATTEMPTS = 3
 
@@ -69,8 +69,11 @@ def missing_for_all() -> str | None:
 
 
 @contextlib.contextmanager
-def running(variant: Variant, directory: Path, upstreams: tuple[int, ...], cores: Cores) -> Iterator[Running]:
-    """The variant, serving. Raises RuntimeError, with its output, when it does not come up.
+def running(
+    variant: Variant, directory: Path, upstreams: tuple[int, ...], cores: Cores, tls: Certificate | None = None
+) -> Iterator[Running]:
+    """The variant, serving; over TLS if it is given a certificate. Raises RuntimeError, with its output, when it does
+    not come up.
 
     Somebody may take a port between the kernel naming it and the proxy binding it; hence the attempts.
     """
@@ -79,7 +82,7 @@ def running(variant: Variant, directory: Path, upstreams: tuple[int, ...], cores
             place = directory / f"{variant.name}-{attempt}"
             place.mkdir()
             try:
-                up = stack.enter_context(_started(variant, place, upstreams, cores))
+                up = stack.enter_context(_started(variant, place, upstreams, cores, tls))
                 break
             except RuntimeError:
                 if attempt == START_ATTEMPTS:
@@ -88,13 +91,15 @@ def running(variant: Variant, directory: Path, upstreams: tuple[int, ...], cores
 
 
 @contextlib.contextmanager
-def _started(variant: Variant, place: Path, upstreams: tuple[int, ...], cores: Cores) -> Iterator[Running]:
+def _started(
+    variant: Variant, place: Path, upstreams: tuple[int, ...], cores: Cores, tls: Certificate | None
+) -> Iterator[Running]:
     port, admin_port = free_ports(2)
     log = place / "access.log" if variant.logged else None
-    launch = variant.proxy.launch(Site(place, port, admin_port, upstreams, log))
+    launch = variant.proxy.launch(Site(place, port, admin_port, upstreams, log, tls))
     output = log if log and launch.log_from_output else place / "output"
     with started(launch.argv, cpu=cores.proxy, output=output, environment=launch.environment) as process:
-        wait_until_serving(process, port, output)
+        wait_until_serving(process, port, output, tls=tls is not None)
         yield Running(variant, process.pid, port, log)
 
 

@@ -14,14 +14,31 @@ UPSTREAM_IDLE_MAX = 256
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """In PEM: the certificate, its key, and both in one file. ECDSA P-256."""
+
+    certificate: Path
+    key: Path
+    both: Path
+
+
+TLS12_CIPHER = "ECDHE-ECDSA-AES128-GCM-SHA256"
+TLS13_CIPHER = "TLS_AES_128_GCM_SHA256"
+"""What all clients ask for, and all proxies that can be told take."""
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
-    """One proxy's place in a run. All ports are on 127.0.0.1; `access_log` None means: no log at all."""
+    """One proxy's place in a run. All ports are on 127.0.0.1; `access_log` None means: no log at all. With a
+    certificate, `port` speaks TLS 1.2 and 1.3.
+    """
 
     directory: Path
     port: int
     admin_port: int
     origins: tuple[int, ...]
     access_log: Path | None
+    tls: Certificate | None = None
 
 
 @dataclass(frozen=True, slots=True)

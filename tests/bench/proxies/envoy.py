@@ -7,7 +7,7 @@ import re
 import shutil
 from typing import Any
 
-from tests.bench.proxies.base import CLIENTS_MAX, UPSTREAM_IDLE_MAX, Launch, Site, said_by
+from tests.bench.proxies.base import CLIENTS_MAX, TLS12_CIPHER, UPSTREAM_IDLE_MAX, Certificate, Launch, Site, said_by
 
 
 class Envoy:
@@ -53,7 +53,8 @@ def _bootstrap(site: Site) -> dict[str, Any]:
                         "name": "envoy.filters.network.http_connection_manager",
                         "typed_config": _connections(site),
                     }
-                ]
+                ],
+                **({"transport_socket": _tls(site.tls)} if site.tls else {}),
             }
         ],
     }
@@ -67,6 +68,24 @@ def _bootstrap(site: Site) -> dict[str, Any]:
     return {
         "static_resources": {"listeners": [listener], "clusters": [_cluster(site)]},
         "overload_manager": {"resource_monitors": [limit]},
+    }
+
+
+def _tls(certificate: Certificate) -> dict[str, Any]:
+    files = {
+        "certificate_chain": {"filename": str(certificate.certificate)},
+        "private_key": {"filename": str(certificate.key)},
+    }
+    versions = {"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"}
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": _typed(
+            "extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            common_tls_context={
+                "tls_certificates": [files],
+                "tls_params": {**versions, "cipher_suites": [TLS12_CIPHER]},
+            },
+        ),
     }
 
 

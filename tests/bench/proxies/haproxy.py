@@ -2,13 +2,25 @@
 
 import shutil
 
-from tests.bench.proxies.base import CLIENTS_MAX, UPSTREAM_IDLE_MAX, Launch, Site, at, said_by
+from tests.bench.proxies.base import (
+    CLIENTS_MAX,
+    TLS12_CIPHER,
+    TLS13_CIPHER,
+    UPSTREAM_IDLE_MAX,
+    Launch,
+    Site,
+    at,
+    said_by,
+)
 
 _CONFIG = """\
 global
     nbthread 1
     maxconn {clients}
     no strict-limits
+    ssl-default-bind-options ssl-min-ver TLSv1.2
+    ssl-default-bind-ciphers {tls12}
+    ssl-default-bind-ciphersuites {tls13}
     {log}
 defaults
     mode http
@@ -20,7 +32,7 @@ defaults
     timeout http-request 10s
     timeout http-keep-alive 75s
 frontend clients
-    bind {listen} backlog 4096
+    bind {listen} backlog 4096{tls}
     default_backend shop
 backend shop
     balance random(2)
@@ -52,6 +64,9 @@ class HAProxy:
                 log="log stdout format raw local0" if site.access_log else "",
                 httplog="log global\n    option httplog" if site.access_log else "",
                 listen=at(site.port),
+                tls=f" ssl crt {site.tls.both}" if site.tls else "",
+                tls12=TLS12_CIPHER,
+                tls13=TLS13_CIPHER,
                 idle=UPSTREAM_IDLE_MAX,
                 servers="\n    ".join(servers),
             )

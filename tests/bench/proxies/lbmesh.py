@@ -18,7 +18,7 @@ connections_max = {clients}
 
 [[listener]]
 bind = "{listen}"
-
+{tls}
 [[service]]
 name = "shop"
 hosts = ["*"]
@@ -59,6 +59,7 @@ class Lbmesh:
                 state=state,
                 clients=CLIENTS_MAX,
                 listen=at(site.port),
+                tls=f'tls = {{ cert = "{site.tls.certificate}", key = "{site.tls.key}" }}\n' if site.tls else "",
                 replicas="\n".join(f'  {{ address = "{at(port)}", zone = "zone-a" }},' for port in site.origins),
                 admin=at(site.admin_port),
                 access=site.access_log or "off",

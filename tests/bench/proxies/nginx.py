@@ -1,7 +1,16 @@
 """nginx (Debian's package)."""
 
 from tests.bench.origins import nginx_program, nginx_user
-from tests.bench.proxies.base import CLIENTS_MAX, UPSTREAM_IDLE_MAX, Launch, Site, at, said_by
+from tests.bench.proxies.base import (
+    CLIENTS_MAX,
+    TLS12_CIPHER,
+    UPSTREAM_IDLE_MAX,
+    Certificate,
+    Launch,
+    Site,
+    at,
+    said_by,
+)
 
 _CONFIG = """\
 daemon off; {user} worker_processes 1; pid {directory}/nginx.pid; error_log stderr error;
@@ -18,7 +27,7 @@ http {{
         keepalive {idle}; keepalive_requests 1000000000; keepalive_timeout 60s;
     }}
     server {{
-        listen {listen} backlog=4096;
+        listen {listen} backlog=4096{tls}
         location / {{
             proxy_pass http://shop;
             proxy_http_version 1.1;
@@ -26,11 +35,19 @@ http {{
             proxy_set_header Host $http_host;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
             proxy_connect_timeout 1s; proxy_read_timeout 60s; proxy_send_timeout 60s;
-            proxy_request_buffering off;
+            proxy_request_buffering off; proxy_max_temp_file_size 0;
         }}
     }}
 }}
 """
+
+
+def _tls(certificate: Certificate) -> str:
+    """The end of the `listen` directive, and what follows it. nginx remembers no session unless it is told to."""
+    return (
+        f" ssl; ssl_certificate {certificate.certificate}; ssl_certificate_key {certificate.key}; "
+        f"ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers {TLS12_CIPHER}; ssl_session_cache shared:clients:10m;"
+    )
 
 
 class Nginx:
@@ -62,6 +79,7 @@ class Nginx:
                 servers=" ".join(f"server {at(port)};" for port in site.origins),
                 idle=UPSTREAM_IDLE_MAX * len(site.origins),
                 listen=at(site.port),
+                tls=_tls(site.tls) if site.tls else ";",
             )
         )
         return Launch((nginx_program() or "nginx", "-c", str(config), "-p", str(site.directory)))

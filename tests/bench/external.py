@@ -7,7 +7,7 @@ from tests.bench.processes import cpu_time_s
 from tests.bench.running import choose_cores
 
 
-def profile(options: argparse.Namespace) -> int:
+def load_external(options: argparse.Namespace) -> int:
     """Print a line for each window; exit status 1 when one had errors."""
     host, _, port = options.target.rpartition(":")
     cpu, failed = choose_cores().others, False
