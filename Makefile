@@ -24,6 +24,26 @@ demo: setup
 test: setup
 	$(BIN)/pytest $(ARGS)
 
+# The data path compiled with mypyc (setup.py), in a copy of the tree: a minute.
+.PHONY: compiled
+compiled: build/compiled/.ready
+
+build/compiled/.ready: $(VENV)/.ready setup.py pyproject.toml $(shell find lbmesh -name '*.py')
+	rm -rf build/compiled && mkdir -p build/compiled
+	cp -r lbmesh tests config deploy docs pyproject.toml setup.py README.md Makefile build/compiled
+	cd build/compiled && LBMESH_COMPILE=1 ../../$(BIN)/python setup.py --quiet build_ext --inplace
+	touch $@
+
+# What a request passes through, tested in its compiled form. The plain form is what `make test` tests.
+.PHONY: test-compiled
+test-compiled: compiled
+	rm -rf build/compiled/tests && cp -r tests build/compiled
+	cd build/compiled && ../../$(BIN)/python -c 'from lbmesh.observe.build import IS_COMPILED; assert IS_COMPILED'
+	cd build/compiled && PYTHONPATH=. ../../$(BIN)/pytest $(if $(ARGS),$(ARGS),$(DATA_PATH_TESTS))
+
+DATA_PATH_TESTS := tests/unit/forwarder tests/unit/http1 tests/unit/routing tests/unit/forward tests/conformance tests/fuzz \
+	$(wildcard tests/integration/test_forwarder_*.py)
+
 # What to run before each commit: seconds.
 .PHONY: check
 check: setup

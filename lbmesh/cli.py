@@ -12,10 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lbmesh import __version__
 from lbmesh.admin.text import plain, short
 from lbmesh.control.processes import AgentOptions, ForwarderOptions
 from lbmesh.model.address import Address, parse_address
+from lbmesh.observe.build import VERSION_TEXT
 
 if TYPE_CHECKING:
     from lbmesh.admin.client import Asked
@@ -122,7 +122,7 @@ def _operate(arguments: Sequence[str]) -> int:
 
 def _operator_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lbmesh", description="A self-healing, multi-zone HTTP load balancer.")
-    parser.add_argument("--version", action="version", version=f"lbmesh {__version__}")
+    parser.add_argument("--version", action="version", version=VERSION_TEXT)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
     run = verbs.add_parser(
         "run",

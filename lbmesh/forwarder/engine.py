@@ -12,7 +12,8 @@ from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.serving import Serving, compile_view
 from lbmesh.forwarder.timers import TimerWheel
 from lbmesh.model.view import View
-from lbmesh.observe.access_log import AccessLog, TimeText
+from lbmesh.observe.access_log import AccessLog
+from lbmesh.observe.log_text import TimeText
 
 FAILURE_INTERVAL_S = 0.1
 """One replica's failures are reported at most this often; the counters have them all."""

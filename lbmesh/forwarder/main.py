@@ -17,6 +17,7 @@ from lbmesh.forwarder.acceptor import Listener
 from lbmesh.forwarder.agent_link import AgentLinkClient
 from lbmesh.forwarder.client import ClientConnection
 from lbmesh.forwarder.engine import Engine
+from lbmesh.forwarder.reactor_task import run_reactor
 from lbmesh.forwarder.timers import TICK_S
 from lbmesh.observe.access_log import AccessLog
 from lbmesh.observe.child import ControlChannel
@@ -60,7 +61,7 @@ class Forwarder:
         link = AgentLinkClient(self._engine, self._options.worker, self._on_view)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._access_log.run)
-            nursery.start_soon(self._engine.reactor.run)
+            nursery.start_soon(run_reactor, self._engine.reactor)
             nursery.start_soon(self._keep_time)
             nursery.start_soon(self._announce)
             await self._obey(link, nursery)

@@ -16,7 +16,6 @@ from time import monotonic
 from typing import Protocol
 
 import structlog
-import trio
 
 EVENTS_PER_POLL = 256
 TURN_S = 0.005
@@ -50,7 +49,7 @@ class Closable(Protocol):
 
 
 class Reactor:
-    """Owns the epoll object. Handlers are called on the one task that runs `run`."""
+    """Owns the epoll object. Handlers are called on the one task that calls `drain`: see `reactor_task`."""
 
     __slots__ = ("_again", "_closing", "_epoll", "_handlers", "_on_batch", "_wake", "now")
 
@@ -90,17 +89,14 @@ class Reactor:
         """Step this handler in the next round although no new edge will come."""
         self._again.append(handler)
 
-    async def run(self) -> None:
-        """Wait for readiness and step handlers, for ever."""
-        epoll = self._epoll
-        try:
-            while True:
-                await trio.lowlevel.wait_readable(epoll.fileno())
-                while not self.drain():
-                    await trio.lowlevel.checkpoint()
-        finally:
-            epoll.close()
-            os.close(self._wake)
+    def fileno(self) -> int:
+        """Readable when some socket or `wake` has something: what the task that calls `drain` waits for."""
+        return self._epoll.fileno()
+
+    def close_all(self) -> None:
+        """Let go of everything, at the end."""
+        self._epoll.close()
+        os.close(self._wake)
 
     def wake(self) -> None:
         """Have a batch run soon, though no socket is ready: handlers are to be stepped or sockets closed."""

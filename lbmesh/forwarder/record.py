@@ -2,7 +2,7 @@
 
 from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.http1.message import RequestHead
-from lbmesh.observe.access_log import json_fragment
+from lbmesh.observe.log_text import json_fragment
 
 
 def exchange_line(

@@ -6,7 +6,7 @@ from math import inf
 from typing import Protocol
 
 from lbmesh.model.service import Replica, ReplicaId
-from lbmesh.observe.access_log import json_fragment
+from lbmesh.observe.log_text import json_fragment
 from lbmesh.routing.warming import JITTER, is_warming
 
 LATENCY_FLOOR_S = 1e-4

@@ -13,6 +13,7 @@ from lbmesh.control.state import NodeState, ReplicaState
 from lbmesh.gossip.seal import Rejection
 from lbmesh.model.health import Availability
 from lbmesh.model.member import MemberState
+from lbmesh.observe.build import IS_COMPILED
 from lbmesh.observe.exposition import Sample, family, histogram_family
 from lbmesh.observe.totals import TrafficTotals
 
@@ -290,7 +291,13 @@ def _agent(state: NodeState, figures: AgentFigures) -> Iterator[bytes]:
     yield from _single(
         "lbmesh_loop_lag_seconds", "gauge", "The agent loop's longest lag of the last seconds.", figures.loop_lag_s
     )
-    build = {"version": __version__, "python": platform.python_version(), "node": state.node, "zone": state.zone}
+    build = {
+        "version": __version__,
+        "python": platform.python_version(),
+        "compiled": str(IS_COMPILED).lower(),
+        "node": state.node,
+        "zone": state.zone,
+    }
     yield from family("lbmesh_build_info", "gauge", "This release, on this node.", [(build, 1)])
 
 

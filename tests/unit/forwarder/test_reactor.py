@@ -9,6 +9,7 @@ import structlog
 import trio
 
 from lbmesh.forwarder.reactor import Reactor
+from lbmesh.forwarder.reactor_task import run_reactor
 
 
 class Recorder:
@@ -50,7 +51,7 @@ def drive(scenario: Callable[[Reactor], Any]) -> None:
         reactor = Reactor(lambda: None)
         with trio.fail_after(20):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(reactor.run)
+                nursery.start_soon(run_reactor, reactor)
                 await scenario(reactor)
                 nursery.cancel_scope.cancel()
 

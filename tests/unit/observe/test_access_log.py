@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from lbmesh.observe import access_log
-from lbmesh.observe.access_log import AccessLog, TimeText, json_fragment
+from lbmesh.observe.access_log import AccessLog
+from lbmesh.observe.log_text import TimeText, json_fragment
 from tests.support.wait import wait_for
 
 
