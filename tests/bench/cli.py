@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import bodies, gone, latency, memory, overload, report, requests, tls
+from tests.bench import bodies, gone, latency, memory, overload, report, requests, scale, tls
 from tests.bench.external import load_external
 from tests.bench.gossip import cli as gossip
 from tests.bench.load import WORKLOADS, Workload
@@ -41,6 +41,7 @@ PARTS = (
     Part("latency", "latency added at a fixed rate", lambda setting, _: latency.run(setting)),
     Part("bodies", "throughput of 1 MiB and 1 GiB", lambda setting, _: bodies.run(setting)),
     Part("overload", "goodput beyond saturation", lambda setting, _: overload.run(setting)),
+    Part("scale", "a thousand routes, ten thousand replicas", lambda setting, _: scale.run(setting)),
     Part("tls", "TLS at the front: CPU per request and per handshake", lambda setting, _: tls.run(setting)),
     Part(
         "memory",

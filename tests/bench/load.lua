@@ -1,7 +1,7 @@
--- The load for wrk: `wrk -s load.lua URL -- same|browser|browser-close HOST`. Prints one line of JSON when done.
+-- The load for wrk: `wrk -s load.lua URL -- same|browser|browser-close HOST [HOSTS]`. Prints one line of JSON when done.
 -- "same": wrk's own short head, each time. "browser": heads whose path, cookie and traceparent all differ,
 -- made before the clock starts, so that giving one out costs the generator a table look-up. "browser-close": each of
--- them ends its connection.
+-- them ends its connection. With HOSTS, HOST is a pattern ("s%d.example") for as many hosts, in turn.
 
 local HEADS = 20000
 
@@ -42,7 +42,8 @@ function init(args)
   math.randomseed(1)
   local heads, at = {}, 0
   for i = 1, HEADS do
-    heads[i] = browser_head(args[2], connection)
+    local host = args[3] and string.format(args[2], i % tonumber(args[3])) or args[2]
+    heads[i] = browser_head(host, connection)
   end
   request = function()
     at = at % HEADS + 1

@@ -7,6 +7,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench.proxies.base import HOST_PATTERN
+
 _SCRIPT = Path(__file__).with_name("load.lua")
 
 
@@ -47,9 +49,17 @@ def missing() -> str | None:
 
 
 def run_window(
-    workload: Workload, host: str, port: int, *, seconds: int, cpu: int, openssl_conf: Path | None = None
+    workload: Workload,
+    host: str,
+    port: int,
+    *,
+    seconds: int,
+    cpu: int,
+    openssl_conf: Path | None = None,
+    hosts: int = 0,
 ) -> Window:
-    """Load a proxy for so many seconds from a generator pinned to `cpu`; over TLS with a configuration of OpenSSL.
+    """Load a proxy for so many seconds from a generator pinned to `cpu`; over TLS with a configuration of OpenSSL, and
+    for so many hosts of HOST_PATTERN in turn.
 
     Raises RuntimeError when wrk itself fails, and subprocess.TimeoutExpired when it hangs.
     """
@@ -66,7 +76,7 @@ def run_window(
                 f"{seconds}s",
             ),
             *("--timeout", "5s", "--script", str(_SCRIPT), f"{scheme}://{host}:{port}/"),
-            *("--", workload.head, f"{host}:{port}"),
+            *("--", workload.head, *((HOST_PATTERN, str(hosts)) if hosts else (f"{host}:{port}",))),
         ],
         capture_output=True,
         text=True,

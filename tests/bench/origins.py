@@ -37,11 +37,18 @@ class Origins:
 
     def requests_answered(self) -> int:
         """All requests so far, this question included."""
+        return self._counts()[1]
+
+    def connections_accepted(self) -> int:
+        """All connections so far, this question's included."""
+        return self._counts()[0]
+
+    def _counts(self) -> tuple[int, int]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.status_port}/", timeout=5.0) as answer:
-            counts = re.search(rb"\n\s*\d+ \d+ (\d+)", answer.read())
+            counts = re.search(rb"\n\s*(\d+) \d+ (\d+)", answer.read())
         if counts is None:
             raise RuntimeError("the origins' stub_status page is not what nginx documents")
-        return int(counts[1])
+        return int(counts[1]), int(counts[2])
 
 
 def missing() -> str | None:
@@ -60,12 +67,12 @@ def nginx_user() -> str:
 
 
 @contextlib.contextmanager
-def running_origins(directory: Path, *, cpu: int) -> Iterator[Origins]:
-    """The origins, serving, until the block is left. Raises RuntimeError when they do not come up."""
+def running_origins(directory: Path, *, cpu: int, count: int = ORIGINS) -> Iterator[Origins]:
+    """So many origins, serving, until the block is left. Raises RuntimeError when they do not come up."""
     program = nginx_program()
     if program is None:
         raise RuntimeError(missing())
-    *ports, status_port = free_ports(ORIGINS + 1)
+    *ports, status_port = free_ports(count + 1)
     config, output = directory / "origins.conf", directory / "origins.out"
     config.write_text(
         _CONFIG.format(

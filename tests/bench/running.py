@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.bench import load, origins
 from tests.bench.origins import Origins
 from tests.bench.processes import command_line, cpu_time_s, free_ports, process_tree, started, wait_until_serving
-from tests.bench.proxies import Certificate, Site, Variant
+from tests.bench.proxies import Certificate, Scale, Site, Variant
 
 START_ATTEMPTS = 3
 
@@ -24,12 +24,14 @@ class Cores:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A variant that serves on 127.0.0.1:port."""
+    """A variant that serves on 127.0.0.1:port. `output`: what its processes print."""
 
     variant: Variant
     root_pid: int
     port: int
     log: Path | None
+    site: Site
+    output: Path
 
     def cpu(self) -> "CpuReading":
         """What its whole process tree has used so far, and the process that carries the traffic alone."""
@@ -38,9 +40,13 @@ class Running:
             total_s=sum(map(cpu_time_s, pids)), serving_s=cpu_time_s(self.serving_pid()), pids=tuple(sorted(pids))
         )
 
+    def serving_pids(self) -> list[int]:
+        """The processes that carry the traffic: one for each worker."""
+        return [pid for pid in process_tree(self.root_pid) if self.variant.proxy.serving in command_line(pid)]
+
     def serving_pid(self) -> int:
         """The process that carries the traffic. Raises RuntimeError when there is not exactly one."""
-        found = [pid for pid in process_tree(self.root_pid) if self.variant.proxy.serving in command_line(pid)]
+        found = self.serving_pids()
         if len(found) != 1:
             raise RuntimeError(f"{self.variant.title} has {len(found)} serving processes where 1 was expected")
         return found[0]
@@ -70,10 +76,15 @@ def missing_for_all() -> str | None:
 
 @contextlib.contextmanager
 def running(
-    variant: Variant, directory: Path, upstreams: tuple[int, ...], cores: Cores, tls: Certificate | None = None
+    variant: Variant,
+    directory: Path,
+    upstreams: tuple[int, ...],
+    cores: Cores,
+    tls: Certificate | None = None,
+    scale: Scale | None = None,
 ) -> Iterator[Running]:
-    """The variant, serving; over TLS if it is given a certificate. Raises RuntimeError, with its output, when it does
-    not come up.
+    """The variant, serving; over TLS if it is given a certificate, many routes if it is given a scale. Raises
+    RuntimeError, with its output, when it does not come up.
 
     Somebody may take a port between the kernel naming it and the proxy binding it; hence the attempts.
     """
@@ -82,7 +93,7 @@ def running(
             place = directory / f"{variant.name}-{attempt}"
             place.mkdir()
             try:
-                up = stack.enter_context(_started(variant, place, upstreams, cores, tls))
+                up = stack.enter_context(_started(variant, place, upstreams, cores, tls, scale))
                 break
             except RuntimeError:
                 if attempt == START_ATTEMPTS:
@@ -92,15 +103,21 @@ def running(
 
 @contextlib.contextmanager
 def _started(
-    variant: Variant, place: Path, upstreams: tuple[int, ...], cores: Cores, tls: Certificate | None
+    variant: Variant,
+    place: Path,
+    upstreams: tuple[int, ...],
+    cores: Cores,
+    tls: Certificate | None,
+    scale: Scale | None,
 ) -> Iterator[Running]:
     port, admin_port = free_ports(2)
     log = place / "access.log" if variant.logged else None
-    launch = variant.proxy.launch(Site(place, port, admin_port, upstreams, log, tls))
+    site = Site(place, port, admin_port, upstreams, log, tls, scale)
+    launch = variant.proxy.launch(site)
     output = log if log and launch.log_from_output else place / "output"
     with started(launch.argv, cpu=cores.proxy, output=output, environment=launch.environment) as process:
         wait_until_serving(process, port, output, tls=tls is not None)
-        yield Running(variant, process.pid, port, log)
+        yield Running(variant, process.pid, port, log, site, output)
 
 
 @contextlib.contextmanager

@@ -49,7 +49,7 @@ class Report:
 
 def paragraphs(parts: Iterable[str]) -> str:
     """Markdown of several paragraphs, empty ones left out."""
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return "\n\n".join(stripped for part in parts if (stripped := part.strip())) + "\n"
 
 
 def skipped_lines(skipped: Mapping[str, str]) -> str:

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from tests.bench.proxies.base import Certificate, Launch, Proxy, Site
+from tests.bench.proxies.base import Certificate, Launch, Proxy, Scale, Site
 from tests.bench.proxies.caddy import Caddy
 from tests.bench.proxies.envoy import Envoy
 from tests.bench.proxies.haproxy import HAProxy
 from tests.bench.proxies.lbmesh import Lbmesh
 from tests.bench.proxies.nginx import Nginx
 
-__all__ = ["VARIANTS", "Certificate", "Launch", "Proxy", "Site", "Variant"]
+__all__ = ["VARIANTS", "Certificate", "Launch", "Proxy", "Scale", "Site", "Variant"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,25 @@ TLS13_CIPHER = "TLS_AES_128_GCM_SHA256"
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """Many routes, each with a service of its own and all origins as its replicas: a host of HOST_PATTERN each, and
+    any other host for the first. `probed_host`: one more host of the first, which a reload can change.
+    """
+
+    routes: int
+    workers: int = 1
+    probed_host: str = ""
+    check_interval_s: int = 30
+
+
+HOST_PATTERN = "s%d.example"
+"""Of a route's number; load.lua fills it in, too."""
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """One proxy's place in a run. All ports are on 127.0.0.1; `access_log` None means: no log at all. With a
-    certificate, `port` speaks TLS 1.2 and 1.3.
+    certificate, `port` speaks TLS 1.2 and 1.3. With a scale, there are as many routes.
     """
 
     directory: Path
@@ -39,6 +55,7 @@ class Site:
     origins: tuple[int, ...]
     access_log: Path | None
     tls: Certificate | None = None
+    scale: Scale | None = None
 
 
 @dataclass(frozen=True, slots=True)

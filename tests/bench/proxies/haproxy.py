@@ -1,6 +1,7 @@
 """HAProxy (Debian's package)."""
 
 import shutil
+from collections.abc import Iterator
 
 from tests.bench.proxies.base import (
     CLIENTS_MAX,
@@ -33,13 +34,30 @@ defaults
     timeout http-keep-alive 75s
 frontend clients
     bind {listen} backlog 4096{tls}
-    default_backend shop
-backend shop
+    {routes}
+{backends}"""
+
+_BACKEND = """\
+backend {name}
     balance random(2)
     option httpchk GET /
-    default-server check inter 2s fall 3 rise 2 pool-max-conn {idle}
+    default-server check inter {interval}s fall 3 rise 2 pool-max-conn {idle}
     {servers}
 """
+
+
+def _routes(site: Site) -> str:
+    """A host's first label is the name of its backend."""
+    by_host = "use_backend %[req.hdr(host),field(1,.)]\n    " if site.scale else ""
+    return by_host + f"default_backend {'s0' if site.scale else 'shop'}"
+
+
+def _backends(site: Site) -> Iterator[str]:
+    servers = "\n    ".join(f"server origin{i} {at(port)}" for i, port in enumerate(site.origins))
+    names = [f"s{number}" for number in range(site.scale.routes)] if site.scale else ["shop"]
+    interval = site.scale.check_interval_s if site.scale else 2
+    for name in names:
+        yield _BACKEND.format(name=name, interval=interval, idle=UPSTREAM_IDLE_MAX, servers=servers)
 
 
 class HAProxy:
@@ -57,7 +75,6 @@ class HAProxy:
 
     def launch(self, site: Site) -> Launch:
         config = site.directory / "haproxy.cfg"
-        servers = (f"server origin{i} {at(port)}" for i, port in enumerate(site.origins))
         config.write_text(
             _CONFIG.format(
                 clients=CLIENTS_MAX,
@@ -67,8 +84,8 @@ class HAProxy:
                 tls=f" ssl crt {site.tls.both}" if site.tls else "",
                 tls12=TLS12_CIPHER,
                 tls13=TLS13_CIPHER,
-                idle=UPSTREAM_IDLE_MAX,
-                servers="\n    ".join(servers),
+                routes=_routes(site),
+                backends="".join(_backends(site)),
             )
         )
         return Launch((_program(), "-db", "-f", str(config)), log_from_output=True)
