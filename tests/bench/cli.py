@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import bodies, gone, latency, memory, overload, report, requests, scale, tls
+from tests.bench import bodies, gone, latency, memory, overload, profile, report, requests, scale, tls
 from tests.bench.external import load_external
 from tests.bench.gossip import cli as gossip
 from tests.bench.load import WORKLOADS, Workload
@@ -91,6 +91,14 @@ def _parser() -> argparse.ArgumentParser:
     backups.add_argument("--saturate", type=float, metavar="SECONDS", help="how long nothing dies (default 300)")
     backups.add_argument("--write", action="store_true", help="put the table into docs/BENCHMARKS.md")
     backups.set_defaults(run=_gone)
+
+    where = verbs.add_parser("profile", help="where each microsecond of lbmesh's forwarder goes; needs py-spy")
+    where.add_argument("--workload", type=_workloads, default=WORKLOADS, help=_NAMES)
+    _part_options(where)
+    found = Part(
+        "profile", "where each microsecond goes", lambda setting, options: profile.run(setting, options.workload)
+    )
+    where.set_defaults(run=lambda options, directory: _run((found,), options, directory))
 
     running = verbs.add_parser("load", help="load a proxy that is running already")
     running.add_argument("--target", required=True, metavar="HOST:PORT")
