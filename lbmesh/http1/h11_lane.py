@@ -62,6 +62,9 @@ def parse_request(head: bytes) -> RequestHead | Refusal:
     unmet = _unmet_expectation(FieldSection(forwarded))
     if unmet is not None:
         return unmet
+    if not framing:
+        # Forbidden to clients without content (RFC 9110 section 10.1.1); waitress waits for it for ever.
+        forwarded = tuple(field for field in forwarded if field[0].lower() != b"expect")
     request_ids = FieldSection(forwarded).values(b"x-request-id")
     request_id = request_ids[0] if len(request_ids) == 1 and REQUEST_ID.match(request_ids[0]) else None
     if request_id is None:

@@ -158,6 +158,11 @@ ACCEPTED = (
     ),
     Accepted("9110-10.1.1 Expect in any case", get(b"Expect: 100-Continue", b"Content-Length: 1"), body_length=1),
     Accepted(
+        "9110-10.1.1 Expect asks for nothing without content",
+        get(b"Expect: 100-continue"),
+        gone=(b"expect",),
+    ),
+    Accepted(
         "9110-10.1.1 Expect is ignored in HTTP/1.0",
         get(b"Expect: 100-continue", start=b"GET / HTTP/1.0"),
         keep_alive=False,
