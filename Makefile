@@ -69,6 +69,16 @@ $(VENV)/.ready-fuzz: $(VENV)/.ready requirements-fuzz.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.lock
 	touch $@
 
+# Ambiguous requests through lbmesh to real servers from PyPI: all that are written down, then random ones.
+# For example: make smuggling ARGS="--minutes 60 --only waitress,granian --seed 7"
+.PHONY: smuggling
+smuggling: $(VENV)/.ready-origins
+	$(BIN)/python -m tests.smuggling $(ARGS)
+
+$(VENV)/.ready-origins: $(VENV)/.ready requirements-origins.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-origins.lock
+	touch $@
+
 # One random schedule of faults on simulated planes. Any seed replays exactly: make sim SEED=42
 .PHONY: sim
 sim: setup
