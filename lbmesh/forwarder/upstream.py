@@ -17,6 +17,8 @@ from lbmesh.http1.response_rewrite import VIA_LAST
 from lbmesh.model.limits import HEAD_BYTES_MAX, IDLE_UPSTREAMS_PER_REPLICA, READ_BYTES, READS_PER_STEP, STEP_S
 
 REMEMBERED_HEAD_BYTES_MAX = 1024
+_NO_HEAD = bytes(HEAD_BYTES_MAX + READ_BYTES + 1)
+"""Remembered before there is a head: longer than all that is ever compared with it, so that nothing starts with it."""
 
 parse_response = fast_lane.parse_response
 State = Callable[["UpstreamConnection"], None]
@@ -100,7 +102,7 @@ class UpstreamConnection:
         self.readable = self.hung_up = self.closed = self.reused = False
         self.connecting = True
         self.idle_since = 0.0
-        self._remembered = b"\0"
+        self._remembered = _NO_HEAD
         self._remembered_head: ResponseHead | None = None
         self._remembered_out = b""
         self._state: State = UpstreamConnection._connecting
