@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,16 +16,20 @@ from lbmesh.model.address import Address
 from tests.smuggling.cases import Case, marked
 
 CLIENTS = 6
+_MARKER = re.compile(r"\bm[0-9a-f]{5}\b")
+
 PATIENCE_S = 30.0
 """How long a connection may bring nothing; what takes longer hangs."""
 
 
 class Answer(NamedTuple):
-    """One final response. `from_application`: the origin's application made it, and says for which marker."""
+    """One final response. `from_application`: the origin's application made it. `markers`: all that stand in what it
+    says of the request.
+    """
 
     status: int
     request_id: str
-    marker: str
+    markers: frozenset[str]
     from_application: bool
 
 
@@ -107,6 +112,6 @@ def _read_answer(reader: h11.Connection) -> Answer:
     assert head is not None
     fields = dict(head.headers)
     if fields.get(b"content-type", b"").startswith(b"text/") or head.status_code != 200:
-        return Answer(head.status_code, fields.get(b"x-request-id", b"").decode(), "", from_application=False)
-    line = json.loads(body)
-    return Answer(head.status_code, line["request_id"], line["marker"], from_application=True)
+        return Answer(head.status_code, fields.get(b"x-request-id", b"").decode(), frozenset(), from_application=False)
+    markers = frozenset(_MARKER.findall(body.decode()))
+    return Answer(head.status_code, json.loads(body)["request_id"], markers, from_application=True)

@@ -108,7 +108,7 @@ def _wrongly_answered(
     received: Sequence[Received], seen: Sequence[Line], logged: Mapping[str, list[Line]]
 ) -> Iterable[str]:
     """A client's answers must be to its own requests, in order, whole, and none behind a refusal."""
-    known = {(line["request_id"], line["marker"]) for line in seen}
+    known = {line["request_id"] for line in seen}
     for client in received:
         if client.fault:
             yield f"{client.case.name}: {client.fault}"
@@ -121,9 +121,9 @@ def _wrongly_answered(
                 if refused and number + 1 < len(client.answers):
                     yield f"{client.case.name}: an answer behind a refusal: {client.answers}"
                 continue
-            if answer.marker != client.marker:
+            if answer.markers and client.marker not in answer.markers:
                 yield f"{client.case.name}: another's answer: {answer}, mine is {client.marker}"
-            if (answer.request_id, answer.marker) not in known:
+            if answer.request_id not in known:
                 yield f"{client.case.name}: the origin knows nothing of this answer: {answer}"
 
 

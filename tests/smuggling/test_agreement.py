@@ -73,7 +73,7 @@ def test_a_proxy_that_does_not_read_lets_origins_disagree(origins: Origins) -> N
 def healthy() -> Accounts:
     """Two requests of one client, on which all agree."""
     case = next(plain())
-    answers = tuple(Answer(200, f"id-{number}", "m00000", from_application=True) for number in range(2))
+    answers = tuple(Answer(200, f"id-{number}", frozenset({"m00000"}), from_application=True) for number in range(2))
     stream = b"".join(b"GET /m00000 HTTP/1.1\r\nHost: a\r\nX-Request-Id: id-%d\r\n\r\n" % number for number in range(2))
     logged = [{"request_id": f"id-{number}", "method": "GET", "path": "/m00000", "attempts": 1} for number in range(2)]
     digest = read_stream(stream).requests[0].digest
@@ -142,7 +142,7 @@ def behind_a_refusal() -> Accounts:
         with_seen(size=1),
         with_seen(digest="0"),
         with_seen(request_id="stolen"),
-        with_answer(marker="m00001"),
+        with_answer(markers=frozenset({"m00001"})),
         with_answer(request_id="id-1"),
         with_answer(request_id="id-2"),
         one_more_seen(),
