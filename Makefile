@@ -75,6 +75,10 @@ $(VENV)/.ready-fuzz: $(VENV)/.ready requirements-fuzz.lock
 smuggling: $(VENV)/.ready-origins
 	$(BIN)/python -m tests.smuggling $(ARGS)
 
+# The servers alone; with them `make test` has nothing to skip in tests/smuggling.
+.PHONY: setup-origins
+setup-origins: $(VENV)/.ready-origins
+
 $(VENV)/.ready-origins: $(VENV)/.ready requirements-origins.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-origins.lock
 	touch $@
