@@ -10,7 +10,8 @@ from lbmesh.model.address import Address
 from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeTls, TcpProbe
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.listener import ListenerPolicy
-from lbmesh.model.route import Route, WeightedService
+from lbmesh.model.route import Conditions, Route, WeightedService
+from lbmesh.model.route_rules import RouteRules
 from lbmesh.model.service import HealthCheck, Outliers, Replica, Service
 from lbmesh.model.traffic import Timeouts, TrafficPolicy
 
@@ -95,12 +96,11 @@ def _hot_changes(old: Settings, new: Settings) -> Iterator[str]:
         yield from _presence(title, before, after)
         if before and after:
             yield from _service_changes(title, before, after)
-    targets = _targets(old.routes), _targets(new.routes)
-    for (host, path), was, now in _paired(*targets):
-        title = f"route {host}{path}"
+    for title, was, now in _paired(_by_place(old.routes), _by_place(new.routes)):
         yield from _presence(title, was, now)
         if was and now:
-            yield from _change(f"{title}:", _weights(was), _weights(now))
+            yield from _change(f"{title}:", _weights(was.services), _weights(now.services))
+            yield from _rule_changes(title, was.rules or RouteRules(), now.rules or RouteRules())
     for listener, changed in zip(old.listeners, new.listeners, strict=True):
         yield from _field_changes(f"listener {listener.bind}: ", listener.policy, changed.policy)
     yield from _field_changes("forwarder.", old.limits, new.limits)
@@ -189,7 +189,7 @@ def _field_changes(prefix: str, old: Compared, new: Compared) -> Iterator[str]:
         before, after = getattr(old, each.name), getattr(new, each.name)
         key = each.name.removesuffix("_s")
         if key != each.name:
-            before, after = _seconds(before), _seconds(after)
+            before, after = (None if value is None else _seconds(value) for value in (before, after))
         key = _NAMES_IN_FILE.get(key, key)
         if each.repr:
             yield from _change(f"{prefix}{key}", before, after)
@@ -233,8 +233,35 @@ def _by_name(settings: Settings) -> dict[str, Service]:
     return {service.name: service for service in settings.services}
 
 
-def _targets(routes: tuple[Route, ...]) -> dict[tuple[str, str], tuple[WeightedService, ...]]:
-    return {(host, path): route.services for route in routes for host in route.hosts for path in route.paths}
+def _by_place(routes: tuple[Route, ...]) -> dict[str, Route]:
+    """Each route under every host, path and set of conditions that it stands for: "route a.example/x (GET, X-Beta)"."""
+    return {
+        f"route {host}{path}{_conditions(route.conditions)}": route
+        for route in routes
+        for host in route.hosts
+        for path in (*route.paths, *(f"{exact} (exact)" for exact in route.exact_paths))
+    }
+
+
+def _conditions(conditions: Conditions | None) -> str:
+    if conditions is None:
+        return ""
+    fields = (
+        name if value is None else f"{name}{mark}{value}"
+        for mark, pairs in (("=", conditions.query), (": ", conditions.headers))
+        for name, value in sorted(pairs)
+    )
+    return f" ({_listed([*sorted(conditions.methods), *fields])})"
+
+
+def _rule_changes(title: str, old: RouteRules, new: RouteRules) -> Iterator[str]:
+    """Which rules are others; what they say stands in the file."""
+    for each in fields(old):
+        before, after = getattr(old, each.name), getattr(new, each.name)
+        if before != after:
+            off = getattr(RouteRules(), each.name)
+            what = "added" if before == off else "removed" if after == off else "changed"
+            yield f"{title}: {each.name.removesuffix('_bytes')} {what}"
 
 
 def _weights(targets: tuple[WeightedService, ...]) -> str:

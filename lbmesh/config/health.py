@@ -1,16 +1,13 @@
 """A service's `health`: how its replicas are checked, with every key only where it means something."""
 
 import math
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 from lbmesh.config import health_values, values
+from lbmesh.config.fields import read_fields
 from lbmesh.config.table import ReadFile, Table
 from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeMethod, ProbeTls, TcpProbe
 from lbmesh.model.service import HealthCheck
-
-V = TypeVar("V")
 
 CHECKS_MAX = 100
 """The largest `fall` and `rise`."""
@@ -89,11 +86,11 @@ def _read_http(table: Table) -> HttpProbe:
         path=table.optional("path", values.url_path, default.path),
         method=table.optional("method", health_values.method, default.method),
         host=table.optional("host", health_values.authority, None),
-        headers=_read_fields(table, "headers", health_values.sent_field_name, health_values.field_value),
+        headers=read_fields(table, "headers", health_values.sent_field_name, health_values.field_value),
         status=table.optional("status", health_values.statuses, default.status),
         body=table.optional("body", health_values.text, None),
         body_regex=table.optional("body_regex", health_values.pattern, None),
-        headers_match=_read_fields(table, "headers_match", health_values.field_name, health_values.wanted_value),
+        headers_match=read_fields(table, "headers_match", health_values.field_name, health_values.wanted_value),
     )
     if probe.body and probe.body_regex:
         table.error("there is a body already; write one of body and body_regex, and remove the other", "body_regex")
@@ -101,29 +98,6 @@ def _read_http(table: Table) -> HttpProbe:
     if wants_body and probe.method is ProbeMethod.HEAD:
         table.error('an answer to HEAD has no body; write method = "GET", or remove this', wants_body)
     return probe
-
-
-def _read_fields(
-    health: Table, key: str, parse_name: Callable[[str], str], parse_value: Callable[[object], V]
-) -> tuple[tuple[str, V], ...]:
-    """A table of header fields by name. Values are never quoted: what a probe sends may be a secret."""
-    table = health.table(key)
-    if table is None:
-        return ()
-    if len(table.values) > health_values.FIELDS_MAX:
-        health.error(f"more than {health_values.FIELDS_MAX} fields; write fewer", key)
-        return ()
-    good: dict[str, tuple[str, V]] = {}
-    for name, value in table.values.items():
-        try:
-            field = parse_name(name), parse_value(value)
-        except ValueError as wrong:
-            table.error(str(wrong), name)
-            continue
-        if name.lower() in good:
-            table.error("this field is there already, as names have no case; remove one", name)
-        good.setdefault(name.lower(), field)
-    return tuple(good.values())
 
 
 def _read_tls(health: Table, read_certificates: ReadFile) -> ProbeTls | None:

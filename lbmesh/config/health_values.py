@@ -13,7 +13,6 @@ TIMEOUT_MIN = "10ms"
 TEXT_CHARS_MAX = 1024
 """What is sent, looked for, or wanted as a field's value."""
 PATTERN_CHARS_MAX = 512
-FIELDS_MAX = 16
 STATUS_MIN = 200
 """A 1xx is no final answer (RFC 9110, 15.2)."""
 STATUS_MAX = 599

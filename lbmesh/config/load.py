@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lbmesh.config.errors import ConfigError
 from lbmesh.config.parse import CONFIG_CHARS_MAX, parse_settings
+from lbmesh.config.route_rules import PAGE_BYTES_MAX
 from lbmesh.config.settings import Settings
 
 SECRET_BYTES_MAX = 64 * 1024
@@ -35,6 +36,7 @@ def load_settings(path: Path) -> Settings | tuple[ConfigError, ...]:
         cpu_count=len(os.sched_getaffinity(0)),
         read_file=read_secret,
         read_certificates=read_certificates,
+        read_page=read_page,
     )
 
 
@@ -70,6 +72,14 @@ def read_certificates(path: Path) -> str:
     except (ssl.SSLError, ValueError) as wrong:
         raise ValueError("the file holds a damaged certificate; write the authority's again") from wrong
     return certificates
+
+
+def read_page(path: Path) -> str:
+    """The text of a page. Raises OSError when it cannot be read or is too large, ValueError when it is not UTF-8."""
+    try:
+        return _read(path, PAGE_BYTES_MAX).decode()
+    except UnicodeDecodeError as wrong:
+        raise ValueError("not UTF-8; save the page in that encoding") from wrong
 
 
 def _read(path: Path, bytes_max: int) -> bytes:

@@ -5,6 +5,7 @@ import tomllib
 
 from lbmesh.config.errors import ConfigError
 from lbmesh.config.locate import locate
+from lbmesh.config.routes import read_routes
 from lbmesh.config.sections import (
     read_admin,
     read_forwarder,
@@ -13,7 +14,7 @@ from lbmesh.config.sections import (
     read_log,
     read_node,
 )
-from lbmesh.config.services import read_services_and_routes
+from lbmesh.config.services import read_services
 from lbmesh.config.settings import Settings
 from lbmesh.config.table import ReadFile, Report, Table, in_order
 
@@ -26,13 +27,20 @@ _TOML_LINE = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of documen
 
 
 def parse_settings(
-    text: str, *, file: str, host_name: str, cpu_count: int, read_file: ReadFile, read_certificates: ReadFile
+    text: str,
+    *,
+    file: str,
+    host_name: str,
+    cpu_count: int,
+    read_file: ReadFile,
+    read_certificates: ReadFile,
+    read_page: ReadFile,
 ) -> Settings | tuple[ConfigError, ...]:
     """The settings in `text`, or all its errors in the order of their lines.
 
     `file` names the text in errors. `host_name` and `cpu_count` are defaults for the node's name and its
-    number of workers. `read_file` gives the text of `key_file` and `token_file`, `read_certificates` the PEM of a `ca`;
-    what they raise becomes errors.
+    number of workers. `read_file` gives the text of `key_file` and `token_file`, `read_certificates` the PEM of a `ca`,
+    `read_page` the page of a `file`; what they raise becomes errors.
     """
     root = _read_toml(text, file)
     if isinstance(root, ConfigError):
@@ -41,7 +49,8 @@ def parse_settings(
     gossip = read_gossip(root, read_file)
     workers, limits = read_forwarder(root, cpu_count)
     listeners = read_listeners(root)
-    services, routes = read_services_and_routes(root, read_certificates)
+    services, service_tables = read_services(root, read_certificates)
+    routes = read_routes(root, service_tables, read_page)
     admin = read_admin(root, listeners, read_file)
     log = read_log(root)
     for key in ("front", "failover", "dns"):

@@ -26,6 +26,7 @@ class _Header(Struct, frozen=True, tag_field="kind", tag="view"):
     node: str
     zone: str
     limits: ForwarderLimits
+    workers: int
 
 
 class _ListenerLine(Struct, frozen=True, tag_field="kind", tag="view_listener"):
@@ -70,7 +71,7 @@ class ViewEncoder:
 
     def pieces(self, view: View) -> Iterator[bytes]:
         """The View's lines, each with its newline, some to a piece. Making a piece is a small step."""
-        yield _line(_Header(view.version, view.node, view.zone, view.limits))
+        yield _line(_Header(view.version, view.node, view.zone, view.limits, view.workers))
         yield b"".join(_line(_ListenerLine(listener)) for listener in view.listeners)
         if self._routes[0] is not view.routes:
             self._routes = view.routes, b"".join(_line(_RouteLine(route)) for route in view.routes)
@@ -193,6 +194,7 @@ class ViewDecoder:
             services=tuple(self._services),
             limits=header.limits,
             listeners=tuple(self._listeners),
+            workers=header.workers,
         )
         self._known = self._lines
         self._known_services = {service.name: service for service in view.services}

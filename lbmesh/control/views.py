@@ -72,6 +72,7 @@ class ViewMaker:
             services=tuple(self._services[service.name] for service in settings.services),
             limits=settings.limits,
             listeners=tuple(listener.policy for listener in settings.listeners),
+            workers=settings.workers,
         )
         if latest and replace(latest, version=view.version) == view:
             return None

@@ -2,6 +2,9 @@
 
 from lbmesh.forward.failure import Failure, Fault, Stage
 
+SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+"""RFC 9110 §9.2.1."""
+
 IDEMPOTENT_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 """RFC 9110 §9.2.2 (TRACE is not forwarded)."""
 

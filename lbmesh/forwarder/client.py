@@ -41,6 +41,7 @@ class ClientConnection:
         "_send",
         "_socket",
         "_state",
+        "address",
         "buffer",
         "closed",
         "deadline",
@@ -52,6 +53,7 @@ class ClientConnection:
         "log_fragment",
         "outgoing",
         "readable",
+        "scheme",
     )
 
     def __init__(self, engine: Engine, connection: socket.socket, peer_host: str, listener: ListenerState) -> None:
@@ -70,6 +72,8 @@ class ClientConnection:
             listener.scheme,
         )
         self.log_fragment = b'"client":"%b",' % peer_host.encode()
+        self.address = peer_host
+        self.scheme = b"http"
         self.exchange = Exchange(engine, self)
         self._remembered = b""
         self._remembered_meaning: tuple[Serving, RequestHead, RouteState | None, bytes] | None = None
@@ -197,7 +201,7 @@ class ClientConnection:
         self._state = ClientConnection._in_exchange
         serving = self.engine.serving
         assert serving is not None
-        route = serving.match(head.host, head.target)
+        route = serving.match(head.host, head.target, head)
         request = head.head + self.forwarded + head.host + b"\r\n"
         if head.head_bytes == len(data):
             self.buffer = b""

@@ -1,8 +1,8 @@
 """What all connections of one forwarder share."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 
 from lbmesh.control.link import ReplicaFailure
@@ -23,11 +23,15 @@ FAILURES_QUEUED_MAX = 1024
 
 @dataclass(slots=True)
 class Counters:
-    """Gauges and counters that belong to no service."""
+    """Gauges and counters that belong to no service's own requests. `mirrored`: copies of requests by the service that
+    they were for and what came of them.
+    """
 
     accepted: int = 0
     connections: int = 0
     active: int = 0
+    mirrors_in_flight: int = 0
+    mirrored: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 class Engine:

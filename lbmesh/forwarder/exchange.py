@@ -11,15 +11,27 @@ from lbmesh.forward.failure import Failure, Fault, Stage
 from lbmesh.forward.retry import IDEMPOTENT_METHODS, may_retry
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.framing import BodyReader
+from lbmesh.forwarder.mirror import mirror_request
 from lbmesh.forwarder.record import exchange_line
 from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.route_state import RouteState
 from lbmesh.forwarder.service_state import ServiceState
 from lbmesh.forwarder.upstream import UpstreamConnection
-from lbmesh.http1.local_response import local_response
+from lbmesh.http1.local_response import Page, local_response
 from lbmesh.http1.message import CHUNKED, NO_HEAD, UNTIL_CLOSE, RequestHead, ResponseHead
-from lbmesh.http1.response_rewrite import rewrite_for_client
-from lbmesh.model.limits import INFORMATIONAL_RESPONSES_MAX, READS_PER_STEP, REPLAY_BYTES_MAX, STEP_S
+from lbmesh.http1.response_rewrite import VIA_LAST, rewrite_for_client
+from lbmesh.model.limits import (
+    INFORMATIONAL_RESPONSES_MAX,
+    READS_PER_STEP,
+    REPLAY_BYTES_MAX,
+    STEP_S,
+)
+from lbmesh.routing.asked import Asked
+from lbmesh.routing.field_edits import REMEMBERED_HEAD_BYTES_MAX, FieldEditor
+from lbmesh.routing.rules import BODY_BYTES_MAX, Answer, ReadyRules
+
+REQUEST_TIMEOUT_SLACK_S = 0.001
+"""A deadline met so much too early is met."""
 
 _STALE = (failures.UPSTREAM_CLOSED, failures.UPSTREAM_RESET)
 """How a pooled connection ends that the replica closed just as it was used again: nobody's fault."""
@@ -29,7 +41,7 @@ class Client(Protocol):
     """The client's side of an exchange: today a whole HTTP/1 connection; a stream of HTTP/2 would do as well.
 
     `buffer`: bytes after the head that are read already. `readable`: more may be had by `receive`. `outgoing`: bytes
-    of the response that the client has not taken yet.
+    of the response that the client has not taken yet. `address`, without a port, and `scheme` are what rules look at.
     """
 
     buffer: bytes
@@ -40,6 +52,10 @@ class Client(Protocol):
     def outgoing(self) -> bytes: ...
     @property
     def log_fragment(self) -> bytes: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def scheme(self) -> bytes: ...
 
     def on_ready(self, events: int) -> None:
         """Be stepped."""
@@ -73,13 +89,16 @@ class Exchange:
     """
 
     __slots__ = (
+        "_asked",
         "_attempt_began",
         "_attempts",
         "_began",
         "_body_begun",
+        "_body_bytes_max",
         "_bytes_in",
         "_bytes_out",
         "_detail",
+        "_ends_at",
         "_engine",
         "_holds_replica",
         "_informational",
@@ -89,9 +108,13 @@ class Exchange:
         "_request_id",
         "_response",
         "_response_body",
+        "_response_edits",
+        "_retries",
         "_retrying",
+        "_rewritten",
         "_service",
         "_stage",
+        "_timeouts",
         "_tried",
         "_upstream",
         "active",
@@ -117,6 +140,11 @@ class Exchange:
         self._tried: tuple[ReplicaState, ...] = ()
         self._holds_replica = self._retrying = False
         self._detail = ""
+        self._asked: Asked | None = None
+        self._response_edits: FieldEditor | None = None
+        self._body_bytes_max = BODY_BYTES_MAX
+        self._ends_at: float | None = None
+        self._rewritten: tuple[RequestHead, bytes] | None = None
 
     # The request
 
@@ -148,13 +176,63 @@ class Exchange:
         if route is None:
             self._fail(failures.NO_ROUTE, "no route for this host and path")
             return
-        self._service = service = route.only or route.draw()
+        if route.rules is None:
+            service = route.only or route.draw()
+            self._timeouts, self._retries = service.timeouts, service.retries
+        else:
+            obeyed = self._obey(route, route.rules)
+            if obeyed is None:
+                return
+            service = obeyed
+        self._service = service
         service.budget.active += 1
+        if self._timeouts.request_s is not None:
+            self._ends_at = engine.reactor.now + self._timeouts.request_s
         replica, _ = service.balancer.pick()
         if replica is None:
             self._fail(failures.NO_REPLICA, f"no replica of service {service.name} can serve")
             return
-        self._attempt(service, replica)
+        self._attempt(replica)
+
+    def _obey(self, route: RouteState, rules: ReadyRules) -> ServiceState | None:
+        """Do what the route's rules say; the service that the request goes to, or None when it has its answer."""
+        head, client = self.head, self.client
+        self._asked = asked = Asked(head, client.address, client.scheme)
+        self._response_edits = rules.response_edits
+        answer = rules.answer(asked, self._engine.reactor.now)
+        if answer is None and rules.edits_requests:
+            answer = self._rewrite(rules, asked)
+        if answer is not None:
+            self._answer(answer, route)
+            return None
+        service = route.choose(asked)
+        self._timeouts, self._retries = route.policy_for(service)
+        self._body_bytes_max = rules.max_body_bytes
+        if route.mirror is not None:
+            mirror_request(self._engine, route.mirror, head, self.request, is_whole=self.request_read)
+        return service
+
+    def _rewrite(self, rules: ReadyRules, asked: Asked) -> Answer | None:
+        """Put the edited head in the place of the one that came; an answer when that cannot be done.
+
+        What a head became is remembered with it, for as long as the client's connection remembers the head.
+        """
+        head = asked.head
+        if self._rewritten is None or self._rewritten[0] is not head:
+            edited = rules.request_head(asked)
+            if isinstance(edited, Answer):
+                return edited
+            self._rewritten = head, edited
+        self.request = self._rewritten[1] + self.request[len(head.head) :]
+        return None
+
+    def _answer(self, answer: Answer, route: RouteState) -> None:
+        """An answer by a rule. It counts for the service that the route leads to, if there is one only."""
+        self._service = service = route.only
+        if service is not None:
+            service.budget.active += 1
+        self._detail = answer.detail
+        self._reply(answer.status, answer.reason, answer.detail, keep_alive=self._keep_alive, page=answer.page)
 
     def _begin_body(self, length: int) -> None:
         """A small body that is already here whole travels with the head, and can be sent again."""
@@ -167,7 +245,7 @@ class Exchange:
             self.request_read = False
             self._request_body = BodyReader(length)
 
-    def _attempt(self, service: ServiceState, replica: ReplicaState) -> None:
+    def _attempt(self, replica: ReplicaState) -> None:
         """Send the request to one replica, over a pooled connection if there is one."""
         self._attempts += 1
         self._replica = replica
@@ -191,26 +269,31 @@ class Exchange:
             self._fail(failures.OVERLOADED, f"this balancer can open no more connections: {error.strerror}")
             return
         self._upstream = upstream
-        self.client.expect_within(service.timeouts.connect_s)
+        self._expect_within(self._timeouts.connect_s)
         upstream.connect(self)
 
     def request_sent(self) -> None:
         """The upstream connection has taken the first bytes: from now on a repeat is not free."""
         self._stage = Stage.SENT
         if self.request_read:
-            service = self._service
-            assert service is not None
-            self.client.expect_within(service.timeouts.response_s)
+            if self._ends_at is None:
+                self.client.expect_within(self._timeouts.response_s)
+            else:
+                self._expect_within(self._timeouts.response_s)
         else:
             self._expect_progress()
             self.pump_request()
 
     def _expect_progress(self) -> None:
         """Something moved: the phase the exchange is in begins, or goes on."""
-        service = self._service
-        assert service is not None
         awaiting_response = self.request_read and self._response is None
-        self.client.expect_within(service.timeouts.response_s if awaiting_response else service.timeouts.idle_s)
+        self._expect_within(self._timeouts.response_s if awaiting_response else self._timeouts.idle_s)
+
+    def _expect_within(self, seconds: float) -> None:
+        """What comes next must come within this time, and within that of the whole request."""
+        if self._ends_at is not None:
+            seconds = min(seconds, max(0.0, self._ends_at - self._engine.reactor.now))
+        self.client.expect_within(seconds)
 
     def pump_request(self) -> None:
         """Pass on what has come of the request's body, as far as the replica takes it."""
@@ -248,6 +331,9 @@ class Exchange:
             return
         self._body_begun = True
         self._bytes_in += len(piece)
+        if self._bytes_in > self._body_bytes_max:
+            self._give_up(failures.BODY_TOO_LARGE, f"a request body of more than {self._body_bytes_max} bytes")
+            return
         if body.done:
             self.request_read = True
             self.client.buffer = body.rest
@@ -273,6 +359,9 @@ class Exchange:
             replica.responses_5xx += 1
             if head.status not in failures.STATUSES_OF_REQUESTS:
                 replica.errors += 1
+        if self._response_edits is not None:
+            head = self._edited(self._response_edits, head)
+            head_out = head.head + VIA_LAST
         self._response = head
         self._stage = Stage.ANSWERED
         length = head.body_length
@@ -288,6 +377,11 @@ class Exchange:
                 self._complete(clean=True, now=now)
         else:
             self._begin_response(head, data[head.head_bytes :])
+
+    def _edited(self, edits: FieldEditor, head: ResponseHead) -> ResponseHead:
+        """The head as the route's rules want it."""
+        assert self._asked is not None
+        return head._replace(head=edits.edit_again(head.head, self._asked, self._request_id))
 
     def _begin_response(self, head: ResponseHead, data: bytes) -> None:
         """Any other response: streamed, closing, for an HTTP/1.0 client, or ahead of the end of the request."""
@@ -384,7 +478,7 @@ class Exchange:
             stage=self._stage,
             method=self.head.method,
             body_replayable=not self._body_begun,
-            retries_left=service.retries + 1 - self._attempts,
+            retries_left=self._retries + 1 - self._attempts,
             budget=service.budget,
             already_retrying=self._retrying,
         ):
@@ -395,7 +489,7 @@ class Exchange:
                     service.budget.retrying += 1
                 self._stage = Stage.NOT_SENT
                 self._attempt_began = monotonic()
-                self._attempt(service, other)
+                self._attempt(other)
                 return
         self._fail(failure, detail)
 
@@ -410,7 +504,9 @@ class Exchange:
         """The phase the exchange is in took too long; which one decides whose failure it is."""
         upstream = self._upstream
         assert upstream is not None
-        if upstream.connecting:
+        if self._ends_at is not None and self._ends_at - self._engine.reactor.now < REQUEST_TIMEOUT_SLACK_S:
+            self._out_of_time()
+        elif upstream.connecting:
             self.attempt_failed(failures.CONNECT_TIMEOUT, "the replica did not accept the connection in time")
         elif self._response is not None and self.client.outgoing:
             self._give_up(failures.CLIENT_IDLE, "the client did not take the response")
@@ -422,6 +518,15 @@ class Exchange:
             self.attempt_failed(failures.RESPONSE_TIMEOUT, "the replica did not answer in time")
         else:
             self._give_up(failures.CLIENT_IDLE, "the client stopped within its request")
+
+    def _out_of_time(self) -> None:
+        """The time for the whole request is over: no other attempt, whoever was slow."""
+        service, replica = self._service, self._replica
+        assert service is not None
+        assert replica is not None
+        if self.request_read and not self.client.outgoing:
+            self._blame(service, replica, failures.REQUEST_TIMEOUT)
+        self._give_up(failures.REQUEST_TIMEOUT, f"not over within {self._timeouts.request_s:g} s")
 
     def _give_up(self, failure: Failure, detail: str) -> None:
         """The client is to blame: there is nothing to try again."""
@@ -436,16 +541,28 @@ class Exchange:
             self._end(self._status_seen(failure), failure.reason, monotonic())
             client.reset()
             return
-        keep_alive = self._keep_alive and self.request_read and failure.fault is not Fault.CLIENT
+        keep_alive = self._keep_alive and failure.fault is not Fault.CLIENT
+        self._reply(failure.status, failure.reason, detail, keep_alive=keep_alive)
+
+    def _reply(self, status: int, reason: str, detail: str, *, keep_alive: bool, page: Page | None = None) -> None:
+        """An answer of our own, and the end. What is left of the request's body costs the connection."""
+        client = self.client
+        keep_alive = keep_alive and self.request_read
         answer = local_response(
-            failure.status,
-            reason=failure.reason,
+            status,
+            reason=reason,
             detail=detail,
             request_id=self._request_id,
             keep_alive=keep_alive,
             to_head=self.head.method == b"HEAD",
+            page=page,
         )
-        self._end(failure.status, failure.reason, monotonic())
+        if self._response_edits is not None:
+            assert self._asked is not None
+            start, _, body = answer.partition(b"\r\n\r\n")
+            head = self._response_edits.edit(start + b"\r\n", self._asked, self._request_id)
+            answer = b"%b\r\n%b" % (head, body)
+        self._end(status, reason, monotonic())
         client.write(answer)
         if keep_alive:
             client.next_request()
@@ -518,3 +635,9 @@ class Exchange:
         self._detail = ""
         self._service = self._replica = self._response = self._request_body = self._response_body = None
         self._tried = ()
+        self._ends_at = None
+        if self._asked is not None:
+            self._asked = self._response_edits = None
+            self._body_bytes_max = BODY_BYTES_MAX
+            if head.head_bytes > REMEMBERED_HEAD_BYTES_MAX:
+                self._rewritten = None

@@ -17,6 +17,7 @@ from lbmesh.forwarder.acceptor import Listener
 from lbmesh.forwarder.agent_link import AgentLinkClient
 from lbmesh.forwarder.client import ClientConnection
 from lbmesh.forwarder.engine import Engine
+from lbmesh.forwarder.mirror import MirroredRequest
 from lbmesh.forwarder.reactor_task import run_reactor
 from lbmesh.forwarder.timers import TICK_S
 from lbmesh.observe.access_log import AccessLog
@@ -108,7 +109,7 @@ class Forwarder:
             self._settle_before_judging()
             now = monotonic()
             for timed in engine.wheel.expired(now):
-                assert isinstance(timed, ClientConnection)
+                assert isinstance(timed, ClientConnection | MirroredRequest)
                 if not timed.closed:
                     engine.reactor.step_now(timed, timed.on_deadline)
             if now - second >= 1.0:
@@ -141,9 +142,7 @@ class Forwarder:
                 engine.reactor.step_now(connection, connection.cut_off)
 
     def _connections(self) -> Iterator[ClientConnection]:
-        for timed in self._engine.wheel.everything():
-            assert isinstance(timed, ClientConnection)
-            yield timed
+        return (timed for timed in self._engine.wheel.everything() if isinstance(timed, ClientConnection))
 
 
 async def _serve_within(scope: trio.CancelScope, link: AgentLinkClient, stream: trio.SocketStream) -> None:

@@ -7,10 +7,13 @@ is kept by identity and lives on.
 from collections.abc import Callable, Generator
 
 from lbmesh.forwarder.listener_state import PLAIN, ListenerState
-from lbmesh.forwarder.route_state import RouteState
+from lbmesh.forwarder.route_state import MirrorState, RouteState
 from lbmesh.forwarder.service_state import ServiceState
 from lbmesh.model.limits import ForwarderLimits
+from lbmesh.model.route import Route
 from lbmesh.model.view import ServiceView, View, ViewVersion
+from lbmesh.routing.rate_limit import Buckets, buckets_for, route_identity
+from lbmesh.routing.rules import ReadyRules
 from lbmesh.routing.table import RouteTable
 
 ROUTES_PER_STEP = 32
@@ -19,7 +22,7 @@ ROUTES_PER_STEP = 32
 class Serving:
     """One compiled View."""
 
-    __slots__ = ("limits", "listeners", "match", "routes", "services", "version", "view")
+    __slots__ = ("buckets", "limits", "listeners", "match", "routes", "services", "version", "view")
 
     def __init__(
         self,
@@ -27,6 +30,7 @@ class Serving:
         listeners: tuple[ListenerState, ...],
         services: dict[str, ServiceState],
         routes: RouteTable[RouteState],
+        buckets: Buckets,
     ) -> None:
         self.view = view
         self.version: ViewVersion = view.version
@@ -35,6 +39,7 @@ class Serving:
         self.services = services
         self.routes = routes
         self.match = routes.match
+        self.buckets = buckets
 
     def listener(self, number: int) -> ListenerState:
         """The state of the listening socket with this number, from 0."""
@@ -62,17 +67,31 @@ def compile_view(
         yield
     same_routes = previous is not None and previous.view.routes == view.routes and previous.services == services
     if previous is not None and same_routes:
-        routes = previous.routes
+        routes, buckets = previous.routes, previous.buckets
     else:
         routes = RouteTable()
+        buckets = buckets_for(view.routes, view.workers, previous.buckets if previous else {})
         for number, route in enumerate(view.routes, 1):
-            targets = tuple((services[target.name], target.weight) for target in route.services)
-            routes.add(route.hosts, route.paths, RouteState(targets, random))
+            routes.add(route, _route_state(route, services, buckets, random))
             if number % ROUTES_PER_STEP == 0:
                 yield
     for gone in known.values():
         yield from gone.update(ServiceView(gone.name, ()), view.zone, now)
-    return Serving(view, _listeners(view, previous), services, routes)
+    return Serving(view, _listeners(view, previous), services, routes, buckets)
+
+
+def _route_state(
+    route: Route, services: dict[str, ServiceState], buckets: Buckets, random: Callable[[], float]
+) -> RouteState:
+    state = RouteState(tuple((services[target.name], target.weight) for target in route.services), random)
+    if route.rules is not None:
+        mirror = route.rules.mirror
+        state.obey(
+            ReadyRules(route, route.rules, buckets.get(route_identity(route))),
+            route.rules,
+            MirrorState(services[mirror.service], mirror.percent / 100.0, mirror.all_methods) if mirror else None,
+        )
+    return state
 
 
 def _listeners(view: View, previous: Serving | None) -> tuple[ListenerState, ...]:

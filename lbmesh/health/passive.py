@@ -22,6 +22,7 @@ POINTS = {
     "connect_timeout": CONNECT_POINTS,
     "connect_failed": CONNECT_POINTS,
     "response_timeout": RESPONSE_POINTS,
+    "request_timeout": RESPONSE_POINTS,
     "upstream_closed": RESPONSE_POINTS,
     "upstream_reset": RESPONSE_POINTS,
     "upstream_idle": RESPONSE_POINTS,

@@ -1,27 +1,48 @@
 """Answers the balancer gives itself."""
 
 from http import HTTPStatus
+from typing import NamedTuple
 
 RETRY_AFTER_S = 1
 """What 503 advises: failover and health checks need about this long."""
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus} | {499: "Client Closed Request"}
 
+_WITHOUT_LENGTH = (204, 304)
+"""RFC 9110 §8.6: a 204 must not have one; that of a 304 would be another representation's."""
+
+
+class Page(NamedTuple):
+    """What an answer says beyond its status. `fields`: lines without their CRLF. `body` None: the usual text."""
+
+    fields: tuple[bytes, ...] = ()
+    body: bytes | None = None
+
 
 def local_response(
-    status: int, *, reason: str, detail: str, request_id: bytes, keep_alive: bool, to_head: bool = False
+    status: int,
+    *,
+    reason: str,
+    detail: str,
+    request_id: bytes,
+    keep_alive: bool,
+    to_head: bool = False,
+    page: Page | None = None,
 ) -> bytes:
-    """A whole response in plain text that says what went wrong and under which id the log has it."""
+    """A whole response: `page`, or plain text that says what went wrong and under which id the log has it."""
     phrase = _PHRASES.get(status, "Error")
-    body = f"{status} {phrase}: {detail} ({reason}, request {request_id.decode()})\n".encode()
-    lines = [
-        b"HTTP/1.1 %d %b" % (status, phrase.encode()),
-        b"Content-Type: text/plain; charset=utf-8",
-        b"Content-Length: %d" % len(body),
-        b"Cache-Control: no-store",
-        b"X-Request-Id: " + request_id,
-    ]
-    if status == 503:
+    if page is None or page.body is None:
+        body = f"{status} {phrase}: {detail} ({reason}, request {request_id.decode()})\n".encode()
+        described = [b"Content-Type: text/plain; charset=utf-8", b"Cache-Control: no-store"]
+    else:
+        body, described = page.body, []
+    lines = [b"HTTP/1.1 %d %b" % (status, phrase.encode()), *described]
+    if status not in _WITHOUT_LENGTH:
+        lines.append(b"Content-Length: %d" % len(body))
+    lines.append(b"X-Request-Id: " + request_id)
+    if page is not None:
+        lines += page.fields
+    elif status == 503:
         lines.append(b"Retry-After: %d" % RETRY_AFTER_S)
     if status == 405:
         lines.append(b"Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS")

@@ -36,6 +36,19 @@ REPLAY_BYTES_MAX = READ_BYTES
 """A request body up to this size, and already read whole, may be sent again on a retry."""
 
 
+MIRRORS_IN_FLIGHT_MAX = 64
+"""Copies of requests under way in one forwarder; more are left out and counted."""
+
+MIRRORED_RESPONSE_BYTES_MAX = 1024 * 1024
+"""So much of an answer to a copy is read and thrown away; what has more costs its connection."""
+
+RATE_LIMIT_KEYS_MAX = 65_536
+"""Buckets of all rate limits of one forwarder, 16 bytes each; each limit has its share …"""
+
+RATE_LIMIT_KEYS_MIN = 1024
+"""… and at least so many, however many limits there are."""
+
+
 @dataclass(frozen=True, slots=True)
 class ForwarderLimits:
     """Limits on clients that operators may set, under [forwarder]."""

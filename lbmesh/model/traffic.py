@@ -17,12 +17,14 @@ class Timeouts:
     """Limits on each phase of an exchange with a replica, in seconds.
 
     `connect_s`: TCP handshake. `response_s`: request sent to first byte of the response.
-    `idle_s`: silence in either direction while a body is under way.
+    `idle_s`: silence in either direction while a body is under way. `request_s`: all of it, from the request's head to
+    the last byte of the response, over all attempts; None for no limit.
     """
 
     connect_s: float = 1.0
     response_s: float = 15.0
     idle_s: float = 60.0
+    request_s: float | None = None
 
 
 SLOW_START_S = 10.0

@@ -58,7 +58,8 @@ class ServiceView:
 class View:
     """Everything a forwarder needs to serve. Every service a route names is in `services`.
 
-    `listeners`: in the order of the listening sockets; one that is not there serves plain HTTP.
+    `listeners`: in the order of the listening sockets; one that is not there serves plain HTTP. `workers`:
+    forwarders of this node, which share what a rate limit allows a whole route.
     """
 
     version: ViewVersion
@@ -68,3 +69,4 @@ class View:
     services: tuple[ServiceView, ...]
     limits: ForwarderLimits = ForwarderLimits()
     listeners: tuple[ListenerPolicy, ...] = ()
+    workers: int = 1

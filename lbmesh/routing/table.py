@@ -1,8 +1,10 @@
 """Which route a request takes: by host, then by path. Look-ups cost the same with one route or a thousand."""
 
-from collections.abc import Iterable
 from typing import Generic, TypeVar
 
+from lbmesh.http1.message import NO_HEAD, RequestHead
+from lbmesh.model.route import Conditions, Route
+from lbmesh.routing.conditions import Accepts, compile_conditions
 from lbmesh.routing.path import routing_path
 
 HOSTS_REMEMBERED_MAX = 4096
@@ -11,13 +13,17 @@ bounds the length of each.
 """
 
 T = TypeVar("T")
+Rank = tuple[bool, int, int]
+_Choice = tuple[Rank, Accepts, T]
+"""A route's rank, its test of a request, and its value."""
 
 
 class RouteTable(Generic[T]):
     """Maps (host, target) to what a route stands for.
 
-    Exact host before the longest wildcard before "*"; within a host the longest prefix by whole segments
-    ("/a" is not "/ab"). A host whose paths do not match falls through to the next less specific one.
+    Exact host before the longest wildcard before "*"; within a host an exact path before the longest prefix by whole
+    segments ("/a" is not "/ab"); of several routes for one path the one that asks for more (Conditions.rank). Where no
+    route fits, the next shorter prefix is looked at, then the next less specific host.
     """
 
     __slots__ = ("_any", "_exact", "_remembered", "_wildcards")
@@ -28,21 +34,31 @@ class RouteTable(Generic[T]):
         self._any: _Paths[T] = _Paths()
         self._remembered: dict[bytes, tuple[_Paths[T], ...]] = {}
 
-    def add(self, hosts: Iterable[str], prefixes: Iterable[str], value: T) -> None:
-        """One more route, with hosts and path prefixes as in `model.route.Route`. To be called before any look-up."""
-        keys = [prefix.encode() for prefix in prefixes]
-        for host in hosts:
+    def add(self, route: Route, value: T) -> None:
+        """One more route with its value. To be called before any look-up."""
+        exact_paths = [routing_path(path.encode()) for path in route.exact_paths]
+        prefixes = [routing_path(path.encode()).rstrip(b"/") for path in route.paths]
+        choice = compile_conditions(route.conditions) if route.conditions else None
+        rank = (route.conditions or Conditions()).rank
+        for host in route.hosts:
             paths = self._paths_of(host.lower().encode())
-            for key in keys:
-                paths.add(key, value)
+            for prefix in prefixes:
+                if choice is None:
+                    paths.add(prefix, value)
+                else:
+                    paths.add_choice(prefix, (rank, choice, value), is_exact=False)
+            for path in exact_paths:
+                paths.add_choice(path, (rank, choice or _accept_all, value), is_exact=True)
 
-    def match(self, host: bytes, target: bytes) -> T | None:
-        """The value of the route for an authority as it came (any case, with or without port) and a request target."""
+    def match(self, host: bytes, target: bytes, head: RequestHead = NO_HEAD) -> T | None:
+        """The value of the route for an authority as it came (any case, with or without port) and a request target.
+        `head`: what conditions look at.
+        """
         candidates = self._remembered.get(host)
         if candidates is None:
             candidates = self._remember(host)
         for paths in candidates:
-            value = paths.match(target)
+            value = paths.match(target, head)
             if value is not None:
                 return value
         return None
@@ -57,7 +73,7 @@ class RouteTable(Generic[T]):
     def _remember(self, host: bytes) -> tuple["_Paths[T]", ...]:
         if len(self._remembered) >= HOSTS_REMEMBERED_MAX:
             self._remembered.clear()
-        name = _host_name(host)
+        name = host_name(host)
         found = [self._exact[name]] if name in self._exact else []
         dot = name.find(b".")
         while dot >= 0:
@@ -73,22 +89,35 @@ class RouteTable(Generic[T]):
 class _Paths(Generic[T]):
     """The prefixes of one host."""
 
-    __slots__ = ("_by_prefix", "_longest", "_root")
+    __slots__ = ("_by_prefix", "_choices", "_exact", "_longest", "_root")
 
     def __init__(self) -> None:
         self._by_prefix: dict[bytes, T] = {}
         self._longest = 0
         self._root: T | None = None
+        self._choices: dict[bytes, list[_Choice[T]]] | None = None
+        """Routes with conditions by their prefix, those that ask for most first; None when there is no such route."""
+        self._exact: dict[bytes, list[_Choice[T]]] = {}
 
     def add(self, prefix: bytes, value: T) -> None:
-        trimmed = routing_path(prefix).rstrip(b"/")
-        if trimmed:
-            self._by_prefix[trimmed] = value
-            self._longest = max(self._longest, len(trimmed))
+        if prefix:
+            self._by_prefix[prefix] = value
+            self._longest = max(self._longest, len(prefix))
         else:
             self._root = value
 
-    def match(self, target: bytes) -> T | None:
+    def add_choice(self, path: bytes, choice: _Choice[T], *, is_exact: bool) -> None:
+        if self._choices is None:
+            self._choices = {}
+        if not is_exact:
+            self._longest = max(self._longest, len(path))
+        choices = (self._exact if is_exact else self._choices).setdefault(path, [])
+        choices.append(choice)
+        choices.sort(key=_rank, reverse=True)
+
+    def match(self, target: bytes, head: RequestHead) -> T | None:
+        if self._choices is not None:
+            return self._match_choices(self._choices, routing_path(target), head)
         if self._by_prefix:
             path = routing_path(target).rstrip(b"/")
             if len(path) > self._longest:
@@ -100,8 +129,35 @@ class _Paths(Generic[T]):
                 path = path[: path.rfind(b"/")]
         return self._root
 
+    def _match_choices(self, choices: dict[bytes, list[_Choice[T]]], path: bytes, head: RequestHead) -> T | None:
+        for _, accepts, value in self._exact.get(path, ()):
+            if accepts(head):
+                return value
+        path = path.rstrip(b"/")
+        if len(path) > self._longest:
+            path = path[: path.rfind(b"/", 0, self._longest + 1)]
+        while True:
+            for _, accepts, value in choices.get(path, ()):
+                if accepts(head):
+                    return value
+            if not path:
+                return self._root
+            plain = self._by_prefix.get(path)
+            if plain is not None:
+                return plain
+            path = path[: path.rfind(b"/")]
 
-def _host_name(authority: bytes) -> bytes:
+
+def _rank(choice: tuple[Rank, object, object]) -> Rank:
+    return choice[0]
+
+
+def _accept_all(head: RequestHead) -> bool:
+    del head
+    return True
+
+
+def host_name(authority: bytes) -> bytes:
     """The authority without its port and trailing dot, lower case."""
     name = authority.lower()
     if name.startswith(b"["):

@@ -50,6 +50,7 @@ def parse(
         cpu_count=cpu_count,
         read_file=reader(files),
         read_certificates=reader(files),
+        read_page=reader(files),
     )
 
 

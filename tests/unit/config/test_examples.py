@@ -19,7 +19,7 @@ def load(name: str, *, uncommented: bool = False) -> Settings:
     if uncommented:
         text = re.sub(r"^# (\w+ = )", r"\1", text, flags=re.MULTILINE)
     parsed = parse_settings(
-        text, file=name, host_name="lb", cpu_count=2, read_file=lambda _: KEY, read_certificates=str
+        text, file=name, host_name="lb", cpu_count=2, read_file=lambda _: KEY, read_certificates=str, read_page=str
     )
     assert isinstance(parsed, Settings), [str(error) for error in parsed]
     return parsed

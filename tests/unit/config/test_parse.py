@@ -257,7 +257,7 @@ def test_what_the_system_says_about_a_secret_is_passed_on() -> None:
         raise PermissionError(1, f"its mode 0644 lets others read it; run chmod 0600 {path}")
 
     parsed = parse_settings(
-        BASE, file="x.toml", host_name="lb", cpu_count=1, read_file=read_file, read_certificates=str
+        BASE, file="x.toml", host_name="lb", cpu_count=1, read_file=read_file, read_certificates=str, read_page=str
     )
     assert not isinstance(parsed, Settings)
     assert [str(error) for error in parsed] == [

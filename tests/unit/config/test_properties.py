@@ -21,7 +21,13 @@ def parse(text: str, files: dict[Path, str] | None = None) -> Settings | tuple[C
         return (files or {})[path]
 
     return parse_settings(
-        text, file="x.toml", host_name="lb", cpu_count=2, read_file=read_file, read_certificates=read_file
+        text,
+        file="x.toml",
+        host_name="lb",
+        cpu_count=2,
+        read_file=read_file,
+        read_certificates=read_file,
+        read_page=read_file,
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lbmesh.model.route import Route
 from lbmesh.routing.path import routing_path
 from lbmesh.routing.table import HOSTS_REMEMBERED_MAX, RouteTable
 
@@ -15,7 +16,7 @@ Entries = list[tuple[tuple[str, ...], tuple[str, ...], str]]
 def table_of(entries: Entries) -> RouteTable[str]:
     table: RouteTable[str] = RouteTable()
     for hosts, paths, value in entries:
-        table.add(hosts, paths, value)
+        table.add(Route(hosts, paths, ()), value)
     return table
 
 
