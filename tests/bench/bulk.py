@@ -7,6 +7,7 @@ each, and a PUT, which it answers with the bytes that came. `python -m tests.ben
 CONNECTIONS TIMES` moves bodies and prints the seconds and the payload bytes that took.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 MIB = 1 << 20
 CHUNK_BYTES = 1 << 16
@@ -33,10 +34,9 @@ _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 class Connection:
     """One side of a connection; messages with bodies go over it in turn."""
 
-    def __init__(self, connected: socket.socket) -> None:
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, connected: socket.socket, read_bytes: int = READ_BYTES) -> None:
         self._socket = connected
-        self._buffer = memoryview(bytearray(READ_BYTES))
+        self._buffer = memoryview(bytearray(read_bytes))
 
     def read_head(self) -> tuple[bytes, bytes]:
         """A head, and what of its body came with it. Raises EOFError when the other side has closed."""
@@ -69,7 +69,7 @@ class Connection:
 
     def _drain_counted(self, left: int) -> None:
         while left > 0:
-            received = self._socket.recv_into(self._buffer, min(left, READ_BYTES), _THROW_AWAY)
+            received = self._socket.recv_into(self._buffer, min(left, len(self._buffer)), _THROW_AWAY)
             if not received:
                 raise EOFError
             left -= received
@@ -95,6 +95,10 @@ class Connection:
         if end:
             self._socket.sendall(end)
 
+    def close(self) -> None:
+        """End it."""
+        self._socket.close()
+
     def send(self, data: bytes) -> None:
         """A message without a body, or all of a short one."""
         self._socket.sendall(data)
@@ -106,6 +110,11 @@ class Bodies:
     def __init__(self) -> None:
         self._plain = _in_memory(_PIECE * (MIB // CHUNK_BYTES))
         self._chunked = _in_memory(_CHUNK * (MIB // CHUNK_BYTES))
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        os.close(self._plain)
+        os.close(self._chunked)
 
     def send(self, connection: Connection, start: bytes, mib: int, *, chunked: bool) -> None:
         """A message with a body of so many MiB; `start` is its head without framing and without the empty line."""
@@ -137,12 +146,17 @@ def answer_all(connection: Connection, bodies: Bodies) -> None:
             connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(text), text))
     except (OSError, EOFError):
         return  # the proxy or the client behind it gave up; the client reports it
+    finally:
+        connection.close()
 
 
 def serve(listening: socket.socket, bodies: Bodies) -> None:
-    """Be an origin."""
+    """Be an origin, until the listening socket is shut down."""
     while True:
-        connected, _ = listening.accept()
+        try:
+            connected, _ = listening.accept()
+        except OSError:
+            return
         threading.Thread(target=answer_all, args=(Connection(connected), bodies), daemon=True).start()
 
 
@@ -165,10 +179,16 @@ def move_all(port: int, kind: str, mib: int, connections: int, times: int) -> tu
     """So many bodies one after the other on each connection; seconds from the first to the end of the last, and
     bytes.
     """
-    bodies = Bodies()
-    made = [Connection(socket.create_connection(("127.0.0.1", port))) for _ in range(connections)]
-    for connection in made:
-        move(connection, bodies, kind, 1)
+    with contextlib.ExitStack() as stack:
+        bodies = stack.enter_context(contextlib.closing(Bodies()))
+        made = [Connection(socket.create_connection(("127.0.0.1", port))) for _ in range(connections)]
+        for connection in made:
+            stack.callback(connection.close)
+            move(connection, bodies, kind, 1)
+        return _move_on(made, bodies, kind, mib, times), connections * times * mib * MIB
+
+
+def _move_on(made: Sequence[Connection], bodies: Bodies, kind: str, mib: int, times: int) -> float:
     failures: list[Exception] = []
     threads = [
         threading.Thread(target=_guarded, args=(failures, _mover(one, bodies, kind, mib, times))) for one in made
@@ -181,7 +201,7 @@ def move_all(port: int, kind: str, mib: int, connections: int, times: int) -> tu
     took_s = time.monotonic() - began
     if failures:
         raise failures[0]
-    return took_s, connections * times * mib * MIB
+    return took_s
 
 
 def _mover(connection: Connection, bodies: Bodies, kind: str, mib: int, times: int) -> Callable[[], None]:

@@ -151,6 +151,14 @@ class Generator:
 
     def run(self) -> Outcome:
         """From the first request to the last one's answer or deadline."""
+        try:
+            return self._run()
+        finally:
+            for connection in self._by_descriptor.values():
+                connection.socket.close()
+            self._epoll.close()
+
+    def _run(self) -> Outcome:
         order = self._order
         times = schedule(order.rate, order.warmup_s + order.seconds, order.seed)
         for _ in range(0 if order.close else order.connections):

@@ -31,7 +31,7 @@ START_S = 1
 
 DEAREST_LINES = 12
 WAITING = ""
-OTHER = "timers, telemetry, trio's loop"
+OTHER = "timers, trio's loop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,13 @@ RULES = (
     Rule("route", "routing/path.py"),
     Rule("balancer and latency average", "routing/balancer.py"),
     Rule("balancer and latency average", "routing/warming.py"),
-    Rule("balancer and latency average", "forwarder/serving.py", function="observe_latency"),
+    Rule("balancer and latency average", "forwarder/replica_state.py"),
     Rule("histogram", "forwarder/durations.py"),
     Rule("histogram", "observe/histogram.py"),
     Rule("access log: the line", "forwarder/record.py"),
     Rule("access log: writing it", "observe/access_log.py"),
+    Rule("telemetry", "forwarder/telemetry.py"),
+    Rule("telemetry", "forwarder/agent_link.py"),
     Rule("client connection's state", "forwarder/client.py"),
     Rule("exchange's state", "forwarder/exchange.py"),
     Rule("upstream connection's state", "forwarder/upstream.py"),
