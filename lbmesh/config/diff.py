@@ -10,6 +10,7 @@ from lbmesh.model.address import Address
 from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeTls, TcpProbe
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.listener import ListenerPolicy
+from lbmesh.model.restraint import AdaptiveConcurrency, Hedging, ServiceLimits
 from lbmesh.model.route import Conditions, Route, WeightedService
 from lbmesh.model.route_rules import RouteRules
 from lbmesh.model.service import HealthCheck, Outliers, Replica, Service
@@ -136,14 +137,29 @@ def _service_changes(title: str, old: Service, new: Service) -> Iterator[str]:
 
 
 def _traffic_changes(prefix: str, old: TrafficPolicy, new: TrafficPolicy) -> Iterator[str]:
-    yield from _field_changes(prefix, old, replace(new, timeouts=old.timeouts))
+    same = replace(new, timeouts=old.timeouts, limits=old.limits, hedging=old.hedging, concurrency=old.concurrency)
+    yield from _field_changes(prefix, old, same)
     yield from _field_changes(f"{prefix}timeouts.", old.timeouts, new.timeouts)
+    yield from _field_changes(f"{prefix}limits.", old.limits, new.limits)
+    yield from _presence(f"{prefix}hedge", old.hedging, new.hedging)
+    if old.hedging and new.hedging:
+        yield from _change(f"{prefix}hedge.after", _hedged_after(old.hedging), _hedged_after(new.hedging))
+        yield from _change(f"{prefix}hedge.percent", old.hedging.percent, new.hedging.percent)
+    yield from _presence(f"{prefix}adaptive concurrency", old.concurrency, new.concurrency)
+    if old.concurrency and new.concurrency:
+        yield from _field_changes(f"{prefix}concurrency.", old.concurrency, new.concurrency)
+
+
+def _hedged_after(hedging: Hedging) -> str:
+    return "p95" if hedging.after_s is None else _seconds(hedging.after_s)
 
 
 Compared = (
     Replica
     | Timeouts
     | TrafficPolicy
+    | ServiceLimits
+    | AdaptiveConcurrency
     | HealthCheck
     | Probe
     | ProbeTls

@@ -3,6 +3,7 @@
 from lbmesh.config import values
 from lbmesh.config.health import read_health
 from lbmesh.config.outliers import read_outliers
+from lbmesh.config.restraint import read_concurrency, read_hedging, read_limits
 from lbmesh.config.table import ReadFile, Table
 from lbmesh.model.address import Address
 from lbmesh.model.service import Replica, Service
@@ -50,6 +51,9 @@ def _read_traffic(service: Table) -> TrafficPolicy:
         retries=service.optional("retries", values.whole_number(0, RETRIES_MAX), default.retries),
         timeouts=_read_timeouts(service),
         slow_start_s=service.optional("slow_start", values.duration_or_none_s, default.slow_start_s),
+        limits=read_limits(service),
+        hedging=read_hedging(service),
+        concurrency=read_concurrency(service),
     )
 
 

@@ -57,6 +57,21 @@ class ReplicaTelemetry(Struct, frozen=True):
     errors: int = 0
 
 
+class ServiceTelemetry(Struct, frozen=True):
+    """What one forwarder makes of a service's limits. `active`: requests that hold a place of `active_max`; `pending`:
+    that wait for one. Counters: `hedges` sent, those of them that answered first, and requests `moved` away from a
+    replica that had gone down.
+    """
+
+    service: str
+    active: int
+    active_max: int
+    pending: int
+    hedges: int = 0
+    hedges_won: int = 0
+    moved: int = 0
+
+
 class RequestTelemetry(Struct, frozen=True):
     """The duration histogram of requests with these labels. `buckets`: (bucket index, count), ascending,
     indices as `observe.histogram` defines them; `sum_s`: all durations added up.
@@ -85,6 +100,7 @@ class Telemetry(Struct, frozen=True, tag_field="kind", tag="telemetry"):
     access_log_dropped: int
     requests: tuple[RequestTelemetry, ...] = ()
     replicas: tuple[ReplicaTelemetry, ...] = ()
+    services: tuple[ServiceTelemetry, ...] = ()
     is_inventory: bool = False
 
 

@@ -242,7 +242,10 @@ class ClientConnection:
     # In an exchange
 
     def _in_exchange(self) -> None:
-        if not self.exchange.request_read:
+        if self.exchange.waiting:
+            if self.hung_up:
+                self._gone()
+        elif not self.exchange.request_read:
             self.exchange.pump_request()
 
     def receive(self) -> bytes | None:

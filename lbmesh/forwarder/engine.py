@@ -83,6 +83,8 @@ class Engine:
         """Serve from this View from the last of these small steps on."""
         self.serving = yield from compile_view(view, self.serving, self.random, monotonic())
         self._failure_reported_at.clear()
+        for service in self.serving.services.values():
+            service.room.look()
         self.reactor.wake()
 
     def activate(self, replica: ReplicaState) -> None:

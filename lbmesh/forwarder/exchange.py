@@ -85,7 +85,8 @@ class Client(Protocol):
 class Exchange:
     """The state of one request, from its head to its record in the log.
 
-    `request_read`: the whole request was taken from the client (it may still wait to be sent).
+    `request_read`: the whole request was taken from the client (it may still wait to be sent). `waiting`: the service
+    has no place for it yet.
     """
 
     __slots__ = (
@@ -122,6 +123,7 @@ class Exchange:
         "head",
         "request",
         "request_read",
+        "waiting",
     )
 
     def __init__(self, engine: Engine, client: Client) -> None:
@@ -138,7 +140,7 @@ class Exchange:
         self._request_body: BodyReader | None = None
         self._response_body: BodyReader | None = None
         self._tried: tuple[ReplicaState, ...] = ()
-        self._holds_replica = self._retrying = False
+        self._holds_replica = self._retrying = self.waiting = False
         self._detail = ""
         self._asked: Asked | None = None
         self._response_edits: FieldEditor | None = None
@@ -185,14 +187,48 @@ class Exchange:
                 return
             service = obeyed
         self._service = service
-        service.budget.active += 1
         if self._timeouts.request_s is not None:
             self._ends_at = engine.reactor.now + self._timeouts.request_s
+        if service.budget.active >= service.room.admits or not self.enter_service():
+            self._wait(service)
+
+    def enter_service(self) -> bool:
+        """Make the first attempt; False, and nothing happens, when no replica has room for one more request."""
+        service = self._service
+        assert service is not None
+        room = service.room
         replica, _ = service.balancer.pick()
+        if replica is not None and not (
+            replica.in_flight < room.limits.replica_connections
+            and (replica.idle or replica.connecting < room.limits.connecting)
+        ):
+            replica = service.pick_with_room()
+            if replica is None:
+                return False
+        if self.waiting:
+            self.waiting = False
+            room.leave(self)
+            self._attempt_began = monotonic()
+        service.budget.active += 1
         if replica is None:
             self._fail(failures.NO_REPLICA, f"no replica of service {service.name} can serve")
-            return
-        self._attempt(replica)
+        else:
+            self._attempt(replica)
+        return True
+
+    def _wait(self, service: ServiceState) -> None:
+        """The service has as much to do as it may: queue for a place. A step finds out if the client has left."""
+        self.waiting = True
+        limits = service.room.limits
+        if service.room.enter(self, self._engine.reactor):
+            self._expect_within(limits.pending_timeout_s)
+            self._engine.reactor.again(self.client)
+        else:
+            self._fail(failures.QUEUE_FULL, f"{limits.pending} requests wait for service {service.name} already")
+
+    def on_crash(self) -> None:
+        """A bug of ours met this exchange outside its connections' steps."""
+        self.client.on_crash()
 
     def _obey(self, route: RouteState, rules: ReadyRules) -> ServiceState | None:
         """Do what the route's rules say; the service that the request goes to, or None when it has its answer."""
@@ -483,6 +519,8 @@ class Exchange:
             already_retrying=self._retrying,
         ):
             other, _ = service.balancer.pick_other(self._tried)
+            if other is not None and not service.room.has_room(other):
+                other = service.pick_with_room(self._tried)
             if other is not None:
                 if not self._retrying:
                     self._retrying = True
@@ -502,6 +540,9 @@ class Exchange:
 
     def on_deadline(self) -> None:
         """The phase the exchange is in took too long; which one decides whose failure it is."""
+        if self.waiting:
+            self._fail(failures.QUEUE_TIMEOUT, "no place was free in time")
+            return
         upstream = self._upstream
         assert upstream is not None
         if self._ends_at is not None and self._ends_at - self._engine.reactor.now < REQUEST_TIMEOUT_SLACK_S:
@@ -585,8 +626,10 @@ class Exchange:
 
     def _drop_upstream(self) -> None:
         """Close the attempt's connection; the replica is free of it."""
-        upstream = self._upstream
+        upstream, service = self._upstream, self._service
         self._release_replica()
+        if service is not None and not service.room.admits:
+            service.room.look()
         if upstream is not None:
             self._upstream = None
             upstream.close()
@@ -608,7 +651,13 @@ class Exchange:
         if service is None:
             engine.unrouted.of(head.method, status, reason).record(duration_s)
         else:
-            service.budget.active -= 1
+            if self.waiting:
+                self.waiting = False
+                service.room.leave(self)
+            else:
+                service.budget.active -= 1
+            if not service.room.admits:
+                service.room.look()
             if self._retrying:
                 self._retrying = False
                 service.budget.retrying -= 1

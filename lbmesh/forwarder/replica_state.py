@@ -30,7 +30,7 @@ class ReplicaState:
     """One replica as this forwarder knows it. `idle`: pooled connections, the most recently used last.
     `rise_began_s`: when its share began to rise, or will; long ago when it is worth its weight. `has_answered`: since
     its last failure that the agent was told of. `is_active`: it is among the engine's active replicas, which are looked
-    at each second; most of 10,000 are not.
+    at each second; most of 10,000 are not. `connecting`: handshakes under way. `is_up`: as the View has it.
     """
 
     __slots__ = (
@@ -40,6 +40,7 @@ class ReplicaState:
         "_sampled",
         "_settled_requests",
         "address_family",
+        "connecting",
         "errors",
         "failures",
         "has_answered",
@@ -66,7 +67,8 @@ class ReplicaState:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.socket_address: tuple[str, int] = (host, port)
         self.idle: list[PooledConnection] = []
-        self.in_flight = 0
+        self.in_flight = self.connecting = 0
+        self.is_up = False
         self.latency_s = LATENCY_FLOOR_S
         self._sampled = False
         self.requests = 0

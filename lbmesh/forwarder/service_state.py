@@ -1,12 +1,14 @@
 """One service as a forwarder knows it: its replicas by identity, the balancer over them, its budget and histograms."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from math import gcd
 
+from lbmesh.control.link import ServiceTelemetry
 from lbmesh.forward.retry import RetryBudget
 from lbmesh.forwarder.durations import DurationHistograms
 from lbmesh.forwarder.replica_state import ReplicaState
+from lbmesh.forwarder.waiting_room import WaitingRoom
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
 from lbmesh.model.service import ReplicaId
@@ -36,7 +38,9 @@ class ServiceState:
         "is_warming",
         "local_zone",
         "name",
+        "reported",
         "retries",
+        "room",
         "timeouts",
     )
 
@@ -47,6 +51,9 @@ class ServiceState:
     def __init__(self, name: str, random: Callable[[], float]) -> None:
         self.name = name
         self.budget = RetryBudget()
+        self.room = WaitingRoom(self.budget)
+        self.reported: ServiceTelemetry | None = None
+        """What the agent was last told."""
         self.durations = DurationHistograms()
         self._random = random
         self._replicas: dict[Address, ReplicaState] = {}
@@ -75,17 +82,20 @@ class ServiceState:
                 state = ReplicaState(ReplicaId(self.name, replica.address), replica)
             else:
                 state.update(replica)
+            state.is_up = replica_view.availability is Availability.UP
             state.take_return(replica_view.returned_s, view.traffic.slow_start_s, self._random, now)
             replicas[replica.address] = state
             if number % REPLICAS_PER_STEP == 0:
                 yield
         self._replicas = replicas
         for state in gone.values():
+            state.is_up = False
             state.retire()
         self._view = view
         self.local_zone = local_zone
         self.timeouts = view.traffic.timeouts
         self.retries = view.traffic.retries
+        self.room.set_limits(view.traffic.limits, view.traffic.limits.active)
         self.rebalance(now)
 
     def rebalance(self, now: float) -> None:
@@ -124,6 +134,22 @@ class ServiceState:
                 local_share=view.local_share,
                 random=self._random,
             )
+
+    def telemetry(self) -> ServiceTelemetry:
+        """Its figures now."""
+        return ServiceTelemetry(
+            service=self.name,
+            active=self.budget.active,
+            active_max=self.room.active_max,
+            pending=len(self.room),
+        )
+
+    def pick_with_room(self, tried: Iterable[ReplicaState] = ()) -> ReplicaState | None:
+        """A replica that may take one more request, one not tried yet if possible; None when all are full."""
+        has_room = self.room.has_room
+        full = {replica for replica in self._replicas.values() if not has_room(replica)}
+        replica, _ = self.balancer.pick_other(full.union(tried))
+        return replica if replica is not None and has_room(replica) else None
 
     def suspend(self, replica: ReplicaState, now: float) -> None:
         """Leave a replica out for a moment: it just refused a connection."""

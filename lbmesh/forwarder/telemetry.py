@@ -3,10 +3,18 @@
 import os
 from collections.abc import Iterable, Iterator
 
-from lbmesh.control.link import TELEMETRY_ROWS_MAX, ReplicaTelemetry, RequestTelemetry, Telemetry, encode_message
+from lbmesh.control.link import (
+    TELEMETRY_ROWS_MAX,
+    ReplicaTelemetry,
+    RequestTelemetry,
+    ServiceTelemetry,
+    Telemetry,
+    encode_message,
+)
 from lbmesh.forwarder.durations import DurationHistograms
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.replica_state import ReplicaState
+from lbmesh.forwarder.service_state import ServiceState
 
 
 class TelemetryReport:
@@ -25,7 +33,7 @@ class TelemetryReport:
         for service, durations in self._durations():
             requests += durations.telemetry(service, changed_only=not self._is_inventory)
             if len(requests) >= TELEMETRY_ROWS_MAX:
-                yield self._line(requests, ())
+                yield self._line(requests)
                 requests = []
             else:
                 yield b""
@@ -33,27 +41,43 @@ class TelemetryReport:
         for replica in self._replicas():
             replicas.append(_row(replica))
             if len(replicas) >= TELEMETRY_ROWS_MAX:
-                yield self._line((), replicas)
+                yield self._line(replicas=replicas)
                 replicas = []
-        yield self._line(requests, replicas)
+        services: list[ServiceTelemetry] = []
+        for service_state in self._services():
+            row = service_state.telemetry()
+            if row != service_state.reported or self._is_inventory:
+                service_state.reported = row
+                services.append(row)
+            if len(services) >= TELEMETRY_ROWS_MAX:
+                yield self._line(services=services)
+                services = []
+        yield self._line(requests, replicas, services)
         self._is_inventory = False
 
     def _durations(self) -> Iterator[tuple[str, DurationHistograms]]:
         yield "", self._engine.unrouted
-        serving = self._engine.serving
-        for service in serving.services.values() if serving else ():
+        for service in self._services():
             yield service.name, service.durations
+
+    def _services(self) -> Iterable[ServiceState]:
+        serving = self._engine.serving
+        return serving.services.values() if serving else ()
 
     def _replicas(self) -> Iterator[ReplicaState]:
         """Those with requests: of an inventory all that ever had any."""
-        serving = self._engine.serving
         if not self._is_inventory:
             yield from (replica for replica in tuple(self._engine.active_replicas) if not replica.retired)
             return
-        for service in serving.services.values() if serving else ():
+        for service in self._services():
             yield from (replica for replica in service.replicas if replica.requests)
 
-    def _line(self, requests: Iterable[RequestTelemetry], replicas: Iterable[ReplicaTelemetry]) -> bytes:
+    def _line(
+        self,
+        requests: Iterable[RequestTelemetry] = (),
+        replicas: Iterable[ReplicaTelemetry] = (),
+        services: Iterable[ServiceTelemetry] = (),
+    ) -> bytes:
         engine = self._engine
         return encode_message(
             Telemetry(
@@ -66,6 +90,7 @@ class TelemetryReport:
                 access_log_dropped=engine.access_log.dropped,
                 requests=tuple(requests),
                 replicas=tuple(replicas),
+                services=tuple(services),
                 is_inventory=self._is_inventory,
             )
         )

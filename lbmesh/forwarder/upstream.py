@@ -117,6 +117,7 @@ class UpstreamConnection:
     def connect(self, exchange: Requester) -> None:
         """Start the handshake; the exchange's request follows when it is done."""
         self._exchange = exchange
+        self.replica.connecting += 1
         code = self._socket.connect_ex(self.replica.socket_address)
         self._engine.reactor.add_stream(self.descriptor, self)
         if code not in (0, EINPROGRESS):
@@ -128,6 +129,7 @@ class UpstreamConnection:
             self._connect_failed(code)
         elif self._is_connected():
             self.connecting = False
+            self.replica.connecting -= 1
             assert self._exchange is not None
             self.send_request(self._exchange)
             if self.readable:
@@ -360,6 +362,8 @@ class UpstreamConnection:
         if self.closed:
             return
         self.closed = True
+        if self.connecting:
+            self.replica.connecting -= 1
         self._exchange = None
         self.outgoing = self._buffer = b""
         if self._state is UpstreamConnection._idle and self in self.replica.idle:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lbmesh.model.restraint import AdaptiveConcurrency, Hedging, ServiceLimits
+
 
 class Balance(StrEnum):
     """How one replica is chosen among those a request may go to."""
@@ -34,10 +36,14 @@ SLOW_START_S = 10.0
 @dataclass(frozen=True, slots=True)
 class TrafficPolicy:
     """A service's policy. `retries`: attempts beyond the first. `slow_start_s`: how long the share of a replica that
-    returns takes to rise to its weight; 0 for at once.
+    returns takes to rise to its weight; 0 for at once. `hedging` None: no request is sent twice at a time; `concurrency`
+    None: `limits.active` is the only bound.
     """
 
     balance: Balance = Balance.P2C
     retries: int = 2
     timeouts: Timeouts = Timeouts()
     slow_start_s: float = SLOW_START_S
+    limits: ServiceLimits = ServiceLimits()
+    hedging: Hedging | None = None
+    concurrency: AdaptiveConcurrency | None = None

@@ -1,6 +1,6 @@
 """Choosing one replica of a service for one attempt, with the reason for the choice."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Generic, Protocol, TypeVar, assert_never
 
 from lbmesh.model.traffic import Balance
@@ -75,7 +75,7 @@ class Balancer(Generic[C]):
             return self._pick(self._unproven), REASON_UNKNOWN
         return None, REASON_NONE
 
-    def pick_other(self, tried: Sequence[C]) -> tuple[C | None, str]:
+    def pick_other(self, tried: Container[C]) -> tuple[C | None, str]:
         """A replica for a retry: one not tried yet while there is one, nearest group first; else any."""
         for group, reason in (
             (self._local, REASON_LOCAL),
