@@ -18,9 +18,13 @@ log = structlog.get_logger(__name__)
 
 
 class Listener:
-    """One listening socket. It is paused while the forwarder is full: clients then wait in the kernel's backlog."""
+    """One listening socket. It is paused while the forwarder is full or behind: clients then wait in the kernel's
+    backlog. `accepted`: connections taken so far.
+    """
 
-    __slots__ = ("_closed", "_engine", "_listening", "_number", "_socket")
+    urgent = False
+
+    __slots__ = ("_closed", "_engine", "_listening", "_number", "_socket", "accepted")
 
     def __init__(self, engine: Engine, listening: socket.socket, number: int) -> None:
         """`number`: of the listening sockets, from 0."""
@@ -29,10 +33,11 @@ class Listener:
         self._number = number
         self._socket = listening
         self._listening = self._closed = False
+        self.accepted = 0
 
     def resume(self) -> None:
-        """Accept (again), unless the forwarder is full."""
-        if not self._listening and not self._closed and self._has_room():
+        """Accept (again), unless the forwarder is full or behind."""
+        if not self._listening and not self._closed and self._has_room() and not self._engine.overload.behind:
             self._listening = True
             self._engine.reactor.add_listener(self._socket.fileno(), self)
 
@@ -48,12 +53,24 @@ class Listener:
         self._closed = True
         self._socket.close()
 
+    def tcp_info(self, size: int) -> bytes:
+        """The kernel's TCP_INFO of the listening socket."""
+        return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
+
+    def set_backlog(self, connections: int) -> None:
+        """How many connections may wait in the kernel. listen(2) on a listening socket changes just that."""
+        self._socket.listen(connections)
+
     def on_ready(self, events: int) -> None:
         """Take what waits. Level-triggered: what is left over is reported again."""
         del events
-        for _ in range(ACCEPTS_PER_STEP):
+        self.take(ACCEPTS_PER_STEP)
+
+    def take(self, connections: int) -> None:
+        """Accept up to so many now."""
+        for _ in range(connections):
             serving = self._engine.serving
-            if serving is None or not self._has_room():
+            if self._closed or serving is None or not self._has_room():
                 self.pause()
                 return
             try:
@@ -66,6 +83,7 @@ class Listener:
                     self.pause()
                     return
                 continue
+            self.accepted += 1
             self._engine.counters.accepted += 1
             try:
                 connection.setblocking(False)

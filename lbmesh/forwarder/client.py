@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable
 
+from lbmesh.forward import failure as failures
 from lbmesh.forward.failure import CLIENT_CLOSED, DRAINED, INTERNAL
 from lbmesh.forwarder.durations import OTHER_METHOD
 from lbmesh.forwarder.engine import Engine
@@ -89,6 +90,11 @@ class ClientConnection:
         engine.counters.connections += 1
         engine.wheel.watch(self)
 
+    @property
+    def urgent(self) -> bool:
+        """Is a request under way?"""
+        return self.exchange.active
+
     def on_ready(self, events: int) -> None:
         """Step: first what waits to be written, then the state."""
         if events & ~WRITE:
@@ -133,6 +139,8 @@ class ClientConnection:
     def _reading_head(self) -> None:
         if not self.readable or self.outgoing:
             return
+        if self.engine.overload.behind and self._turned_away():
+            return
         data = self.receive()
         if data is None:
             return
@@ -143,6 +151,20 @@ class ClientConnection:
             self._longer_head(data)
         else:
             self._parse(data)
+
+    def _turned_away(self) -> bool:
+        """This process is behind: a client that has left meanwhile is served no more, and of the others not all."""
+        engine = self.engine
+        if self.hung_up:
+            engine.unrouted.of(OTHER_METHOD, failures.CLIENT_CLOSED.status, failures.CLIENT_CLOSED.reason).record(0.0)
+            self.close()
+            return True
+        if not engine.overload.refuses() or self.receive() is None:
+            return False
+        engine.unrouted.of(OTHER_METHOD, failures.OVERLOADED.status, failures.OVERLOADED.reason).record(0.0)
+        self.write(_TURNED_AWAY)
+        self.close()
+        return True
 
     def _parse(self, data: bytes) -> None:
         """`data` starts with a request head, or with a part of one."""
@@ -392,4 +414,7 @@ class ClientConnection:
 
 
 _TOO_LARGE = Refusal(431, "head_too_large", f"a request head of more than {HEAD_BYTES_MAX} bytes")
+_TURNED_AWAY = local_response(
+    503, reason="overloaded", detail="this balancer has more to do than it can", request_id=b"-", keep_alive=False
+)
 _RESET_ON_CLOSE = b"\x01\x00\x00\x00\x00\x00\x00\x00"

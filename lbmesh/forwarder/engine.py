@@ -3,14 +3,17 @@
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from math import inf
 from time import monotonic
 
 from lbmesh.control.link import ReplicaFailure
 from lbmesh.forwarder.durations import DurationHistograms
+from lbmesh.forwarder.overload import Overload
 from lbmesh.forwarder.reactor import Reactor
 from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.serving import Serving, compile_view
 from lbmesh.forwarder.timers import TimerWheel
+from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.view import View
 from lbmesh.observe.access_log import AccessLog
 from lbmesh.observe.log_text import TimeText
@@ -47,6 +50,7 @@ class Engine:
         "draining",
         "failures",
         "on_failure",
+        "overload",
         "random",
         "reactor",
         "serving",
@@ -61,6 +65,7 @@ class Engine:
         """`id_prefix`: 16 hex digits that no other forwarder's run has; request ids are it and a count."""
         self.time_text = TimeText(wall_clock)
         self.reactor = Reactor(self.time_text.expire)
+        self.overload = Overload(self.reactor, ForwarderLimits().overload_s)
         self.wheel = TimerWheel(monotonic())
         self.access_log = access_log
         self.random = random
@@ -82,6 +87,7 @@ class Engine:
     def adopt(self, view: View) -> Iterator[None]:
         """Serve from this View from the last of these small steps on."""
         self.serving = yield from compile_view(view, self.serving, self.random, monotonic())
+        self.overload.target_s = view.limits.overload_s or inf
         self._failure_reported_at.clear()
         for service in self.serving.services.values():
             service.room.look()

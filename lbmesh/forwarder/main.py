@@ -53,6 +53,7 @@ class Forwarder:
             Listener(self._engine, socket.socket(fileno=descriptor), number)
             for number, descriptor in enumerate(options.listen_fds)
         )
+        self._engine.overload.watch(self._listeners)
         self._ticks = TickBoard(options.ticks_fd)
         self._control = ControlChannel(options.control_fd)
         self._served_once = trio.Event()
@@ -108,6 +109,7 @@ class Forwarder:
             await trio.sleep(TICK_S)
             self._settle_before_judging()
             now = monotonic()
+            engine.overload.step(now)
             for timed in engine.wheel.expired(now):
                 assert isinstance(timed, ClientConnection | MirroredRequest)
                 if not timed.closed:
@@ -127,6 +129,7 @@ class Forwarder:
     async def _drain(self, timeout_s: float) -> None:
         engine = self._engine
         engine.draining = True
+        engine.overload.watch(())
         for listener in self._listeners:
             listener.close()
         began = monotonic()

@@ -49,6 +49,8 @@ class MirroredRequest:
     It is a Requester to its connection, the Receiver of what comes back, and has deadlines of its own.
     """
 
+    urgent = False
+
     __slots__ = (
         "_body",
         "_engine",
@@ -99,6 +101,9 @@ class MirroredRequest:
         replica, _ = self._service.balancer.pick()
         if replica is None:
             self._end(LEFT_OUT_NO_REPLICA)
+            return
+        if not self._service.room.has_room(replica):
+            self._end(LEFT_OUT_BUSY)
             return
         self._replica = replica
         replica.in_flight += 1
@@ -207,6 +212,8 @@ class MirroredRequest:
         self._engine.counters.mirrored[self._service.name, outcome] += 1
         if self._replica is not None:
             self._replica.in_flight -= 1
+            if not self._service.room.admits:
+                self._service.room.look()
         upstream, response = self._upstream, self._response
         self._upstream = None
         if upstream is None:

@@ -11,6 +11,7 @@ readiness. The traps of that scheme and where each is closed:
 
 import os
 import select
+from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
@@ -18,6 +19,10 @@ from typing import Protocol
 import structlog
 
 EVENTS_PER_POLL = 256
+EVENTS_PER_POLL_BEHIND = 1024
+DEFERRED_PER_ROUND = 16
+"""New requests begun between two looks for what is under way, while the process is behind."""
+
 TURN_S = 0.005
 """After this long without pause the other trio tasks get their turn."""
 
@@ -33,6 +38,10 @@ log = structlog.get_logger(__name__)
 
 class Handler(Protocol):
     """Something with a descriptor that the reactor steps."""
+
+    @property
+    def urgent(self) -> bool:
+        """Is it part of what is under way already? Asked only while the process is behind."""
 
     def on_ready(self, events: int) -> None:
         """New readiness (epoll bits); 0 when the handler asked to be stepped again."""
@@ -51,7 +60,19 @@ class Closable(Protocol):
 class Reactor:
     """Owns the epoll object. Handlers are called on the one task that calls `drain`: see `reactor_task`."""
 
-    __slots__ = ("_again", "_closing", "_epoll", "_handlers", "_on_batch", "_wake", "now")
+    __slots__ = (
+        "_again",
+        "_closing",
+        "_deferred",
+        "_epoll",
+        "_handlers",
+        "_on_batch",
+        "_wake",
+        "by_urgency",
+        "now",
+        "on_turn_used_up",
+        "waited_s",
+    )
 
     def __init__(self, on_batch: Callable[[], None]) -> None:
         """`on_batch` is called once after each batch of events."""
@@ -62,6 +83,13 @@ class Reactor:
         self._on_batch = on_batch
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._wake, select.EPOLLIN | select.EPOLLET)
+        self._deferred: OrderedDict[int, tuple[float, int]] = OrderedDict()
+        """Descriptors that are ready and not urgent: since when, and their events."""
+        self.by_urgency = False
+        """Step what is under way first: set while the process is behind."""
+        self.waited_s = 0.0
+        """How long the handler that is stepped had been deferred."""
+        self.on_turn_used_up: Callable[[], None] = lambda: None
         self.now = monotonic()
         """Monotonic time at the start of the batch: good for deadlines, not for latencies."""
 
@@ -78,11 +106,14 @@ class Reactor:
     def remove(self, descriptor: int) -> None:
         """Stop watching without closing."""
         self._handlers.pop(descriptor)
+        self._deferred.pop(descriptor, None)
         self._epoll.unregister(descriptor)
 
     def close(self, descriptor: int, closable: Closable) -> None:
         """Stop watching at once, close the socket after the batch."""
         del self._handlers[descriptor]
+        if self._deferred:
+            self._deferred.pop(descriptor, None)
         self._closing.append(closable)
 
     def again(self, handler: Handler) -> None:
@@ -104,6 +135,8 @@ class Reactor:
 
     def drain(self) -> bool:
         """Step whatever is ready; True when nothing is left, False when others should get a turn first."""
+        if self.by_urgency or self._deferred:
+            return self._drain_by_urgency()
         poll = self._epoll.poll
         handlers = self._handlers
         self.now = began = monotonic()
@@ -125,16 +158,52 @@ class Reactor:
             self._on_batch()
             self.now = now = monotonic()
             if now - began > TURN_S:
+                self.on_turn_used_up()
                 return False
+
+    def _drain_by_urgency(self) -> bool:
+        """As `drain`, but new requests wait until nothing that is under way is ready; the oldest is begun first."""
+        deferred = self._deferred
+        self.now = began = monotonic()
+        while True:
+            ready = self._epoll.poll(0, EVENTS_PER_POLL_BEHIND)
+            if not ready and not self._again and not deferred:
+                return True
+            for descriptor, events in ready:
+                handler = self._handlers.get(descriptor)
+                if handler is None:
+                    continue
+                if handler.urgent:
+                    self._step(handler, events)
+                else:
+                    since, known = deferred.get(descriptor, (self.now, 0))
+                    deferred[descriptor] = since, known | events
+            if self._again:
+                self._step_again()
+            for _ in range(min(DEFERRED_PER_ROUND, len(deferred))):
+                descriptor, (since, events) = deferred.popitem(last=False)
+                self.waited_s = self.now - since
+                self._step(self._handlers[descriptor], events)
+            self.waited_s = 0.0
+            if self._closing:
+                self._close_all()
+            self._on_batch()
+            self.now = now = monotonic()
+            if now - began > TURN_S:
+                self.on_turn_used_up()
+                return False
+
+    def _step(self, handler: Handler, events: int) -> None:
+        try:
+            handler.on_ready(events)
+        except Exception:
+            self._crashed(handler)
 
     def _step_again(self) -> None:
         """One round for the handlers that stopped early."""
         waiting, self._again = self._again, []
         for handler in waiting:
-            try:
-                handler.on_ready(0)
-            except Exception:
-                self._crashed(handler)
+            self._step(handler, 0)
 
     def step_now(self, handler: Handler, action: Callable[[], None]) -> None:
         """Run `action` for a handler outside a batch (timers), with the same protection."""

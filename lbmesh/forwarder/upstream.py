@@ -71,6 +71,8 @@ class Requester(Protocol):
 class UpstreamConnection:
     """A state machine, one method a state."""
 
+    urgent = True
+
     __slots__ = (
         "_buffer",
         "_engine",

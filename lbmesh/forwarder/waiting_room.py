@@ -27,6 +27,8 @@ class WaitingRoom:
     `active_max`: how many may be active, at most `limits.active`.
     """
 
+    urgent = True
+
     __slots__ = ("_budget", "_entering", "_list", "_reactor", "_will_look", "active_max", "admits", "limits")
 
     def __init__(self, budget: RetryBudget) -> None:

@@ -48,12 +48,19 @@ RATE_LIMIT_KEYS_MAX = 65_536
 RATE_LIMIT_KEYS_MIN = 1024
 """… and at least so many, however many limits there are."""
 
+LISTEN_BACKLOG = 4096
+"""Connections that may wait in the kernel to be accepted, on each listener; less while a forwarder is overloaded."""
+
 
 @dataclass(frozen=True, slots=True)
 class ForwarderLimits:
-    """Limits on clients that operators may set, under [forwarder]."""
+    """Limits on clients that operators may set, under [forwarder].
+
+    `overload_s`: a forwarder that is so far behind takes no more on; 0 for never.
+    """
 
     head_timeout_s: float = 10.0
     keepalive_timeout_s: float = 75.0
     connections_max: int = 20_000
     upstream_idle_s: float = 30.0
+    overload_s: float = 0.1

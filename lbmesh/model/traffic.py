@@ -36,8 +36,8 @@ SLOW_START_S = 10.0
 @dataclass(frozen=True, slots=True)
 class TrafficPolicy:
     """A service's policy. `retries`: attempts beyond the first. `slow_start_s`: how long the share of a replica that
-    returns takes to rise to its weight; 0 for at once. `hedging` None: no request is sent twice at a time; `concurrency`
-    None: `limits.active` is the only bound.
+    returns takes to rise to its weight; 0 for at once. `hedging` None: no request is sent twice at a time.
+    `concurrency` None: `limits.active` is the only bound.
     """
 
     balance: Balance = Balance.P2C

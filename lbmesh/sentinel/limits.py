@@ -3,9 +3,6 @@
 PERIOD_S = 0.05
 """The loop looks at tick ages and deadlines at least this often."""
 
-LISTEN_BACKLOG = 4096
-"""Connections the kernel completes before a forwarder accepts them; also the kernel's own cap by default."""
-
 GOSSIP_RECEIVE_BYTES = 4 * 1024 * 1024
 """Datagrams that wait while the agent is busy or restarting. The kernel grants up to net.core.rmem_max."""
 

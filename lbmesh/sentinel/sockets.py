@@ -12,7 +12,8 @@ from enum import Enum
 
 from lbmesh.config.settings import Settings
 from lbmesh.model.address import Address
-from lbmesh.sentinel.limits import GOSSIP_RECEIVE_BYTES, HEARTBEAT_RECEIVE_BYTES, LISTEN_BACKLOG
+from lbmesh.model.limits import LISTEN_BACKLOG
+from lbmesh.sentinel.limits import GOSSIP_RECEIVE_BYTES, HEARTBEAT_RECEIVE_BYTES
 
 _FIRST_INHERITED = 3
 """SD_LISTEN_FDS_START of sd_listen_fds(3)."""

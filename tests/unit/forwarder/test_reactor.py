@@ -8,14 +8,15 @@ import pytest
 import structlog
 import trio
 
-from lbmesh.forwarder.reactor import Reactor
+from lbmesh.forwarder.reactor import DEFERRED_PER_ROUND, HUNG_UP, READ, Reactor
 from lbmesh.forwarder.reactor_task import run_reactor
 
 
 class Recorder:
     """A handler on one end of a socket pair that does what the test says and remembers its steps."""
 
-    def __init__(self, reactor: Reactor, action: Callable[["Recorder", int], None]) -> None:
+    def __init__(self, reactor: Reactor, action: Callable[["Recorder", int], None], *, urgent: bool = False) -> None:
+        self.urgent = urgent
         self.reactor = reactor
         self.here, self.there = socket.socketpair()
         self.here.setblocking(False)
@@ -44,11 +45,12 @@ def nothing(recorder: Recorder, events: int) -> None:
     del recorder, events
 
 
-def drive(scenario: Callable[[Reactor], Any]) -> None:
+def drive(scenario: Callable[[Reactor], Any], *, by_urgency: bool = False) -> None:
     """Run an async scenario beside a running reactor."""
 
     async def main() -> None:
         reactor = Reactor(lambda: None)
+        reactor.by_urgency = by_urgency
         with trio.fail_after(20):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(run_reactor, reactor)
@@ -63,7 +65,11 @@ async def until(condition: Callable[[], bool]) -> None:
         await trio.sleep(0.001)
 
 
-def test_a_handler_that_asks_is_stepped_again_without_an_edge() -> None:
+both_orders = pytest.mark.parametrize("by_urgency", [False, True], ids=["as it comes", "by urgency"])
+
+
+@both_orders
+def test_a_handler_that_asks_is_stepped_again_without_an_edge(by_urgency: bool) -> None:
     def three_times(recorder: Recorder, events: int) -> None:
         del events
         if len(recorder.steps) < 3:
@@ -75,10 +81,11 @@ def test_a_handler_that_asks_is_stepped_again_without_an_edge() -> None:
         assert recorder.steps[1:3] == [0, 0]
         recorder.clean_up()
 
-    drive(scenario)
+    drive(scenario, by_urgency=by_urgency)
 
 
-def test_a_handler_that_never_stops_starves_nobody() -> None:
+@both_orders
+def test_a_handler_that_never_stops_starves_nobody(by_urgency: bool) -> None:
     def for_ever(recorder: Recorder, events: int) -> None:
         del events
         recorder.reactor.again(recorder)
@@ -93,10 +100,11 @@ def test_a_handler_that_never_stops_starves_nobody() -> None:
         busy.clean_up()
         other.clean_up()
 
-    drive(scenario)
+    drive(scenario, by_urgency=by_urgency)
 
 
-def test_a_descriptor_closed_in_a_batch_is_not_reused_within_it() -> None:
+@both_orders
+def test_a_descriptor_closed_in_a_batch_is_not_reused_within_it(by_urgency: bool) -> None:
     async def scenario(reactor: Reactor) -> None:
         seen: list[tuple[int, int]] = []
 
@@ -117,10 +125,11 @@ def test_a_descriptor_closed_in_a_batch_is_not_reused_within_it() -> None:
         await until(lambda: recorder.here.fileno() == -1)
         recorder.there.close()
 
-    drive(scenario)
+    drive(scenario, by_urgency=by_urgency)
 
 
-def test_a_crash_ends_one_connection_and_nothing_else() -> None:
+@both_orders
+def test_a_crash_ends_one_connection_and_nothing_else(by_urgency: bool) -> None:
     def crash(recorder: Recorder, events: int) -> None:
         del recorder, events
         raise RuntimeError("a violated invariant")
@@ -135,7 +144,7 @@ def test_a_crash_ends_one_connection_and_nothing_else() -> None:
         broken.there.close()
         healthy.clean_up()
 
-    drive(scenario)
+    drive(scenario, by_urgency=by_urgency)
 
 
 @pytest.mark.parametrize("outside", ["again", "close"])
@@ -154,3 +163,85 @@ def test_work_left_by_a_timer_is_done_though_no_socket_is_ready(outside: str) ->
             recorder.there.close()
 
     drive(scenario)
+
+
+def test_what_is_under_way_is_stepped_before_new_requests() -> None:
+    async def scenario(reactor: Reactor) -> None:
+        steps: list[Recorder] = []
+
+        def note(recorder: Recorder, events: int) -> None:
+            if events & READ:
+                steps.append(recorder)
+
+        mixed = [Recorder(reactor, note, urgent=number % 2 == 1) for number in range(2 * DEFERRED_PER_ROUND)]
+        await until(lambda: all(recorder.steps for recorder in mixed))
+        for recorder in mixed:
+            recorder.there.send(b"x")
+        await until(lambda: len(steps) == len(mixed))
+        assert steps == [one for one in mixed if one.urgent] + [one for one in mixed if not one.urgent]
+        for recorder in mixed:
+            recorder.clean_up()
+
+    drive(scenario, by_urgency=True)
+
+
+def test_new_requests_are_begun_a_few_at_a_time() -> None:
+    """What one of them sets under way is stepped before the last of them."""
+
+    async def scenario(reactor: Reactor) -> None:
+        steps: list[str] = []
+
+        def note(recorder: Recorder, events: int) -> None:
+            if events & READ:
+                steps.append("answer" if recorder.urgent else "request")
+                if not recorder.urgent:
+                    answer.there.send(b"x")
+
+        answer = Recorder(reactor, note, urgent=True)
+        asking = [Recorder(reactor, note) for _ in range(3 * DEFERRED_PER_ROUND)]
+        await until(lambda: all(recorder.steps for recorder in asking))
+        for recorder in asking:
+            recorder.there.send(b"x")
+        await until(lambda: steps.count("request") == len(asking))
+        assert steps[: DEFERRED_PER_ROUND + 1] == ["request"] * DEFERRED_PER_ROUND + ["answer"]
+        for recorder in (answer, *asking):
+            recorder.clean_up()
+
+    drive(scenario, by_urgency=True)
+
+
+def test_events_that_come_while_a_request_is_deferred_are_kept() -> None:
+    async def scenario(reactor: Reactor) -> None:
+        first, late = [Recorder(reactor, nothing) for _ in range(DEFERRED_PER_ROUND)], Recorder(reactor, nothing)
+
+        def send_and_close(recorder: Recorder, events: int) -> None:
+            del recorder
+            if events & READ:
+                late.there.close()
+
+        await until(lambda: bool(late.steps))
+        waker = Recorder(reactor, send_and_close, urgent=True)
+        for recorder in (*first, late, waker):
+            recorder.there.send(b"x")
+        await until(lambda: len(late.steps) > 1)
+        assert late.steps[-1] & HUNG_UP
+        assert late.steps[-1] & READ
+        for recorder in (*first, late, waker):
+            recorder.clean_up()
+
+    drive(scenario, by_urgency=True)
+
+
+def test_what_was_deferred_is_stepped_though_the_process_is_no_longer_behind() -> None:
+    async def scenario(reactor: Reactor) -> None:
+        def caught_up(recorder: Recorder, events: int) -> None:
+            del events
+            recorder.reactor.by_urgency = False
+
+        recorders = [Recorder(reactor, caught_up) for _ in range(3 * DEFERRED_PER_ROUND)]
+        await until(lambda: all(recorder.steps for recorder in recorders))
+        assert not reactor.by_urgency
+        for recorder in recorders:
+            recorder.clean_up()
+
+    drive(scenario, by_urgency=True)
