@@ -86,6 +86,14 @@ class RequestTelemetry(Struct, frozen=True):
     buckets: tuple[tuple[int, int], ...]
 
 
+class MirroredTelemetry(Struct, frozen=True):
+    """Copies of requests that were for a service, and what came of them: one of the words of `forwarder/mirror.py`."""
+
+    service: str
+    outcome: str
+    count: int
+
+
 class Telemetry(Struct, frozen=True, tag_field="kind", tag="telemetry"):
     """One forwarder's figures, sent every second and before it ends: all its gauges, and the rows that have changed,
     in several messages when there are many. `is_inventory`: the rows say what was counted before this link stood.
@@ -102,6 +110,7 @@ class Telemetry(Struct, frozen=True, tag_field="kind", tag="telemetry"):
     replicas: tuple[ReplicaTelemetry, ...] = ()
     services: tuple[ServiceTelemetry, ...] = ()
     is_inventory: bool = False
+    mirrored: tuple[MirroredTelemetry, ...] = ()
 
 
 LinkMessage = Hello | Viewed | ReplicaFailure | Telemetry

@@ -4,6 +4,8 @@ A copy is sent after the client's own request has gone its way, in a step of its
 or fails the client's exchange. It is sent once, never again.
 """
 
+from time import monotonic
+
 from lbmesh.forward.failure import CONNECT_FAILURES, Failure
 from lbmesh.forward.retry import SAFE_METHODS
 from lbmesh.forwarder.engine import Engine
@@ -52,6 +54,7 @@ class MirroredRequest:
     urgent = False
 
     __slots__ = (
+        "_began",
         "_body",
         "_engine",
         "_informational",
@@ -106,8 +109,11 @@ class MirroredRequest:
             self._end(LEFT_OUT_BUSY)
             return
         self._replica = replica
+        self._began = monotonic()
         replica.in_flight += 1
         replica.requests += 1
+        if not replica.is_active:
+            self._engine.activate(replica)
         self._engine.wheel.watch(self)
         while replica.idle:
             pooled = replica.idle.pop()
@@ -154,6 +160,7 @@ class MirroredRequest:
         assert upstream is not None
         assert replica is not None
         self._response = head
+        replica.observe_latency(monotonic() - self._began)
         if head.status >= 500:
             replica.responses_5xx += 1
         self._body = BodyReader(head.body_length)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from lbmesh.control.link import (
     TELEMETRY_ROWS_MAX,
+    MirroredTelemetry,
     ReplicaTelemetry,
     RequestTelemetry,
     ServiceTelemetry,
@@ -92,6 +93,10 @@ class TelemetryReport:
                 replicas=tuple(replicas),
                 services=tuple(services),
                 is_inventory=self._is_inventory,
+                mirrored=tuple(
+                    MirroredTelemetry(service, outcome, count)
+                    for (service, outcome), count in engine.counters.mirrored.items()
+                ),
             )
         )
 

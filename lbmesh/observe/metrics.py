@@ -55,6 +55,7 @@ def render_metrics(
     """
     yield from _traffic(state, figures.traffic)
     yield from _upstream(state, figures.traffic)
+    yield from _mirrored(figures.traffic)
     yield from family(
         "lbmesh_replica_up",
         "gauge",
@@ -143,6 +144,15 @@ def _upstream(state: NodeState, traffic: TrafficTotals) -> Iterator[bytes]:
         "gauge",
         "Peak-sensitive moving average of a replica's response time; the slowest forwarder's.",
         [({"service": service, "replica": replica}, value) for (service, replica), value in latency.items()],
+    )
+
+
+def _mirrored(traffic: TrafficTotals) -> Iterator[bytes]:
+    yield from family(
+        "lbmesh_mirrored_requests_total",
+        "counter",
+        "Copies of requests by the service that they were for, and what came of them.",
+        [({"service": service, "outcome": outcome}, count) for (service, outcome), count in traffic.mirrored()],
     )
 
 

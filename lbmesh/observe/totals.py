@@ -5,6 +5,7 @@ A forwarder's figures are cumulative over its own life. The newest of each proce
 process counted before it ended, or before it began anew from nothing, goes into a base that only grows.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -19,6 +20,9 @@ either.
 
 RequestKey = tuple[str, str, int, str]
 """Service, method, status, reason."""
+
+MirroredKey = tuple[str, str]
+"""Service, outcome."""
 
 
 @dataclass(slots=True)
@@ -55,6 +59,7 @@ class TrafficTotals:
         self._ended_replicas: dict[ReplicaId, ReplicaCounts] = {}
         self._ended_accepted = 0
         self._ended_dropped = 0
+        self._ended_mirrored: Counter[MirroredKey] = Counter()
         self.series_left_out = 0
 
     def take(self, telemetry: Telemetry) -> None:
@@ -95,6 +100,8 @@ class TrafficTotals:
             self._end_replica(replica)
         self._ended_accepted += process.newest.accepted
         self._ended_dropped += process.newest.access_log_dropped
+        for mirrored in process.newest.mirrored:
+            self._ended_mirrored[mirrored.service, mirrored.outcome] += mirrored.count
 
     def _end_request(self, key: RequestKey, request: RequestTelemetry) -> None:
         self._ended_requests.setdefault(key, Histogram()).merge(request.buckets, request.sum_s)
@@ -125,6 +132,14 @@ class TrafficTotals:
                 if replica := process.replicas.get(key):
                     total.add(replica)
             yield key, total
+
+    def mirrored(self) -> list[tuple[MirroredKey, int]]:
+        """Copies of requests by what came of them, in order."""
+        total = self._ended_mirrored.copy()
+        for process in self._processes.values():
+            for row in process.newest.mirrored:
+                total[row.service, row.outcome] += row.count
+        return sorted(total.items())
 
     @property
     def accepted(self) -> int:

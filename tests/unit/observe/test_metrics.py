@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from lbmesh.control.inputs import Event, EventKind
-from lbmesh.control.link import ReplicaTelemetry, RequestTelemetry, Telemetry
+from lbmesh.control.link import MirroredTelemetry, ReplicaTelemetry, RequestTelemetry, Telemetry
 from lbmesh.control.state import ForwarderState, NodeState, Readiness, ReloadOutcome, ReplicaState
 from lbmesh.gossip.seal import Rejection
 from lbmesh.model.address import Address
@@ -25,6 +25,7 @@ TELEMETRY = Telemetry(
         RequestTelemetry(AWKWARD, "GET", 200, "", 1, 90.0, ((90, 1),)),
     ),
     replicas=(ReplicaTelemetry(REPLICA, 7, 2, 1, 1, 0.125),),
+    mirrored=(MirroredTelemetry("shadow", "left_out_body", 4),),
 )  # fmt: skip
 STATE = NodeState(
     now=10.0,
@@ -73,6 +74,7 @@ def test_the_page_says_what_is_documented() -> None:
         f"lbmesh_upstream_failures_total{{{replica}}} 2",
         f"lbmesh_upstream_responses_5xx_total{{{replica}}} 1",
         f"lbmesh_upstream_latency_seconds{{{replica}}} 0.125",
+        'lbmesh_mirrored_requests_total{service="shadow",outcome="left_out_body"} 4',
         f'lbmesh_replica_up{{{replica},observer="merged"}} 0.5',
         f'lbmesh_replica_up{{{replica},observer="traffic"}} 0',
         f'lbmesh_replica_up{{{replica},observer="lb-a1"}} 1',

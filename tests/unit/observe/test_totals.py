@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbmesh.control.link import ReplicaTelemetry, RequestTelemetry, Telemetry
+from lbmesh.control.link import MirroredTelemetry, ReplicaTelemetry, RequestTelemetry, Telemetry
 from lbmesh.model.address import Address
 from lbmesh.model.service import ReplicaId
 from lbmesh.observe.totals import SERIES_MAX, TrafficTotals
@@ -17,6 +17,7 @@ def figures(worker: int, pid: int, count: int, *services: str) -> Telemetry:
         worker, pid, None, connections=1, active_requests=0, accepted=count, access_log_dropped=0,
         requests=tuple(RequestTelemetry(name, "GET", 200, "", count, 0.5 * count, ((40, count),)) for name in services),
         replicas=(ReplicaTelemetry(REPLICA, count, 0, 0, 0, 0.0),) if services else (),
+        mirrored=(MirroredTelemetry("shadow", "answered", count),) if count else (),
     )  # fmt: skip
 
 
@@ -66,6 +67,7 @@ def test_totals_never_go_backwards(history: list[tuple[int, int, bool]]) -> None
         expected += more
         totals.take(figures(worker, pids[worker], served[worker], "shop"))
         assert count(totals) == expected == totals.accepted
+        assert totals.mirrored() == ([(("shadow", "answered"), expected)] if expected else [])
 
 
 def test_label_sets_are_bounded() -> None:
