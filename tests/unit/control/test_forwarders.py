@@ -8,7 +8,7 @@ ONE = replica_id(1)
 
 
 def figures(*replicas: ReplicaTelemetry, pid: int = 7, is_inventory: bool = False) -> Telemetry:
-    return Telemetry(0, pid, None, 0, 0, 0, 0, (), replicas, is_inventory)
+    return Telemetry(0, pid, None, 0, 0, 0, 0, (), replicas, is_inventory=is_inventory)
 
 
 def of(requests: int, failures: int = 0, in_flight: int = 0, errors: int = 0) -> ReplicaTelemetry:
