@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from lbmesh.config.health_values import field_name, field_value
 from lbmesh.config.values import PATH_CHARS_MAX, host, url_path
-from lbmesh.http1.fields import CLAIMS, HOP_BY_HOP
+from lbmesh.http1.fields import HOP_BY_HOP, is_claim
 from lbmesh.routing.path import routing_path
 from lbmesh.routing.redirect import parse_redirect_target
 from lbmesh.routing.template import parse_template
@@ -28,7 +28,7 @@ _TO = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2}|\\(?:[1-9][
 _GROUP = re.compile(r"\\(?:(?P<number>[1-9][0-9]?)|g<(?P<name>\w+)>)")
 
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"trailer"})
-_OWN = (CLAIMS - {b"x-real-ip"}) | {b"via", b"x-request-id"}
+_OWN = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"via", b"x-request-id"})
 
 
 def size_bytes(value: object) -> int:
@@ -59,7 +59,7 @@ def method(value: object) -> str:
 def matched_field_name(name: str) -> str:
     """A field that conditions can look at."""
     key = name.lower().encode(errors="replace")
-    if key in HOP_BY_HOP | CLAIMS | _FRAMING:
+    if key in HOP_BY_HOP | _FRAMING or is_claim(key):
         raise ValueError("requests are routed without this field, which means nothing beyond one connection; remove it")
     if key == b"host":
         raise ValueError("write hosts of the route instead")

@@ -31,13 +31,11 @@ HOP_BY_HOP = frozenset(
 """Fields meant for this connection only (RFC 9110 §7.6.1, §11.7). Transfer-Encoding stays: the chunked framing that
 goes out is the one that came in. Trailer stays with it."""
 
-CLAIMS = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip", b"forwarded"})
-"""What a client says of where it comes from: not passed on, for anybody can write it."""
+_CLAIMS = frozenset({b"x-real-ip", b"forwarded"})
+_CLAIMS_BEGIN = b"x-forwarded-"
 
-_GUARDED = (
-    HOP_BY_HOP | CLAIMS | {b"host", b"content-length", b"transfer-encoding", b"trailer", b"x-request-id", b"expect"}
-)
-"""Fields that this balancer reads, sets or removes: no other spelling and no trailer may bring them in."""
+_GUARDED = HOP_BY_HOP | {b"host", b"content-length", b"transfer-encoding", b"trailer", b"x-request-id", b"expect"}
+"""Fields that this balancer reads, sets or removes: no other spelling and no trailer may bring them in. Claims, too."""
 
 _NOT_NOMINABLE = frozenset({b"host", b"content-length", b"transfer-encoding", b"trailer", b"date", b"cache-control"})
 """Fields that a Connection option must not take away: framing and routing depend on them."""
@@ -144,14 +142,26 @@ def end_to_end(section: FieldSection, also_removed: frozenset[bytes]) -> tuple[F
     return section.without(HOP_BY_HOP | also_removed | frozenset(options))
 
 
+def is_claim(name: bytes) -> bool:
+    """True for a field, by its lower-case name, that says where a request comes from and how it was asked. It is not
+    passed on as it came, for anybody can write it; all of X-Forwarded-* is for proxies to say.
+    """
+    return name.startswith(_CLAIMS_BEGIN) or name in _CLAIMS
+
+
 def is_disguised(name: bytes) -> bool:
     """True for a guarded name written with "_", which WSGI and CGI (RFC 3875 §4.1.18) read as "-"."""
-    return b"_" in name and name.lower().replace(b"_", b"-") in _GUARDED
+    return b"_" in name and _is_guarded(name)
 
 
 def may_be_trailer(name: bytes) -> bool:
     """False for fields about framing, routing or the connection (RFC 9110 §6.5.1)."""
-    return name.lower().replace(b"_", b"-") not in _GUARDED
+    return not _is_guarded(name)
+
+
+def _is_guarded(name: bytes) -> bool:
+    plain = name.lower().replace(b"_", b"-")
+    return plain in _GUARDED or is_claim(plain)
 
 
 def render(start_line: bytes, fields: Iterable[Field]) -> bytes:

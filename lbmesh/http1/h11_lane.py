@@ -10,10 +10,10 @@ import re
 import h11
 
 from lbmesh.http1.fields import (
-    CLAIMS,
     FieldSection,
     body_framing,
     end_to_end,
+    is_claim,
     is_disguised,
     parse_fields,
     render,
@@ -28,7 +28,7 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t\x20-\x7e\x
 _ORIGIN_FORM = re.compile(ORIGIN_FORM + rb"\Z")
 _ABSOLUTE_FORM = re.compile(rb"https?://(" + HOST + rb")([/?].*)?\Z", re.IGNORECASE)
 _HOST = re.compile(HOST + rb"\Z")
-_REPLACED = CLAIMS | {b"host"}
+_REPLACED = frozenset({b"host"})
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"trailer"})
 """What 1xx and 204 must not carry (RFC 9110 §8.6, RFC 9112 §6.1): it is taken away, so that nobody waits for a body."""
 
@@ -58,7 +58,7 @@ def parse_request(head: bytes) -> RequestHead | Refusal:
     forwarded = end_to_end(section, _REPLACED if minor_version == 1 else _REPLACED | {b"expect"})
     if isinstance(forwarded, Refusal):
         return forwarded
-    forwarded = tuple(field for field in forwarded if not is_disguised(field[0]))
+    forwarded = tuple(field for field in forwarded if not (is_claim(field[0].lower()) or is_disguised(field[0])))
     unmet = _unmet_expectation(FieldSection(forwarded))
     if unmet is not None:
         return unmet

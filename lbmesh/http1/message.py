@@ -14,7 +14,7 @@ class RequestHead(NamedTuple):
     """A request head, ready to be routed and forwarded.
 
     `head`: the start line and fields to send on, as HTTP/1.1, each line with its CRLF, without the empty line:
-    hop-by-hop fields are gone (RFC 9110 §7.6.1), X-Forwarded-* of the client too, and the proxy's own
+    hop-by-hop fields are gone (RFC 9110 §7.6.1), claims of where it comes from too, and the proxy's own
     fields still have to be added. `host`: the authority, lower or mixed case, with its port if any. `body_length`:
     bytes, or CHUNKED; 0 is no body. `keep_alive`: the client wants the connection kept. `request_id`: the
     client's X-Request-Id (already part of `head`), or None.

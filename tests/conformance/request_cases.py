@@ -173,6 +173,17 @@ ACCEPTED = (
         get(b"X-Forwarded-For: 1", b"X-FORWARDED-PROTO: x", b"x-forwarded-host: b"),
         gone=(b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"),
     ),
+    Accepted(
+        "all of X-Forwarded-* is for proxies to say",
+        get(b"X-Forwarded-Port: 1", b"X-Forwarded-Prefix: /a", b"x-forwarded-tls-client-cert: c", b"X-Forwarded: kept"),
+        fields=(b"X-Forwarded: kept",),
+        gone=(b"x-forwarded-port", b"x-forwarded-prefix", b"x-forwarded-tls-client-cert"),
+    ),
+    Accepted(
+        "3875-4.1.18 nor is X-Forwarded-* another name with _ for -",
+        get(b"X_Forwarded_Prefix: /a", b"X-Forwarded_Port: 1", b"x-forwarded-a_b: c", b"X-Forwarded_: d"),
+        gone=(b"x_forwarded_prefix", b"x-forwarded_port", b"x-forwarded-a_b", b"x-forwarded_"),
+    ),
     Accepted("a request id that no log can take is replaced", get(b'X-Request-Id: "'), gone=(b"x-request-id",)),
     Accepted("two request ids are none", get(b"X-Request-Id: a", b"X-Request-Id: b"), gone=(b"x-request-id",)),
     # Older versions

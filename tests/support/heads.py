@@ -111,7 +111,16 @@ ODD_VALUES = (b" \x00", b"\x01", b" a\x7f", b" \x0b", b" a\rb", b" a\nb", b" \r\
 LENGTHS = (b"Content-Length: 5", b"content-length:0", b"CONTENT-LENGTH: 007", b"Content-Length: 999999999999999999")
 CODINGS = (b"Transfer-Encoding: chunked", b"transfer-encoding:Chunked")
 CONNECTIONS = (b"Connection: keep-alive", b"connection:Keep-Alive", b"Connection: close")
-FORWARDED = (b"X-Forwarded-For: 1.2.3.4", b"x-forwarded-proto:https", b"X-FORWARDED-HOST: h", b"X-Forwarded-Host: h")
+FORWARDED = (
+    b"X-Forwarded-For: 1.2.3.4",
+    b"x-forwarded-proto:https",
+    b"X-FORWARDED-HOST: h",
+    b"X-Forwarded-Host: h",
+    b"X-Forwarded-Prefix: /a",
+    b"X-Forwarded-Tls-Client-Cert: x",
+    b"X-Forwarded-: x",
+    b"X-Forwarded-2: x",
+)
 IDS = (b"X-Request-Id: abc-1", b"x-request-id:f/+=~")
 KEEP_ALIVES = (b"Keep-Alive: timeout=5", b"keep-alive:")
 ODD_LINES = (

@@ -101,7 +101,8 @@ def test_a_trailer_line_is_malformed(line: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [b"Host", b"content-length", b"Transfer-Encoding", b"X-Forwarded-For", b"Content_Length"]
+    "name",
+    [b"Host", b"content-length", b"Transfer-Encoding", b"X-Forwarded-For", b"x_forwarded_prefix", b"Content_Length"],
 )
 def test_a_trailer_brings_in_no_guarded_field(name: bytes) -> None:
     assert scanned([b"0\r\n" + name + b": 1\r\n"]).faulty
