@@ -17,6 +17,15 @@ CHUNK_LINE_BYTES_MAX = 256
 TRAILER_BYTES_MAX = 8 * 1024
 """All trailers of one message."""
 
+PROXY_HEADER_BYTES_MAX = 4 * 1024
+"""A PROXY header of version 2 with its extensions; a client certificate's name is the longest thing seen in one."""
+
+PROXIES_MAX = 32
+"""Addresses that a trusted proxy may put before its own; of more, those nearest to us count."""
+
+CLAIM_BYTES_MAX = 256
+"""One address, scheme or authority as a trusted proxy writes it, with what else RFC 7239 lets it say there."""
+
 READ_BYTES = 64 * 1024
 """One read from a socket; also the most that is buffered in one direction of one exchange."""
 
