@@ -10,6 +10,7 @@ from lbmesh.model.address import Address
 from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeTls, TcpProbe
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.listener import ListenerPolicy
+from lbmesh.model.provenance import ProvenancePolicy
 from lbmesh.model.restraint import AdaptiveConcurrency, Hedging, ServiceLimits
 from lbmesh.model.route import Conditions, Route, WeightedService
 from lbmesh.model.route_rules import RouteRules
@@ -40,7 +41,8 @@ Reload = Hot | NeedsRestart
 def diff(old: Settings, new: Settings) -> Reload:
     """Compare two settings of one node. The order of services, replicas and routes means nothing.
 
-    Hot are the key ring, what listeners do, services, replicas, health checks, timeouts, routes and limits on clients.
+    Hot are the key ring, what listeners do, services, replicas, health checks, timeouts, routes, limits on clients and
+    trusted proxies.
     Whatever holds a socket, a process, a file or an identity needs a restart.
     """
     reasons = tuple(f"{change} needs a restart" for change in _fixed_changes(old, new))
@@ -105,6 +107,7 @@ def _hot_changes(old: Settings, new: Settings) -> Iterator[str]:
     for listener, changed in zip(old.listeners, new.listeners, strict=True):
         yield from _field_changes(f"listener {listener.bind}: ", listener.policy, changed.policy)
     yield from _field_changes("forwarder.", old.limits, new.limits)
+    yield from _field_changes("forwarder.", old.provenance, new.provenance)
     if old.gossip and new.gossip:
         yield from _key_changes(old.gossip.file_keys, new.gossip.file_keys)
 
@@ -167,6 +170,7 @@ Compared = (
     | ForwarderLimits
     | ListenerPolicy
     | LogSettings
+    | ProvenancePolicy
 )
 
 _NAMES_IN_FILE = {"service": "grpc_service", "ca_certificates": "ca"}

@@ -47,7 +47,7 @@ def parse_settings(
         return (root,)
     node = read_node(root, host_name)
     gossip = read_gossip(root, read_file)
-    workers, limits = read_forwarder(root, cpu_count)
+    workers, limits, provenance = read_forwarder(root, cpu_count)
     listeners = read_listeners(root)
     services, service_tables = read_services(root, read_certificates)
     routes = read_routes(root, service_tables, read_page)
@@ -58,7 +58,7 @@ def parse_settings(
     root.close()
     if root.report.errors or node is None:
         return in_order(root.report.errors)
-    return Settings(node, listeners, services, routes, workers, limits, gossip, admin, log)
+    return Settings(node, listeners, services, routes, workers, limits, gossip, admin, log, provenance)
 
 
 def _read_toml(text: str, file: str) -> Table | ConfigError:

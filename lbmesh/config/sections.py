@@ -12,6 +12,7 @@ from lbmesh.config.settings import AdminSettings, GossipSettings, ListenerSettin
 from lbmesh.config.table import ReadFile, Table
 from lbmesh.model.address import Address
 from lbmesh.model.limits import ForwarderLimits
+from lbmesh.model.provenance import ProvenancePolicy
 
 T = TypeVar("T")
 
@@ -78,12 +79,12 @@ def _next_port(bind: Address | None) -> Address | None:
     return Address(bind.host, bind.port + step)
 
 
-def read_forwarder(root: Table, cpu_count: int) -> tuple[int, ForwarderLimits]:
-    """[forwarder]: the number of workers, one per core by default, and what clients may do."""
+def read_forwarder(root: Table, cpu_count: int) -> tuple[int, ForwarderLimits, ProvenancePolicy]:
+    """[forwarder]: the number of workers, one per core by default, what clients may do, and who is believed."""
     workers, limits = max(1, min(cpu_count, WORKERS_MAX)), ForwarderLimits()
     table = root.table("forwarder")
     if table is None:
-        return workers, limits
+        return workers, limits, ProvenancePolicy()
     workers = table.optional("workers", values.whole_number(1, WORKERS_MAX), workers)
     limits = ForwarderLimits(
         head_timeout_s=table.optional("head_timeout", values.duration_s, limits.head_timeout_s),
@@ -93,8 +94,18 @@ def read_forwarder(root: Table, cpu_count: int) -> tuple[int, ForwarderLimits]:
         ),
         upstream_idle_s=table.optional("upstream_idle", values.duration_s, limits.upstream_idle_s),
     )
+    provenance = _read_provenance(table)
     table.close()
-    return workers, limits
+    return workers, limits, provenance
+
+
+def _read_provenance(forwarder: Table) -> ProvenancePolicy:
+    default = ProvenancePolicy()
+    return ProvenancePolicy(
+        trusted_proxies=forwarder.items("trusted_proxies", values.proxies_network, (), '["10.0.0.0/8"]'),
+        trusted_field=forwarder.optional("trusted_field", values.trusted_field, default.trusted_field),
+        forwarded=forwarder.items("forwarded", values.forwarded_field, default.forwarded, '["x-forwarded"]'),
+    )
 
 
 def read_listeners(root: Table) -> tuple[ListenerSettings, ...]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from lbmesh.model.address import Address
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.listener import ListenerPolicy
+from lbmesh.model.provenance import ProvenancePolicy
 from lbmesh.model.route import Route
 from lbmesh.model.service import Service
 
@@ -86,3 +87,4 @@ class Settings:
     gossip: GossipSettings | None = None
     admin: AdminSettings | None = None
     log: LogSettings = LogSettings()
+    provenance: ProvenancePolicy = ProvenancePolicy()

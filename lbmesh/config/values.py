@@ -11,6 +11,8 @@ from pathlib import Path
 
 from lbmesh.gossip.limits import PROFILES
 from lbmesh.model.address import Address, is_ip_literal, is_name, parse_address
+from lbmesh.model.networks import read_network
+from lbmesh.model.provenance import ForwardedField
 from lbmesh.model.traffic import Balance
 from lbmesh.routing.path import routing_path
 
@@ -98,6 +100,35 @@ def reachable_address(value: object) -> Address:
     if ipaddress.ip_address(address.host).is_unspecified:
         raise ValueError('a wildcard leads nowhere: write the address others reach, such as "10.0.1.10:7946"')
     return address
+
+
+def network(value: object) -> str:
+    """A network, or one address."""
+    if not isinstance(value, str) or len(value) > ADDRESS_CHARS_MAX:
+        raise ValueError('write a network such as "10.0.0.0/8" or "2001:db8::/32", or one address')
+    return str(read_network(value))
+
+
+def proxies_network(value: object) -> str:
+    """As `network`, but not all there is: whoever trusts anybody believes what clients make up."""
+    text = network(value)
+    if text.endswith("/0"):
+        raise ValueError("this trusts everybody, so that a client could say it is anybody: write the proxies' networks")
+    return text
+
+
+def trusted_field(value: object) -> ForwardedField:
+    """The field that trusted proxies write."""
+    if not isinstance(value, str) or value not in (ForwardedField.X_FORWARDED, ForwardedField.FORWARDED):
+        raise ValueError(f'write "{ForwardedField.X_FORWARDED}" or "{ForwardedField.FORWARDED}"')
+    return ForwardedField(value)
+
+
+def forwarded_field(value: object) -> ForwardedField:
+    """A field that tells replicas of the client."""
+    if not isinstance(value, str) or value not in set(ForwardedField):
+        raise ValueError("write one of " + ", ".join(f'"{each}"' for each in ForwardedField))
+    return ForwardedField(value)
 
 
 def seed_address(value: object) -> Address:

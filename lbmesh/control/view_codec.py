@@ -13,6 +13,7 @@ from msgspec import MsgspecError, Struct, json
 
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.listener import ListenerPolicy
+from lbmesh.model.provenance import ProvenancePolicy
 from lbmesh.model.route import Route
 from lbmesh.model.traffic import TrafficPolicy
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion
@@ -27,6 +28,7 @@ class _Header(Struct, frozen=True, tag_field="kind", tag="view"):
     zone: str
     limits: ForwarderLimits
     workers: int
+    provenance: ProvenancePolicy
 
 
 class _ListenerLine(Struct, frozen=True, tag_field="kind", tag="view_listener"):
@@ -71,7 +73,7 @@ class ViewEncoder:
 
     def pieces(self, view: View) -> Iterator[bytes]:
         """The View's lines, each with its newline, some to a piece. Making a piece is a small step."""
-        yield _line(_Header(view.version, view.node, view.zone, view.limits, view.workers))
+        yield _line(_Header(view.version, view.node, view.zone, view.limits, view.workers, view.provenance))
         yield b"".join(_line(_ListenerLine(listener)) for listener in view.listeners)
         if self._routes[0] is not view.routes:
             self._routes = view.routes, b"".join(_line(_RouteLine(route)) for route in view.routes)
@@ -193,6 +195,7 @@ class ViewDecoder:
             routes=tuple(self._routes),
             services=tuple(self._services),
             limits=header.limits,
+            provenance=header.provenance,
             listeners=tuple(self._listeners),
             workers=header.workers,
         )

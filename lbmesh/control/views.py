@@ -71,6 +71,7 @@ class ViewMaker:
             routes=settings.routes,
             services=tuple(self._services[service.name] for service in settings.services),
             limits=settings.limits,
+            provenance=settings.provenance,
             listeners=tuple(listener.policy for listener in settings.listeners),
             workers=settings.workers,
         )

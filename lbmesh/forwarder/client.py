@@ -17,6 +17,7 @@ from lbmesh.forwarder.timers import NEVER, PERIOD_S
 from lbmesh.http1 import fast_lane, h11_lane
 from lbmesh.http1.local_response import local_response
 from lbmesh.http1.message import Refusal, RequestHead
+from lbmesh.http1.provenance import ProvenanceRules
 from lbmesh.http1.response_rewrite import VIA
 from lbmesh.model.limits import HEAD_BYTES_MAX, READ_BYTES
 
@@ -36,9 +37,16 @@ class ClientConnection:
     __slots__ = (
         "_discarded",
         "_head_began",
+        "_is_trusted",
+        "_peer_host",
+        "_peer_log_fragment",
+        "_peer_scheme",
+        "_plain_rules",
         "_recv",
         "_remembered",
+        "_remembered_bytes_max",
         "_remembered_meaning",
+        "_rules",
         "_send",
         "_socket",
         "_state",
@@ -67,14 +75,8 @@ class ClientConnection:
         self.readable = False
         self.hung_up = False
         self.closed = False
-        self.forwarded = b"%bX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: " % (
-            VIA,
-            peer_host.encode(),
-            listener.scheme,
-        )
-        self.log_fragment = b'"client":"%b",' % peer_host.encode()
-        self.address = peer_host
-        self.scheme = b"http"
+        assert engine.serving is not None
+        self._know_peer(peer_host, listener.scheme, engine.serving.provenance)
         self.exchange = Exchange(engine, self)
         self._remembered = b""
         self._remembered_meaning: tuple[Serving, RequestHead, RouteState | None, bytes] | None = None
@@ -84,7 +86,6 @@ class ClientConnection:
         self._state: State = ClientConnection._reading_head
         self._head_began = False
         self._discarded = 0
-        assert engine.serving is not None
         self.deadline = engine.reactor.now + engine.serving.limits.head_timeout_s
         engine.reactor.add_stream(self.descriptor, self)
         engine.counters.connections += 1
@@ -133,6 +134,49 @@ class ClientConnection:
         self.deadline = self.engine.reactor.now + seconds
         if seconds < PERIOD_S:
             self.engine.wheel.look(self, seconds)
+
+    # Who asks
+
+    def _know_peer(self, host: str, scheme: bytes, rules: ProvenanceRules) -> None:
+        """Take the connection to be from this address, over http or https."""
+        self._peer_host = host
+        self._peer_scheme = scheme
+        text = host.encode()
+        self.forwarded = b"%bX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: " % (VIA, text, scheme)
+        self._peer_log_fragment = b'"client":"%b",' % text
+        self._judge_peer(rules)
+
+    def _judge_peer(self, rules: ProvenanceRules) -> None:
+        """What the peer's word is worth, which holds for as long as the rules do. A peer that is not trusted, where
+        replicas are told no more than usual, costs a request nothing.
+        """
+        self._know_client(self._peer_host, self._peer_scheme)
+        self._rules = rules
+        self._is_trusted = rules.trusts(self._peer_host)
+        self._remembered_bytes_max = 0 if self._is_trusted else REMEMBERED_HEAD_BYTES_MAX
+        self._plain_rules = rules if rules.tells_plainly and not self._is_trusted else None
+
+    def _introduction(self, rules: ProvenanceRules, head: RequestHead, data: bytes) -> bytes:
+        """The field lines that tell a replica who asks, by the rules in force."""
+        if rules is not self._rules:
+            self._judge_peer(rules)
+        if rules is self._plain_rules:
+            return self.forwarded + head.host + b"\r\n"
+        if not self._is_trusted:
+            return VIA + rules.introduce_peer(self._peer_host, self._peer_scheme, head.host).fields
+        client, scheme, fields = rules.introduce(data, head.head_bytes, self._peer_host, self._peer_scheme, head.host)
+        self._know_client(client, scheme)
+        return VIA + fields
+
+    def _know_client(self, host: str, scheme: bytes) -> None:
+        """Take this request to be from this address, which the log names beside the peer's if it is another, and to
+        have been asked over http or https.
+        """
+        self.address = host
+        self.scheme = scheme
+        self.log_fragment = self._peer_log_fragment
+        if host != self._peer_host:
+            self.log_fragment = b'"client":"%b","peer":"%b",' % (host.encode(), self._peer_host.encode())
 
     # Reading a head
 
@@ -224,10 +268,13 @@ class ClientConnection:
         serving = self.engine.serving
         assert serving is not None
         route = serving.match(head.host, head.target, head)
-        request = head.head + self.forwarded + head.host + b"\r\n"
+        if serving.provenance is self._plain_rules:
+            request = head.head + self.forwarded + head.host + b"\r\n"
+        else:
+            request = head.head + self._introduction(serving.provenance, head, data)
         if head.head_bytes == len(data):
             self.buffer = b""
-            if head.body_length == 0 and head.request_id is None and len(data) <= REMEMBERED_HEAD_BYTES_MAX:
+            if head.body_length == 0 and head.request_id is None and len(data) <= self._remembered_bytes_max:
                 self._remembered = data
                 self._remembered_meaning = serving, head, route, request
         else:
@@ -324,7 +371,7 @@ class ClientConnection:
             engine.access_log.write(
                 refusal_line(
                     engine.time_text.get(),
-                    self.log_fragment,
+                    self._peer_log_fragment,
                     refusal.status,
                     refusal.reason,
                     request_id,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 from lbmesh.forwarder.listener_state import PLAIN, ListenerState
 from lbmesh.forwarder.route_state import MirrorState, RouteState
 from lbmesh.forwarder.service_state import ServiceState
+from lbmesh.http1.provenance import ProvenanceRules
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.route import Route
 from lbmesh.model.view import ServiceView, View, ViewVersion
@@ -22,7 +23,7 @@ ROUTES_PER_STEP = 32
 class Serving:
     """One compiled View."""
 
-    __slots__ = ("buckets", "limits", "listeners", "match", "routes", "services", "version", "view")
+    __slots__ = ("buckets", "limits", "listeners", "match", "provenance", "routes", "services", "version", "view")
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class Serving:
         services: dict[str, ServiceState],
         routes: RouteTable[RouteState],
         buckets: Buckets,
+        provenance: ProvenanceRules,
     ) -> None:
         self.view = view
         self.version: ViewVersion = view.version
@@ -40,6 +42,7 @@ class Serving:
         self.routes = routes
         self.match = routes.match
         self.buckets = buckets
+        self.provenance = provenance
 
     def listener(self, number: int) -> ListenerState:
         """The state of the listening socket with this number, from 0."""
@@ -77,7 +80,7 @@ def compile_view(
                 yield
     for gone in known.values():
         yield from gone.update(ServiceView(gone.name, ()), view.zone, now)
-    return Serving(view, _listeners(view, previous), services, routes, buckets)
+    return Serving(view, _listeners(view, previous), services, routes, buckets, _provenance(view, previous))
 
 
 def _route_state(
@@ -92,6 +95,13 @@ def _route_state(
             MirrorState(services[mirror.service], mirror.percent / 100.0, mirror.all_methods) if mirror else None,
         )
     return state
+
+
+def _provenance(view: View, previous: Serving | None) -> ProvenanceRules:
+    """The rules live on for as long as the policy does, so that connections need not judge their peers anew."""
+    if previous and (previous.view.provenance, previous.view.node) == (view.provenance, view.node):
+        return previous.provenance
+    return ProvenanceRules(view.provenance, view.node)
 
 
 def _listeners(view: View, previous: Serving | None) -> tuple[ListenerState, ...]:

@@ -19,6 +19,9 @@ _PORT = re.compile(rb"[1-9][0-9]{0,4}\Z")
 _PORT_MAX = 0xFFFF
 
 
+ClaimLines = tuple[tuple[bytes, bytes], ...]
+
+
 class Claims(NamedTuple):
     """What the nearest proxy passed on. `hops`: the nearest last. `proto`, `host`, `port`: how the client asked, where
     that is said once for the whole way. `others`: further X-Forwarded-\\* lines, as they came.
@@ -46,14 +49,18 @@ class Provenance(NamedTuple):
     others: bytes
 
 
-def read_claims(data: bytes, head_bytes: int, field: ForwardedField) -> Claims:
-    """The claims in a head that a lane has accepted: the first `head_bytes` of `data`.
+def claim_lines(data: bytes, head_bytes: int) -> ClaimLines:
+    """Name and value, as they came, of the claims in a head that a lane has accepted: `head_bytes` of `data`."""
+    return tuple(_LINES.findall(data, 0, head_bytes))
 
-    `field`: the one that is read. The other may have passed the proxy as a client wrote it, and says nothing.
+
+def read_claims(claim_lines: ClaimLines, field: ForwardedField) -> Claims:
+    """What the lines say. `field`: the one that is read. The other may have passed the proxy as a client wrote it, and
+    says nothing.
     """
     lines: dict[bytes, list[bytes]] = {}
     others = b""
-    for name, value in _LINES.findall(data, 0, head_bytes):
+    for name, value in claim_lines:
         known = name.lower()
         if known in _KNOWN:
             lines.setdefault(known, []).append(value.strip(b" \t"))

@@ -1,8 +1,9 @@
 """What a replica is told of where a request comes from, in each of the fields that may say it."""
 
-from typing import assert_never
+from functools import lru_cache
+from typing import NamedTuple, assert_never
 
-from lbmesh.http1.claims import Provenance, read_claims, trace, x_forwarded_node
+from lbmesh.http1.claims import ClaimLines, Provenance, claim_lines, read_claims, trace, x_forwarded_node
 from lbmesh.http1.forwarded import Hop, forwarded_node
 from lbmesh.model.networks import IpAddress, NetworkSet, read_ip
 from lbmesh.model.provenance import ForwardedField, ProvenancePolicy
@@ -10,31 +11,56 @@ from lbmesh.model.provenance import ForwardedField, ProvenancePolicy
 PLAIN_FIELDS = (ForwardedField.X_FORWARDED,)
 """What is told unless an operator wants it otherwise."""
 
+INTRODUCTIONS_REMEMBERED = 1024
+REMEMBERED_HEAD_BYTES_MAX = 4096
+"""Clients ask for more than one thing, and what their proxy says of them is the same to the byte then. With the three
+lines of AWS's balancers, looking it up takes 1.5 µs, making it anew 13. Together 4 MiB at most.
+"""
+
+
+class Introduction(NamedTuple):
+    """Who asks, and over http or https, as far as trusted proxies say. `fields`: the lines that tell a replica."""
+
+    client: str
+    scheme: bytes
+    fields: bytes
+
 
 class ProvenanceRules:
     """A ProvenancePolicy put to use. `tells_plainly`: replicas are told PLAIN_FIELDS alone."""
 
-    __slots__ = ("_by", "_trusted", "policy", "tells_plainly")
+    __slots__ = ("_by", "_introduce", "_trusted", "policy", "tells_plainly")
 
     def __init__(self, policy: ProvenancePolicy, node: str) -> None:
         """`node`: this balancer's name, an obfuscated identifier by RFC 7239 §6.3 once "_" stands before it."""
         self.policy = policy
-        self.tells_plainly = policy.told == PLAIN_FIELDS
+        self.tells_plainly = policy.forwarded == PLAIN_FIELDS
         self._trusted = NetworkSet(policy.trusted_proxies)
         self._by = b"_" + node.encode()
+        self._introduce = lru_cache(INTRODUCTIONS_REMEMBERED)(self._introduction)
 
     def trusts(self, host: str) -> bool:
         """True when the word of a peer with this address is taken."""
-        address = peer_address(host) if self._trusted else None
-        return address is not None and address in self._trusted
+        return bool(self._trusted) and peer_address(host) in self._trusted
 
-    def provenance(self, data: bytes, head_bytes: int, peer: IpAddress) -> Provenance:
-        """What a trusted peer says in a head: the first `head_bytes` of `data`."""
-        return trace(read_claims(data, head_bytes, self.policy.trusted_field), peer, self._trusted)
+    def introduce(self, data: bytes, head_bytes: int, peer: str, scheme: bytes, host: bytes) -> Introduction:
+        """Who asks, by the word of a trusted peer in a head that a lane has accepted: the first `head_bytes` of `data`.
 
-    def fields(self, provenance: Provenance, peer: IpAddress, scheme: bytes, host: bytes) -> bytes:
-        """Field lines for the replica. `scheme`: of the peer's connection; `host`: the authority that it asked for."""
-        return b"".join(self._field(field, provenance, peer, scheme, host) for field in self.policy.told)
+        `scheme`: of the peer's connection; `host`: the authority that it asked for.
+        """
+        lines = claim_lines(data, head_bytes)
+        make = self._introduce if head_bytes <= REMEMBERED_HEAD_BYTES_MAX else self._introduction
+        return make(lines, peer, scheme, host)
+
+    def introduce_peer(self, peer: str, scheme: bytes, host: bytes) -> Introduction:
+        """The peer itself asks, and nothing that it says of others counts."""
+        return self._introduce((), peer, scheme, host)
+
+    def _introduction(self, lines: ClaimLines, peer: str, scheme: bytes, host: bytes) -> Introduction:
+        address = peer_address(peer)
+        provenance = trace(read_claims(lines, self.policy.trusted_field), address, self._trusted)
+        fields = (self._field(field, provenance, address, scheme, host) for field in self.policy.forwarded)
+        return Introduction(str(provenance.client), provenance.proto or scheme, b"".join(fields))
 
     def _field(
         self, field: ForwardedField, provenance: Provenance, peer: IpAddress, scheme: bytes, host: bytes
@@ -70,9 +96,11 @@ class ProvenanceRules:
         return b"Forwarded: %b\r\n" % b", ".join((*elements, own))
 
 
-def peer_address(host: str) -> IpAddress | None:
+def peer_address(host: str) -> IpAddress:
     """A peer's address as the kernel writes it, without a scope."""
-    return read_ip(host.partition("%")[0])
+    address = read_ip(host.partition("%")[0])
+    assert address is not None, host
+    return address
 
 
 def _translated(hop: Hop, provenance: Provenance) -> bytes:

@@ -22,9 +22,9 @@ class ProxyVersion(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ProvenancePolicy:
     """`trusted_proxies`: networks whose word is taken. `trusted_field`: the one that they write, X_FORWARDED or
-    FORWARDED; what comes in the other may be a client's. `told`: what replicas are told, in any of these ways.
+    FORWARDED; what comes in the other may be a client's. `forwarded`: in which of them the replicas are told.
     """
 
     trusted_proxies: tuple[str, ...] = ()
     trusted_field: ForwardedField = ForwardedField.X_FORWARDED
-    told: tuple[ForwardedField, ...] = (ForwardedField.X_FORWARDED,)
+    forwarded: tuple[ForwardedField, ...] = (ForwardedField.X_FORWARDED,)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lbmesh.model.provenance import ProxyVersion
 from lbmesh.model.restraint import AdaptiveConcurrency, Hedging, ServiceLimits
 
 
@@ -37,7 +38,8 @@ SLOW_START_S = 10.0
 class TrafficPolicy:
     """A service's policy. `retries`: attempts beyond the first. `slow_start_s`: how long the share of a replica that
     returns takes to rise to its weight; 0 for at once. `hedging` None: no request is sent twice at a time.
-    `concurrency` None: `limits.active` is the only bound.
+    `concurrency` None: `limits.active` is the only bound. `proxy_protocol`: how replicas are told the client's address at
+    the start of each connection; None: they do not speak it.
     """
 
     balance: Balance = Balance.P2C
@@ -47,3 +49,4 @@ class TrafficPolicy:
     limits: ServiceLimits = ServiceLimits()
     hedging: Hedging | None = None
     concurrency: AdaptiveConcurrency | None = None
+    proxy_protocol: ProxyVersion | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lbmesh.model.health import Availability
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.listener import ListenerPolicy
+from lbmesh.model.provenance import ProvenancePolicy
 from lbmesh.model.route import Route
 from lbmesh.model.service import Replica
 from lbmesh.model.traffic import TrafficPolicy
@@ -70,3 +71,4 @@ class View:
     limits: ForwarderLimits = ForwarderLimits()
     listeners: tuple[ListenerPolicy, ...] = ()
     workers: int = 1
+    provenance: ProvenancePolicy = ProvenancePolicy()

@@ -18,6 +18,8 @@ from lbmesh.control.view_codec import encode_view
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
 from lbmesh.model.limits import ForwarderLimits
+from lbmesh.model.listener import ListenerPolicy
+from lbmesh.model.provenance import ProvenancePolicy, ProxyVersion
 from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import Replica
 from lbmesh.model.traffic import Timeouts, TrafficPolicy
@@ -36,6 +38,9 @@ def a_view(
     retries: int = 2,
     limits: ForwarderLimits = ForwarderLimits(),
     availability: Availability = Availability.UP,
+    provenance: ProvenancePolicy = ProvenancePolicy(),
+    listener: ListenerPolicy = ListenerPolicy(),
+    proxy_protocol: ProxyVersion | None = None,
 ) -> View:
     """A View with one service, "app", for every host and path."""
     return View(
@@ -47,10 +52,12 @@ def a_view(
             ServiceView(
                 "app",
                 tuple(ReplicaView(Replica(address, "zone-a"), availability) for address in replicas),
-                TrafficPolicy(timeouts=timeouts, retries=retries),
+                TrafficPolicy(timeouts=timeouts, retries=retries, proxy_protocol=proxy_protocol),
             ),
         ),
         limits=limits,
+        listeners=(listener,),
+        provenance=provenance,
     )
 
 

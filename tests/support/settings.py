@@ -17,6 +17,7 @@ from lbmesh.config.settings import (
 from lbmesh.model.address import Address
 from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeMethod, ProbeTls, StatusRange, TcpProbe
 from lbmesh.model.limits import ForwarderLimits
+from lbmesh.model.provenance import ForwardedField, ProvenancePolicy
 from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import HealthCheck, Outliers, Replica, Service
 from lbmesh.model.traffic import Balance, Timeouts, TrafficPolicy
@@ -42,6 +43,12 @@ traffic_policies = st.builds(
     TrafficPolicy, st.sampled_from(Balance), st.integers(0, 10), timeouts, st.just(0.0) | seconds
 )
 whole = st.integers(1, 100)
+provenance_policies = st.builds(
+    ProvenancePolicy,
+    st.lists(st.sampled_from(["10.0.0.0/8", "2001:db8::/32", "127.0.0.1/32"]), max_size=2).map(tuple),
+    st.sampled_from([ForwardedField.X_FORWARDED, ForwardedField.FORWARDED]),
+    st.lists(st.sampled_from(ForwardedField), min_size=1, max_size=3, unique=True).map(tuple),
+)
 
 texts = st.none() | st.sampled_from(["ok", '"status"\\s*:', "PING\r\n", "é\0"])
 authorities = st.none() | st.sampled_from(["shop.internal", "shop.internal:8080", "[2001:db8::1]:80", "10.0.0.1"])
@@ -136,6 +143,7 @@ def settings(draw: st.DrawFn) -> Settings:
         routes=draw(route_sets(service_names)),
         workers=draw(st.integers(1, 256)),
         limits=draw(st.builds(ForwarderLimits, seconds, seconds, st.integers(1, 1_000_000), seconds)),
+        provenance=draw(provenance_policies),
         gossip=draw(st.none() | gossips),
         admin=draw(st.none() | admins.filter(lambda admin: admin.bind not in binds)),
         log=draw(
@@ -161,7 +169,7 @@ def secrets_of(settings: Settings) -> dict[Path, str]:
 
 def render(settings: Settings) -> str:
     """The file that says these settings, every key written out, every route in its long form."""
-    node, limits, log = settings.node, settings.limits, settings.log
+    node, limits, log, provenance = settings.node, settings.limits, settings.log, settings.provenance
     tables = [
         _table(
             "[node]",
@@ -177,6 +185,9 @@ def render(settings: Settings) -> str:
             keepalive_timeout=_duration(limits.keepalive_timeout_s),
             connections_max=limits.connections_max,
             upstream_idle=_duration(limits.upstream_idle_s),
+            trusted_field=provenance.trusted_field,
+            forwarded=list(provenance.forwarded),
+            **({"trusted_proxies": list(provenance.trusted_proxies)} if provenance.trusted_proxies else {}),
         ),
         _table("[log]", access=log.access, level=log.level),
     ]

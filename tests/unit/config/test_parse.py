@@ -10,6 +10,7 @@ from lbmesh.config.settings import GossipSettings, ListenerSettings, LogSettings
 from lbmesh.model.address import Address
 from lbmesh.model.check import GrpcProbe, HttpProbe, ProbeMethod, ProbeTls, TcpProbe
 from lbmesh.model.limits import ForwarderLimits
+from lbmesh.model.provenance import ForwardedField, ProvenancePolicy
 from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import HealthCheck, Outliers, Replica, Service
 from lbmesh.model.traffic import Balance, Timeouts, TrafficPolicy
@@ -31,6 +32,9 @@ def test_every_value_reaches_the_settings() -> None:
         keepalive_timeout = "1.5s"
         connections_max = 7
         upstream_idle = "24h"
+        trusted_proxies = ["10.0.0.0/8", "2001:DB8::/32", "127.0.0.1"]
+        trusted_field = "forwarded"
+        forwarded = ["forwarded", "x-real-ip"]
         [[service]]
         name = "shop"
         balance = "least_request"
@@ -67,6 +71,11 @@ def test_every_value_reaches_the_settings() -> None:
     assert parsed.node == NodeSettings("lb-1", "z", Path("/s"), 60.0)
     assert parsed.listeners == (ListenerSettings(Address("::", 80)),)
     assert parsed.limits == ForwarderLimits(0.001, 1.5, 7, 86400.0)
+    assert parsed.provenance == ProvenancePolicy(
+        ("10.0.0.0/8", "2001:db8::/32", "127.0.0.1/32"),
+        ForwardedField.FORWARDED,
+        (ForwardedField.FORWARDED, ForwardedField.X_REAL_IP),
+    )
     assert parsed.log == LogSettings("/a.log", "debug")
     assert (parsed.workers, parsed.services, parsed.routes) == (3, (shop,), (route,))
 

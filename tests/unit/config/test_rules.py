@@ -28,6 +28,23 @@ RULES = [
     ('zone = "zone-a"\n[g', "zone = 1\n[g", f"2: node.zone: found 1; {NAME}"),
     ('name = "shop"', 'name = ""', f'9: service #1: name: found ""; {NAME}'),
     ('name = "shop"\n', "", '8: service #1: name: missing; write name = "shop"'),
+    # Whose word is taken.
+    ("[admin]", '[forwarder]\ntrusted_proxies = ["10.0.0.0/8", "10.0.0.1/8"]\n[admin]',
+     ('18: forwarder.trusted_proxies[#2]: found "10.0.0.1/8"; the address has bits beyond /8: '
+      'write "10.0.0.0/8", or "10.0.0.1" for it alone')),
+    ("[admin]", "[forwarder]\ntrusted_proxies = [1]\n[admin]",
+     ('18: forwarder.trusted_proxies[#1]: found 1; write a network such as "10.0.0.0/8" or "2001:db8::/32", '
+      "or one address")),
+    ("[admin]", '[forwarder]\ntrusted_proxies = ["lb.example.com"]\n[admin]',
+     ('18: forwarder.trusted_proxies[#1]: found "lb.example.com"; write a network such as "10.0.0.0/8" or '
+      '"2001:db8::/32", or one address')),
+    ("[admin]", '[forwarder]\ntrusted_proxies = ["0.0.0.0/0"]\n[admin]',
+     ('18: forwarder.trusted_proxies[#1]: found "0.0.0.0/0"; this trusts everybody, so that a client could say it is '
+      "anybody: write the proxies' networks")),
+    ("[admin]", '[forwarder]\ntrusted_field = "x-real-ip"\n[admin]',
+     '18: forwarder.trusted_field: found "x-real-ip"; write "x-forwarded" or "forwarded"'),
+    ("[admin]", '[forwarder]\nforwarded = ["via"]\n[admin]',
+     ('18: forwarder.forwarded[#1]: found "via"; write one of "x-forwarded", "forwarded", "x-real-ip"')),
     # Shapes.
     ('[node]\nzone = "zone-a"', "node = true", "1: node: found true; write a table: [node]"),
     ("[[service]]", "[service]", "8: service: found a table; write an array of tables: [[service]]"),

@@ -15,7 +15,7 @@ from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import Replica
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion
-from tests.support.settings import traffic_policies
+from tests.support.settings import provenance_policies, traffic_policies
 
 names = st.text(max_size=12)
 seconds = st.floats(min_value=0, max_value=1e6)
@@ -50,6 +50,7 @@ views = st.builds(
     services=st.lists(services, max_size=3).map(tuple),
     listeners=st.lists(st.builds(ListenerPolicy), max_size=2).map(tuple),
     limits=st.builds(ForwarderLimits, seconds, seconds, st.integers(1, 10**6), seconds),
+    provenance=provenance_policies,
 )
 
 

@@ -3,7 +3,6 @@
 import pytest
 
 from lbmesh.http1.provenance import ProvenanceRules
-from lbmesh.model.networks import read_ip
 from lbmesh.model.provenance import ForwardedField, ProvenancePolicy
 
 X, F, REAL = ForwardedField.X_FORWARDED, ForwardedField.FORWARDED, ForwardedField.X_REAL_IP
@@ -14,11 +13,8 @@ def told(
     policy: ProvenancePolicy, *lines: bytes, peer: str = "10.0.0.1", scheme: bytes = b"http", host: bytes = b"a:80"
 ) -> list[bytes]:
     head = b"\r\n".join((b"GET / HTTP/1.1", *lines, b"", b""))
-    rules = ProvenanceRules(policy, "lb-a1")
-    address = read_ip(peer)
-    assert address is not None
-    provenance = rules.provenance(head, len(head), address)
-    return rules.fields(provenance, address, scheme, host).removesuffix(b"\r\n").split(b"\r\n")
+    fields = ProvenanceRules(policy, "lb-a1").introduce(head, len(head), peer, scheme, host).fields
+    return fields.removesuffix(b"\r\n").split(b"\r\n")
 
 
 def test_all_three() -> None:
@@ -82,6 +78,22 @@ def test_a_request_without_a_host(peer: str) -> None:
     assert lines == [b"Forwarded: for=%b;proto=https;by=_lb-a1" % node]
 
 
+def test_nothing_is_remembered_of_one_that_another_could_be_taken_for() -> None:
+    rules = ProvenanceRules(ProvenancePolicy(TRUSTED, X, (X,)), "lb-a1")
+    seen = set()
+    for peer in ("10.0.0.1", "10.0.0.2"):
+        for scheme in (b"http", b"https"):
+            for host in (b"a", b"b"):
+                for client in (b"203.0.113.1", b"203.0.113.2"):
+                    head = b"GET / HTTP/1.1\r\nX-Forwarded-For: %b\r\n\r\n" % client
+                    introduction = rules.introduce(head, len(head), peer, scheme, host)
+                    assert introduction == rules.introduce(head, len(head), peer, scheme, host)
+                    assert introduction.client == client.decode()
+                    seen.add(introduction.fields)
+                seen.add(rules.introduce_peer(peer, scheme, host).fields)
+    assert len(seen) == 2 * 2 * 2 * 3
+
+
 def test_who_is_trusted() -> None:
     rules = ProvenanceRules(ProvenancePolicy(("10.0.0.0/8", "fe80::/10")), "lb-a1")
     assert [rules.trusts(host) for host in ("10.9.9.9", "11.0.0.1", "fe80::1%eth0", "::1")] == [
@@ -96,4 +108,4 @@ def test_who_is_trusted() -> None:
 def test_plain_is_the_default_alone() -> None:
     assert ProvenanceRules(ProvenancePolicy(), "lb").tells_plainly
     assert ProvenanceRules(ProvenancePolicy(TRUSTED), "lb").tells_plainly
-    assert not ProvenanceRules(ProvenancePolicy(told=(X, REAL)), "lb").tells_plainly
+    assert not ProvenanceRules(ProvenancePolicy(forwarded=(X, REAL)), "lb").tells_plainly
