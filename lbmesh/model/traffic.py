@@ -38,8 +38,8 @@ SLOW_START_S = 10.0
 class TrafficPolicy:
     """A service's policy. `retries`: attempts beyond the first. `slow_start_s`: how long the share of a replica that
     returns takes to rise to its weight; 0 for at once. `hedging` None: no request is sent twice at a time.
-    `concurrency` None: `limits.active` is the only bound. `proxy_protocol`: how replicas are told the client's address at
-    the start of each connection; None: they do not speak it.
+    `concurrency` None: `limits.active` is the only bound. `proxy_protocol`: how replicas are told the client's address
+    at the start of each connection; None: they do not speak it.
     """
 
     balance: Balance = Balance.P2C
