@@ -15,7 +15,7 @@ from lbmesh.model.restraint import AdaptiveConcurrency, Hedging, ServiceLimits
 from lbmesh.model.route import Conditions, Route, WeightedService
 from lbmesh.model.route_rules import RouteRules
 from lbmesh.model.service import HealthCheck, Outliers, Replica, Service
-from lbmesh.model.traffic import Timeouts, TrafficPolicy
+from lbmesh.model.traffic import HashKey, Sticky, Timeouts, TrafficPolicy
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -140,8 +140,22 @@ def _service_changes(title: str, old: Service, new: Service) -> Iterator[str]:
 
 
 def _traffic_changes(prefix: str, old: TrafficPolicy, new: TrafficPolicy) -> Iterator[str]:
-    same = replace(new, timeouts=old.timeouts, limits=old.limits, hedging=old.hedging, concurrency=old.concurrency)
+    same = replace(
+        new,
+        timeouts=old.timeouts,
+        limits=old.limits,
+        hedging=old.hedging,
+        concurrency=old.concurrency,
+        hash=old.hash,
+        sticky=old.sticky,
+    )
     yield from _field_changes(prefix, old, same)
+    yield from _presence(f"{prefix}hash", old.hash, new.hash)
+    if old.hash and new.hash:
+        yield from _field_changes(f"{prefix}hash.", old.hash, new.hash)
+    yield from _presence(f"{prefix}sticky", old.sticky, new.sticky)
+    if old.sticky and new.sticky:
+        yield from _field_changes(f"{prefix}sticky.", old.sticky, new.sticky)
     yield from _field_changes(f"{prefix}timeouts.", old.timeouts, new.timeouts)
     yield from _field_changes(f"{prefix}limits.", old.limits, new.limits)
     yield from _presence(f"{prefix}hedge", old.hedging, new.hedging)
@@ -163,6 +177,8 @@ Compared = (
     | TrafficPolicy
     | ServiceLimits
     | AdaptiveConcurrency
+    | HashKey
+    | Sticky
     | HealthCheck
     | Probe
     | ProbeTls

@@ -1,6 +1,7 @@
 """[[service]]: what is balanced."""
 
 from lbmesh.config import values
+from lbmesh.config.affinity import read_hash, read_sticky
 from lbmesh.config.health import read_health
 from lbmesh.config.outliers import read_outliers
 from lbmesh.config.restraint import read_concurrency, read_hedging, read_limits
@@ -46,14 +47,17 @@ def _read_service(table: Table, name: str, read_certificates: ReadFile) -> Servi
 
 def _read_traffic(service: Table) -> TrafficPolicy:
     default = TrafficPolicy()
+    balance = service.optional("balance", values.balance, default.balance)
     return TrafficPolicy(
-        balance=service.optional("balance", values.balance, default.balance),
+        balance=balance,
         retries=service.optional("retries", values.whole_number(0, RETRIES_MAX), default.retries),
         timeouts=_read_timeouts(service),
         slow_start_s=service.optional("slow_start", values.duration_or_none_s, default.slow_start_s),
         limits=read_limits(service),
         hedging=read_hedging(service),
         concurrency=read_concurrency(service),
+        hash=read_hash(service, balance),
+        sticky=read_sticky(service),
     )
 
 

@@ -192,8 +192,8 @@ def url_path(value: object) -> str:
 def balance(value: object) -> Balance:
     """How a service's replicas are chosen."""
     known = ", ".join(f'"{kind}"' for kind in Balance)
-    if value == "ring_hash":
-        raise ValueError(f"this version does not have it; write one of {known}")
+    if value == "maglev":
+        raise ValueError('write "ring_hash": it is Maglev')
     if not isinstance(value, str) or value not in set(Balance):
         raise ValueError(f"write one of {known}")
     return Balance(value)

@@ -2,14 +2,16 @@
 too.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
+from lbmesh.control import ingress_rows
 from lbmesh.control.events import key_file_event, member_event, notice_event
 from lbmesh.control.heartbeat import STATION_KEY, parse_station, station_value
 from lbmesh.control.inputs import Event, EventKind, KeyOrder, KeyVerb, StreamStep
 from lbmesh.control.opinions import KEY_PREFIX, opinion_key, opinion_value, parse_opinion, parse_replica
+from lbmesh.control.zone_traffic import Peer
 from lbmesh.failover.table import Station
 from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.identity import KeyRing
@@ -22,6 +24,7 @@ from lbmesh.model.explanation import Explanation
 from lbmesh.model.health import Opinion
 from lbmesh.model.member import Member
 from lbmesh.model.service import ReplicaId
+from lbmesh.routing.locality import Ingress
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Mesh:
         self._gossip = gossip
         self._trusted = self.trusted()
         self._key_fault: str | None = None
+        self._parsed_ingress: dict[str, tuple[tuple[bytes, ...], Mapping[str, Ingress] | None]] = {}
 
     def receive(self, now: float, source: Address, datagram: bytes) -> MeshNews:
         """Take one datagram."""
@@ -157,6 +161,34 @@ class Mesh:
         for word in words:
             if key := opinion_key(word.replica):
                 self._gossip.publish(now, key, opinion_value(word))
+
+    def publish_ingress(self, now: float, rows: tuple[bytes, ...]) -> None:
+        """Let the peers know this node's traffic."""
+        if self._gossip is None:
+            return
+        for key, value in zip(ingress_rows.KEYS, rows, strict=False):
+            self._gossip.publish(now, key, value)
+        for key in ingress_rows.KEYS[len(rows) :]:
+            self._gossip.withdraw(now, key)
+
+    def peers(self) -> tuple[Peer, ...]:
+        """The live peers with what they say of their traffic; of who is not trusted only that it lives."""
+        trusted = self.trusted()
+        return tuple(
+            Peer(member.zone, self._ingress(member.name) if member.name in trusted else None)
+            for member in self.members()
+            if member.state.is_live and member.name != self._node
+        )
+
+    def _ingress(self, name: str) -> Mapping[str, Ingress] | None:
+        """Rows are parsed once: they change seldom, and are asked for each second."""
+        assert self._gossip is not None
+        rows = (self._gossip.row(name, key) for key in ingress_rows.KEYS)
+        values = tuple(row.value for row in rows if row is not None)
+        known = self._parsed_ingress.get(name)
+        if known is None or known[0] != values:
+            known = self._parsed_ingress[name] = values, ingress_rows.parse_rows(values)
+        return known[1]
 
     def publish_station(self, now: float, station: Station) -> None:
         """Let the peers know where this node's heartbeat is reached."""

@@ -21,6 +21,7 @@ from lbmesh.control.mesh import Mesh, MeshNews
 from lbmesh.control.replica_report import replica_ids, replica_states
 from lbmesh.control.state import HeartbeatState, NodeState, Readiness, ReloadOutcome, ReplicaState
 from lbmesh.control.views import ViewMaker
+from lbmesh.control.zone_traffic import ZoneTraffic
 from lbmesh.failover.words import Back, Gone, Partner
 from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.key_orders import RingPicture, Said
@@ -57,6 +58,8 @@ class Plane:
         self._book.configure(settings.services, now)
         self._ejections = Ejections(rng)
         self._ejections.configure(settings.services)
+        self._traffic = ZoneTraffic(node.zone)
+        self._traffic.configure(settings.services)
         self._views = ViewMaker(generation)
         self._generation = generation
         self._forwarders = Forwarders()
@@ -158,6 +161,7 @@ class Plane:
             if traffic.succeeded:
                 self._book.requests_succeeded(traffic.replica)
             self._ejections.take(traffic.replica, traffic.finished, traffic.failed, now)
+        self._traffic.take(telemetry, now)
         if was_silent and not self._forwarders.is_silent(telemetry.worker):
             return self._settle(now, events=(forwarder_event(telemetry.worker, telemetry.pid, "heard again"),))
         return self._settle(now)
@@ -183,6 +187,7 @@ class Plane:
         self._reload = ReloadOutcome(ok=True, errors=(), at_s=now)
         self._book.configure(settings.services, now)
         self._ejections.configure(settings.services)
+        self._traffic.configure(settings.services)
         self._forwarders.keep(set(self.replica_ids()))
         for opinion in self._mesh.opinions():
             self._book.hear(opinion, now)
@@ -275,6 +280,7 @@ class Plane:
             said += news.events
             if news.members_changed:
                 self._book.set_members(self._mesh.members(), self._mesh.trusted())
+                self._traffic.hear(self._mesh.peers())
             if news.stations_changed and self._heartbeat:
                 self._heartbeat.unsettle(now)
             for opinion in news.heard:
@@ -291,6 +297,8 @@ class Plane:
             said.append(event)
             dirty.add(replica.service)
         self._mesh.publish(now, ready.words, ready.withdrawn)
+        if self._traffic.is_due(now):
+            dirty |= self._look_at_traffic(now)
         return Effects(
             datagrams=news.datagrams if news else (),
             probes=ready.probes,
@@ -301,6 +309,16 @@ class Plane:
             streams=news.streams if news else (),
             stream=news.stream if news else StreamStep(),
         )
+
+    def _look_at_traffic(self, now: float) -> set[str]:
+        """Tell the peers of this node's traffic, hear of theirs; the services of which the zones are to have other
+        shares.
+        """
+        self._traffic.hear(self._mesh.peers())
+        rows = self._traffic.speak(now)
+        if rows is not None:
+            self._mesh.publish_ingress(now, rows)
+        return self._traffic.look(self._views.services, now)
 
     def _partners(self, now: float) -> tuple[Partner, ...] | None:
         if self._heartbeat is None or now < self._heartbeat.due_s:
@@ -328,7 +346,9 @@ class Plane:
             everything = True
         if not everything and not dirty:
             return None
-        return self._views.make(self._settings, self._book, self._ejections, None if everything else dirty, now)
+        return self._views.make(
+            self._settings, self._book, self._ejections, self._traffic, None if everything else dirty, now
+        )
 
     # The picture ------------------------------------------------------------------------------------------
 
@@ -391,7 +411,9 @@ class Plane:
             gossip=self._mesh.counters(),
             notices=self._mesh.notices(now) + ((self._memory_problem,) if self._memory_problem else ()),
             heartbeat=self._heartbeat.state() if self._heartbeat else HeartbeatState(),
-            local_shares=tuple((service.name, service.local_share) for service in view.services) if view else (),
+            local_shares=tuple((service.name, service.share(self._settings.node.zone)) for service in view.services)
+            if view
+            else (),
         )
 
     def explain_member(self, now: float, name: str) -> Explanation | None:

@@ -16,7 +16,7 @@ from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.provenance import ProvenancePolicy
 from lbmesh.model.route import Route
 from lbmesh.model.traffic import TrafficPolicy
-from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion
+from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion, ZoneShare
 
 REPLICAS_PER_LINE = 64
 """Decoding a line of this many takes about a tenth of a millisecond, far below the latency of a request."""
@@ -42,8 +42,7 @@ class _RouteLine(Struct, frozen=True, tag_field="kind", tag="view_route"):
 class _ServiceLine(Struct, frozen=True, tag_field="kind", tag="view_service"):
     name: str
     traffic: TrafficPolicy
-    local_share: float
-    cold_local_share: float
+    zones: tuple[ZoneShare, ...]
 
 
 class _ReplicasLine(Struct, frozen=True, tag_field="kind", tag="view_replicas"):
@@ -95,7 +94,7 @@ def encode_view(view: View) -> tuple[bytes, ...]:
 
 
 def _service_lines(service: ServiceView) -> Iterator[bytes]:
-    yield _line(_ServiceLine(service.name, service.traffic, service.local_share, service.cold_local_share))
+    yield _line(_ServiceLine(service.name, service.traffic, service.zones))
     for start in range(0, len(service.replicas), REPLICAS_PER_LINE):
         yield _line(_ReplicasLine(service.replicas[start : start + REPLICAS_PER_LINE]))
 
@@ -177,7 +176,7 @@ class ViewDecoder:
         if self._service is None:
             return
         line, replicas = self._service, tuple(self._replicas)
-        service = ServiceView(line.name, replicas, line.traffic, line.local_share, line.cold_local_share)
+        service = ServiceView(line.name, replicas, line.traffic, line.zones)
         known = self._known_services.get(line.name)
         self._services.append(known if known is not None and known == service else service)
         self._service = None

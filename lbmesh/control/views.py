@@ -1,17 +1,17 @@
 """Making Views: a new one only when something a request needs has changed."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from lbmesh.config.settings import Settings
 from lbmesh.control.returns import Returns
+from lbmesh.control.zone_traffic import ZoneTraffic
 from lbmesh.health.book import HealthBook
 from lbmesh.health.ejection import Ejections
 from lbmesh.health.merge import Merged, Rule
 from lbmesh.model.health import Availability
 from lbmesh.model.service import Replica, ReplicaId, Service
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion
-from lbmesh.routing.locality import local_share
 from lbmesh.routing.warming import is_warming
 
 NOT_CHECKED = Merged(Availability.UP, Rule.NOT_CHECKED, "not checked: the service has no health check")
@@ -43,11 +43,17 @@ class ViewMaker:
         """When it returned, if it ever did and is up."""
         return self._returns.returned_s(replica)
 
+    @property
+    def services(self) -> Mapping[str, ServiceView]:
+        """Those of the latest View, by name."""
+        return self._services
+
     def make(
         self,
         settings: Settings,
         book: HealthBook,
         ejections: Ejections,
+        traffic: ZoneTraffic,
         dirty: Collection[str] | None,
         now: float,
     ) -> View | None:
@@ -62,7 +68,7 @@ class ViewMaker:
         for service in settings.services:
             if dirty is None or service.name in dirty:
                 judged = judge(service, book, ejections)
-                self._services[service.name] = self._service_view(service, settings.node.zone, book, judged, now)
+                self._services[service.name] = self._service_view(service, traffic, book, judged, now)
         latest = self.latest
         view = View(
             version=ViewVersion(self._generation, latest.version.number + 1 if latest else 1),
@@ -82,7 +88,7 @@ class ViewMaker:
         return view
 
     def _service_view(
-        self, service: Service, zone: str, book: HealthBook, judged: tuple[Merged, ...], now: float
+        self, service: Service, traffic: ZoneTraffic, book: HealthBook, judged: tuple[Merged, ...], now: float
     ) -> ServiceView:
         known = self._services.get(service.name)
         before = {view.replica.address: view for view in known.replicas} if known else {}
@@ -96,14 +102,13 @@ class ViewMaker:
                 replica_id, is_up=merged.availability is Availability.UP, is_out=is_out, now=now
             )
             replicas.append(_replica_view(replica, before.get(replica.address), merged, returned_s))
-        warm = [one for one in replicas if not is_warming(one.returned_s, service.traffic.slow_start_s, now)]
-        others_serve = any(one.availability is Availability.UP for one in warm)
         return ServiceView(
             name=service.name,
             replicas=tuple(replicas),
             traffic=service.traffic,
-            local_share=local_share(zone, book.members_by_zone, replicas),
-            cold_local_share=local_share(zone, book.members_by_zone, warm if others_serve else replicas),
+            zones=traffic.zones(
+                service.name, replicas, service.traffic.slow_start_s, known.zones if known else (), now
+            ),
         )
 
 

@@ -65,4 +65,7 @@ STATUSES_OF_REQUESTS = frozenset({501, 505})
 §15.6.2, §15.6.6).
 """
 
+STATUSES_OF_LOAD = frozenset({429, 503})
+"""Too much is asked of the replica, which may say for how long (RFC 6585 §4, RFC 9110 §15.6.4)."""
+
 CONNECT_FAILURES = frozenset({CONNECT_REFUSED, CONNECT_TIMEOUT, CONNECT_FAILED})

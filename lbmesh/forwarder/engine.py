@@ -44,6 +44,7 @@ class Engine:
         "_failure_reported_at",
         "_id_prefix",
         "_requests_begun",
+        "_ticked_s",
         "access_log",
         "active_replicas",
         "counters",
@@ -79,6 +80,7 @@ class Engine:
         self._failure_reported_at: dict[ReplicaState, float] = {}
         self._id_prefix = id_prefix
         self._requests_begun = 0
+        self._ticked_s = monotonic()
 
     def is_news(self, view: View) -> bool:
         """Is the View newer than today's? Else it is not to be obeyed."""
@@ -106,10 +108,20 @@ class Engine:
         if serving is None:
             return
         serving.tick(now)
+        seconds = now - self._ticked_s
+        self._ticked_s = now
+        services = serving.services
+        sampled: dict[str, list[float]] = {}
+        for replica in self.active_replicas:
+            if replica.sampled:
+                sampled.setdefault(replica.id.service, []).append(replica.latency_s)
+        for name, service in services.items():
+            service.note_latencies(sampled.get(name, []))
         oldest = now - serving.limits.upstream_idle_s
         still_active = []
         for replica in self.active_replicas:
-            replica.forget_latency()
+            known = services.get(replica.id.service)
+            replica.forget_latency(known.usual_s if known else replica.latency_s, seconds)
             while replica.idle and replica.idle[0].idle_since < oldest:
                 replica.idle[0].close()
                 self.reactor.wake()

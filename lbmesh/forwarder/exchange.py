@@ -9,6 +9,7 @@ from typing import Protocol
 from lbmesh.forward import failure as failures
 from lbmesh.forward.failure import Failure, Fault, Stage
 from lbmesh.forward.retry import IDEMPOTENT_METHODS, may_retry
+from lbmesh.forwarder.affinity import Affinity
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.framing import BodyReader
 from lbmesh.forwarder.mirror import mirror_request
@@ -20,6 +21,7 @@ from lbmesh.forwarder.upstream import UpstreamConnection
 from lbmesh.http1.local_response import Page, local_response
 from lbmesh.http1.message import CHUNKED, NO_HEAD, UNTIL_CLOSE, RequestHead, ResponseHead
 from lbmesh.http1.response_rewrite import VIA_LAST, rewrite_for_client
+from lbmesh.http1.retry_after import retry_after_s
 from lbmesh.model.limits import (
     INFORMATIONAL_RESPONSES_MAX,
     READS_PER_STEP,
@@ -199,7 +201,11 @@ class Exchange:
         service = self._service
         assert service is not None
         room = service.room
-        replica, _ = service.balancer.pick()
+        affinity = service.affinity
+        if affinity is None:
+            replica, _ = service.balancer.pick()
+        else:
+            replica, _ = affinity.pick(self.head, self.client.address)
         if replica is not None and not (
             replica.in_flight < room.limits.replica_connections
             and (replica.idle or replica.connecting < room.limits.connecting)
@@ -390,16 +396,18 @@ class Exchange:
     def respond(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
         """A final head with the bytes that came with it; `head_out` is what a keep-alive HTTP/1.1 client gets."""
         now = monotonic()
-        replica = self._replica
+        replica, service = self._replica, self._service
         assert replica is not None
-        replica.observe_latency(now - self._attempt_began)
-        if head.status >= 500:
-            replica.responses_5xx += 1
-            if head.status not in failures.STATUSES_OF_REQUESTS:
-                replica.errors += 1
+        assert service is not None
+        if head.status < 429:
+            replica.observe_latency(now - self._attempt_began)
+        else:
+            self._observe_refusal(head, service, replica, now - self._attempt_began)
         if self._response_edits is not None:
             head = self._edited(self._response_edits, head)
             head_out = head.head + VIA_LAST
+        if service.affinity is not None:
+            head_out, head = self._with_cookie(service.affinity, replica, head_out, head)
         self._response = head
         self._stage = Stage.ANSWERED
         length = head.body_length
@@ -420,6 +428,31 @@ class Exchange:
         """The head as the route's rules want it."""
         assert self._asked is not None
         return head._replace(head=edits.edit_again(head.head, self._asked, self._request_id))
+
+    def _observe_refusal(
+        self, head: ResponseHead, service: ServiceState, replica: ReplicaState, seconds: float
+    ) -> None:
+        """An answer that may speak against the replica, or of its load (429 and 503: RFC 6585 §4, RFC 9110 §15.6.4)."""
+        status = head.status
+        replica.has_answered = True
+        if status >= 500:
+            replica.responses_5xx += 1
+        if status in failures.STATUSES_OF_REQUESTS or 429 < status < 500:
+            replica.observe_latency(seconds)
+            return
+        if status >= 500:
+            replica.errors += 1
+        rest_s = retry_after_s(head.head) if status in failures.STATUSES_OF_LOAD else 0.0
+        replica.observe_failure(seconds, service.siblings_latency_s(replica), rest_s)
+
+    def _with_cookie(
+        self, affinity: Affinity, replica: ReplicaState, head_out: bytes, head: ResponseHead
+    ) -> tuple[bytes, ResponseHead]:
+        """The response's head, in both its forms, with the cookie that keeps the client at this replica."""
+        cookie = affinity.cookie_for(self.head, replica)
+        if not cookie:
+            return head_out, head
+        return head.head + cookie + VIA_LAST, head._replace(head=head.head + cookie)
 
     def _begin_response(self, head: ResponseHead, data: bytes) -> None:
         """Any other response: streamed, closing, for an HTTP/1.0 client, or ahead of the end of the request."""
@@ -520,7 +553,11 @@ class Exchange:
             budget=service.budget,
             already_retrying=self._retrying,
         ):
-            other, _ = service.balancer.pick_other(self._tried)
+            affinity = service.affinity
+            if affinity is None:
+                other, _ = service.balancer.pick_other(self._tried)
+            else:
+                other, _ = affinity.pick_other(self.head, self.client.address, self._tried)
             if other is not None and not service.room.has_room(other):
                 other = service.pick_with_room(self._tried)
             if other is not None:
@@ -536,6 +573,7 @@ class Exchange:
     def _blame(self, service: ServiceState, replica: ReplicaState, failure: Failure) -> None:
         """Count a failure against a replica and tell the agent."""
         replica.failures += 1
+        replica.observe_failure(monotonic() - self._attempt_began, service.siblings_latency_s(replica))
         if failure in failures.CONNECT_FAILURES:
             service.suspend(replica, self._engine.reactor.now)
         self._engine.report_failure(replica, failure.reason)
@@ -615,9 +653,11 @@ class Exchange:
     def abandon(self, failure: Failure) -> None:
         """The client is gone, the drain's time is up, or something crashed: let go of everything and record it."""
         if self.active:
-            replica = self._replica
-            if failure is failures.CLIENT_CLOSED and self._stage is Stage.SENT and self.request_read and replica:
+            replica, service = self._replica, self._service
+            waited = failure is failures.CLIENT_CLOSED and self._stage is Stage.SENT and self.request_read
+            if waited and replica and service:
                 replica.errors += 1
+                replica.observe_failure(monotonic() - self._attempt_began, service.siblings_latency_s(replica))
             self._drop_upstream()
             self._end(self._status_seen(failure), failure.reason, monotonic())
 

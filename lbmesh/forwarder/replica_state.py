@@ -14,7 +14,23 @@ LATENCY_WEIGHT = 0.1
 """Share of a new sample in the moving average; a sample above the average replaces it at once (peak-EWMA, Finagle)."""
 
 LATENCY_DECAY = 0.5
-"""Applied after each second without a sample, so that a replica that was slow once is soon tried again."""
+"""What is left after each second without a sample of how much a replica differs from its siblings, so that one that
+was slow once is soon tried again, and none looks quick because nothing was sent there.
+"""
+
+FAILING_WEIGHT = 0.1
+"""Share of a new answer in the moving average of how much a replica fails."""
+
+FAILING_COST = 9.0
+"""What always fails costs so many times more than what never does. Bounded, since the requests may be at
+fault: then all replicas fail alike, and their order stays what it was.
+"""
+
+FAILING_FORGOTTEN = 0.01
+"""Below this, nothing is left of it."""
+
+REST_MAX_S = 5.0
+"""The longest that a Retry-After is believed; Linkerd's load biaser penalises for as long."""
 
 
 class PooledConnection(Protocol):
@@ -30,17 +46,23 @@ class ReplicaState:
     """One replica as this forwarder knows it. `idle`: pooled connections, the most recently used last.
     `rise_began_s`: when its share began to rise, or will; long ago when it is worth its weight. `has_answered`: since
     its last failure that the agent was told of. `is_active`: it is among the engine's active replicas, which are looked
-    at each second; most of 10,000 are not. `connecting`: handshakes under way. `is_up`: as the View has it.
+    at each second; most of 10,000 are not. `connecting`: handshakes under way. `is_up`: as the View has it. `latency_s`:
+    peak-EWMA of the response times; `cost_s`: the same with failures priced in, by which policies compare. `sampled`: it
+    was heard of in this second.
     """
 
     __slots__ = (
+        "_failing",
+        "_has_forgotten",
         "_replica",
+        "_rests_for_s",
         "_returned_s",
         "_rise_delay",
-        "_sampled",
         "_settled_requests",
+        "_siblings_s",
         "address_family",
         "connecting",
+        "cost_s",
         "errors",
         "failures",
         "has_answered",
@@ -55,6 +77,7 @@ class ReplicaState:
         "responses_5xx",
         "retired",
         "rise_began_s",
+        "sampled",
         "socket_address",
         "suspended_until",
         "weight",
@@ -69,8 +92,10 @@ class ReplicaState:
         self.idle: list[PooledConnection] = []
         self.in_flight = self.connecting = 0
         self.is_up = False
-        self.latency_s = LATENCY_FLOOR_S
-        self._sampled = False
+        self.latency_s = self.cost_s = LATENCY_FLOOR_S
+        self._failing = self._rests_for_s = self._siblings_s = 0.0
+        self._has_forgotten = False
+        self.sampled = False
         self.requests = 0
         self.failures = 0
         self.has_answered = False
@@ -117,19 +142,57 @@ class ReplicaState:
             self.rise_began_s = returned_s + self._rise_delay * slow_start_s
 
     def observe_latency(self, seconds: float) -> None:
-        """Fold one response time into the peak-EWMA."""
-        self._sampled = self.has_answered = True
+        """Fold the response time of an answer that is no failure into the peak-EWMA."""
+        self.sampled = self.has_answered = True
         if seconds > self.latency_s:
             self.latency_s = seconds
         else:
             latency_s = self.latency_s + (seconds - self.latency_s) * LATENCY_WEIGHT
             self.latency_s = latency_s if latency_s > LATENCY_FLOOR_S else LATENCY_FLOOR_S
+        if self._failing:
+            if not self._rests_for_s:
+                self._failing -= self._failing * FAILING_WEIGHT
+            self._price()
+        else:
+            self.cost_s = self.latency_s
 
-    def forget_latency(self) -> None:
-        """Called once a second while it is active."""
-        if not self._sampled:
-            self.latency_s = max(LATENCY_FLOOR_S, self.latency_s * LATENCY_DECAY)
-        self._sampled = False
+    def observe_failure(self, seconds: float, siblings_s: float, rest_s: float = 0.0) -> None:
+        """A failed attempt, or an answer that speaks of failing or too much load. That it came quickly is no merit:
+        from now on it costs no less than its siblings, whose latency is `siblings_s`. `rest_s`: how long the replica
+        asks to be left alone.
+        """
+        self.sampled = True
+        self._siblings_s = siblings_s
+        if seconds > self.latency_s:
+            self.latency_s = seconds
+        if rest_s:
+            self._failing = 1.0
+            self._rests_for_s = max(self._rests_for_s, min(rest_s, REST_MAX_S))
+        else:
+            self._failing += (1.0 - self._failing) * FAILING_WEIGHT
+        self._price()
+
+    def _price(self) -> None:
+        failing = self._failing
+        base_s = max(self.latency_s, self._siblings_s) if failing else self.latency_s
+        self.cost_s = base_s * (1.0 + FAILING_COST * failing)
+
+    def expect_latency(self, usual_s: float) -> None:
+        """Nothing is known of it: it is taken to be like its siblings, for what looks quick draws all traffic."""
+        self.latency_s = self.cost_s = usual_s
+
+    def forget_latency(self, usual_s: float, seconds: float) -> None:
+        """Called once a second while it is active, with how long it was. `usual_s`: its siblings' latency."""
+        sampled, self.sampled = self.sampled, False
+        self._has_forgotten = False
+        if self._rests_for_s:
+            self._rests_for_s = max(0.0, self._rests_for_s - seconds)
+        elif not sampled:
+            difference_s = (self.latency_s - usual_s) * LATENCY_DECAY
+            self._has_forgotten = abs(difference_s) < LATENCY_FLOOR_S and self._failing < FAILING_FORGOTTEN
+            self._failing = 0.0 if self._has_forgotten else self._failing * LATENCY_DECAY
+            self.latency_s = usual_s if self._has_forgotten else usual_s + difference_s
+            self._price()
 
     def note_reported(self) -> None:
         """The agent is told the counters as they are now."""
@@ -141,5 +204,5 @@ class ReplicaState:
             (self.retired or self._settled_requests == self.requests)
             and not self.in_flight
             and not self.idle
-            and self.latency_s <= LATENCY_FLOOR_S
+            and self._has_forgotten
         )

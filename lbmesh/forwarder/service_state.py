@@ -1,37 +1,44 @@
 """One service as a forwarder knows it: its replicas by identity, the balancer over them, its budget and histograms."""
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import reduce
-from math import gcd
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from lbmesh.control.link import ServiceTelemetry
 from lbmesh.forward.retry import RetryBudget
+from lbmesh.forwarder.affinity import Affinity
 from lbmesh.forwarder.durations import DurationHistograms
-from lbmesh.forwarder.replica_state import ReplicaState
+from lbmesh.forwarder.replica_state import LATENCY_DECAY, LATENCY_FLOOR_S, ReplicaState
 from lbmesh.forwarder.waiting_room import WaitingRoom
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
 from lbmesh.model.service import ReplicaId
 from lbmesh.model.traffic import Balance, Timeouts
 from lbmesh.model.view import ReplicaView, ServiceView
-from lbmesh.routing.balancer import Balancer
-from lbmesh.routing.warming import WarmingBalancer, share_in_between, warmth
+from lbmesh.routing.balancer import Balancer, Group
+from lbmesh.routing.policies import Pick, policy_over
+from lbmesh.routing.warming import share_in_between, warming_policy_over, warmth
 
 REPLICAS_PER_STEP = 64
 """Taken over from a View before requests are served again, if they wait: about a tenth of a millisecond."""
+
+SIBLINGS_MAX = 16
+"""So many are asked for their latency when one fails."""
 
 SUSPENDED_S = 1.0
 """A replica that refused a connection is left out this long, if another can serve."""
 
 
 class ServiceState:
-    """One service as this forwarder knows it."""
+    """One service as this forwarder knows it. `affinity`: None where any replica will do for any request.
+    `usual_s`: the latency of its replicas.
+    """
 
     __slots__ = (
         "_random",
         "_replicas",
         "_suspended",
         "_view",
+        "affinity",
         "balancer",
         "budget",
         "durations",
@@ -42,6 +49,7 @@ class ServiceState:
         "retries",
         "room",
         "timeouts",
+        "usual_s",
     )
 
     timeouts: Timeouts
@@ -61,6 +69,8 @@ class ServiceState:
         self.local_zone = ""
         self.is_warming = False
         self._suspended: list[ReplicaState] = []
+        self.affinity: Affinity | None = None
+        self.usual_s = LATENCY_FLOOR_S
 
     @property
     def replicas(self) -> tuple[ReplicaState, ...]:
@@ -80,6 +90,7 @@ class ServiceState:
             state = gone.pop(replica.address, None)
             if state is None:
                 state = ReplicaState(ReplicaId(self.name, replica.address), replica)
+                state.expect_latency(self.usual_s)
             else:
                 state.update(replica)
             state.is_up = replica_view.availability is Availability.UP
@@ -96,11 +107,12 @@ class ServiceState:
         self.timeouts = view.traffic.timeouts
         self.retries = view.traffic.retries
         self.room.set_limits(view.traffic.limits, view.traffic.limits.active)
+        self.affinity = Affinity.of(view.traffic, self.name, self.replicas, self.budget, self.affinity)
         self.rebalance(now)
 
     def rebalance(self, now: float) -> None:
-        """Make the groups anew: replicas that are up, without those suspended while others can serve. Those that warm
-        up get a balancer that knows of it, for as long as they do.
+        """Make the groups anew: replicas that are up, without those suspended while others can serve. While some of
+        them warm up, the policies know of it.
         """
         view = self._view
         assert view is not None
@@ -110,30 +122,52 @@ class ServiceState:
         if any(state.suspended_until <= now for state in (*up, *unproven)):
             up = tuple(state for state in up if state.suspended_until <= now)
             unproven = tuple(state for state in unproven if state.suspended_until <= now)
-        local = _by_weight(tuple(state for state in up if state.zone == self.local_zone), policy.balance)
-        remote = _by_weight(tuple(state for state in up if state.zone != self.local_zone), policy.balance)
-        unproven = _by_weight(unproven, policy.balance)
         warmths = {state: part for state in up if (part := warmth(state.rise_began_s, policy.slow_start_s, now)) < 1.0}
         self.is_warming = bool(warmths)
-        if warmths:
-            self.balancer = WarmingBalancer(
-                policy=policy.balance,
-                local=local,
-                remote=remote,
-                unproven=unproven,
-                local_share=share_in_between(view.cold_local_share, view.local_share, tuple(warmths.values())),
-                random=self._random,
-                warmths=warmths,
-            )
+        zones: dict[str, list[ReplicaState]] = {}
+        for state in up:
+            zones.setdefault(state.zone, []).append(state)
+        shares = _zone_shares(view, self.local_zone, zones, tuple(warmths.values()))
+        groups = {zone: self._group(policy.balance, group, warmths, shares[zone]) for zone, group in zones.items()}
+        self.balancer = Balancer(
+            local=groups.pop(self.local_zone, None),
+            remote=tuple(groups.values()),
+            unproven=self._group(policy.balance, unproven, {}, 1.0) if unproven else None,
+            random=self._random,
+        )
+        if self.affinity is not None:
+            self.affinity.rebalance(self.balancer, up or unproven, warmths)
+
+    def _group(
+        self,
+        balance: Balance,
+        states: Sequence[ReplicaState],
+        warmths: Mapping[ReplicaState, float],
+        share: float,
+    ) -> Group[ReplicaState]:
+        def make(group: Sequence[ReplicaState]) -> Pick[ReplicaState]:
+            return policy_over(balance, group, self._random)
+
+        pick = warming_policy_over(states, warmths, make, self._random) if warmths else make(states)
+        return Group(tuple(states), pick, share)
+
+    def note_latencies(self, sampled: list[float]) -> None:
+        """Called once a second: the latencies of the replicas that were heard of. Their median is what the others are
+        taken to have; of nobody heard, all become quick.
+        """
+        if sampled:
+            self.usual_s = sorted(sampled)[(len(sampled) - 1) // 2]
         else:
-            self.balancer = Balancer(
-                policy=policy.balance,
-                local=local,
-                remote=remote,
-                unproven=unproven,
-                local_share=view.local_share,
-                random=self._random,
-            )
+            self.usual_s = max(LATENCY_FLOOR_S, self.usual_s * LATENCY_DECAY)
+
+    def siblings_latency_s(self, replica: ReplicaState) -> float:
+        """The latency of some of its siblings that were heard of: their median. What is usual where none was."""
+        known = sorted(
+            one.latency_s
+            for one in islice(self._replicas.values(), SIBLINGS_MAX)
+            if one is not replica and one.latency_s > LATENCY_FLOOR_S
+        )
+        return known[len(known) // 2] if known else self.usual_s
 
     def telemetry(self) -> ServiceTelemetry:
         """Its figures now."""
@@ -177,10 +211,18 @@ def _is(replica_view: ReplicaView, availability: Availability) -> bool:
     return replica_view.availability is availability
 
 
-def _by_weight(group: tuple[ReplicaState, ...], policy: Balance) -> tuple[ReplicaState, ...]:
-    """Each replica as often as its share demands; least_request weighs by itself."""
-    if not group or policy is Balance.LEAST_REQUEST:
-        return group
-    divisor = reduce(gcd, (replica.weight for replica in group))
-    largest = max(replica.weight for replica in group) // divisor
-    return tuple(replica for turn in range(largest) for replica in group if turn < replica.weight // divisor)
+def _zone_shares(
+    view: ServiceView, local_zone: str, zones: Mapping[str, Sequence[ReplicaState]], warmths: Sequence[float]
+) -> dict[str, float]:
+    """The share of each zone that can serve; where the View gives none of them any, the own one has all, or else each
+    as its weight.
+    """
+    shares = dict.fromkeys(zones, 0.0)
+    for each in view.zones:
+        if each.zone in shares:
+            shares[each.zone] = share_in_between(each.cold_share, each.share, warmths)
+    if any(shares.values()):
+        return shares
+    if local_zone in zones:
+        return {zone: float(zone == local_zone) for zone in zones}
+    return {zone: float(sum(state.weight for state in group)) for zone, group in zones.items()}

@@ -40,19 +40,30 @@ class ReplicaView:
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceView:
-    """A service as the forwarders need it.
+class ZoneShare:
+    """The fraction (0 to 1) of this node's requests for a service that goes to a zone's replicas while some there can
+    serve. `cold_share`: what it would be without the replicas that warm up, where it starts.
+    """
 
-    `local_share`: the fraction (0 to 1) of requests that stay in the node's own zone while a
-    replica there can serve; the rest goes to other zones' replicas. `cold_local_share`: what it would be
-    without the replicas that warm up, where it starts.
+    zone: str
+    share: float
+    cold_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    """A service as the forwarders need it. `zones`: the shares of all zones that can serve, which add up to 1. Without
+    any, all requests stay in the node's own zone while a replica there can serve.
     """
 
     name: str
     replicas: tuple[ReplicaView, ...]
     traffic: TrafficPolicy = TrafficPolicy()
-    local_share: float = 1.0
-    cold_local_share: float = 1.0
+    zones: tuple[ZoneShare, ...] = ()
+
+    def share(self, zone: str) -> float:
+        """The zone's share."""
+        return next((each.share for each in self.zones if each.zone == zone), 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,10 @@
-"""Choosing one replica of a service for one attempt, with the reason for the choice."""
+"""Choosing one replica of a service for one attempt, with the reason for the choice: first a zone, then one in it."""
 
-from collections.abc import Callable, Container, Sequence
-from typing import Generic, Protocol, TypeVar, assert_never
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from lbmesh.model.traffic import Balance
-
-
-class Candidate(Protocol):
-    """What a policy looks at. `latency_s`: peak-EWMA; `in_flight`: attempts under way from here."""
-
-    @property
-    def in_flight(self) -> int: ...
-    @property
-    def latency_s(self) -> float: ...
-    @property
-    def weight(self) -> int: ...
-
+from lbmesh.routing.policies import Candidate, Pick, Random
 
 C = TypeVar("C", bound=Candidate)
 
@@ -24,94 +13,104 @@ REASON_REMOTE_SHARE = "remote_share"
 REASON_REMOTE_ONLY = "remote_only"
 REASON_UNKNOWN = "unknown_health"
 REASON_NONE = "no_replica"
+REASON_KEY = "key"
+REASON_COOKIE = "cookie"
+
+DRAWS_FOR_UNTRIED = 4
+"""How often a policy is asked for one that was not tried yet, before all of the group are looked through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group(Generic[C]):
+    """The replicas of one zone that are up. `share`: of the requests, relative to the other groups'. `pick`: the
+    policy over them.
+    """
+
+    replicas: tuple[C, ...]
+    pick: Pick[C]
+    share: float = 1.0
 
 
 class Balancer(Generic[C]):
     """Chooses among the replicas of one service as one View has them.
 
-    `local` and `remote`: replicas that are up, in this zone and in others. `unproven`: those nobody knows anything
-    of yet, used only when no other is there. `local_share`: the fraction of requests that stays in the zone.
-    A replica stands in its group once for each unit of its weight (reduced by the common divisor by the caller).
+    `local`: this zone's; None when none is up there. `remote`: the other zones'. `unproven`: those nobody knows
+    anything of yet, used only when no other is there, in no zone.
     """
 
-    __slots__ = ("_local", "_local_share", "_pick", "_random", "_remote", "_turn", "_unproven")
+    __slots__ = ("_first", "_first_bound", "_first_reason", "_local", "_others", "_random", "_remote", "_unproven")
 
     def __init__(
         self,
         *,
-        policy: Balance,
-        local: Sequence[C],
-        remote: Sequence[C],
-        unproven: Sequence[C],
-        local_share: float,
-        random: Callable[[], float],
+        local: Group[C] | None,
+        remote: Sequence[Group[C]],
+        unproven: Group[C] | None,
+        random: Random,
     ) -> None:
-        self._local = tuple(local)
+        self._local = local
         self._remote = tuple(remote)
-        self._unproven = tuple(unproven)
-        self._local_share = local_share if remote else 1.0
+        self._unproven = unproven
         self._random = random
-        self._turn = int(random() * 1_000_003)
-        match policy:
-            case Balance.P2C:
-                self._pick = self._two_choices
-            case Balance.LEAST_REQUEST:
-                self._pick = self._least_request
-            case Balance.ROUND_ROBIN:
-                self._pick = self._round_robin
-            case _:
-                assert_never(policy)
+        up = (*((local,) if local else ()), *self._remote)
+        groups = up or ((unproven,) if unproven else ())
+        self._first: Pick[C] | None = groups[0].pick if groups else None
+        self._first_reason = REASON_LOCAL if local else REASON_REMOTE_ONLY if up else REASON_UNKNOWN
+        first, *bounds = _bounds([group.share for group in groups]) or [1.0]
+        self._first_bound = first
+        others_reason = REASON_REMOTE_SHARE if local else REASON_REMOTE_ONLY
+        self._others = tuple(
+            (bound, group.pick, others_reason) for bound, group in zip(bounds, groups[1:], strict=True)
+        )
 
     def pick(self) -> tuple[C | None, str]:
         """A replica for a first attempt and why its group was chosen."""
-        local = self._local
-        if local:
-            if self._local_share < 1.0 and self._random() >= self._local_share:
-                return self._pick(self._remote), REASON_REMOTE_SHARE
-            return self._pick(local), REASON_LOCAL
-        if self._remote:
-            return self._pick(self._remote), REASON_REMOTE_ONLY
-        if self._unproven:
-            return self._pick(self._unproven), REASON_UNKNOWN
-        return None, REASON_NONE
+        first = self._first
+        if first is None:
+            return None, REASON_NONE
+        if self._first_bound < 1.0:
+            point = self._random()
+            if point >= self._first_bound:
+                for bound, pick, reason in self._others:
+                    if point < bound:
+                        return pick(), reason
+        return first(), self._first_reason
 
     def pick_other(self, tried: Container[C]) -> tuple[C | None, str]:
-        """A replica for a retry: one not tried yet while there is one, nearest group first; else any."""
-        for group, reason in (
-            (self._local, REASON_LOCAL),
-            (self._remote, REASON_REMOTE_ONLY),
-            (self._unproven, REASON_UNKNOWN),
-        ):
-            untried = tuple(candidate for candidate in group if candidate not in tried)
-            if untried:
-                return self._pick(untried), reason
+        """A replica for a retry: one not tried yet while there is one, of this zone before others'; else any."""
+        if self._local and (found := _untried(self._local, tried)):
+            return found, REASON_LOCAL
+        start = int(self._random() * len(self._remote))
+        for group in self._remote[start:] + self._remote[:start]:
+            if found := _untried(group, tried):
+                return found, REASON_REMOTE_ONLY
+        if self._unproven and (found := _untried(self._unproven, tried)):
+            return found, REASON_UNKNOWN
         return self.pick()
 
-    def _two_choices(self, group: tuple[C, ...]) -> C:
-        """The better of two drawn at random (Mitzenmacher 2001), by own in-flight × latency."""
-        size = len(group)
-        if size == 1:
-            return group[0]
-        random = self._random
-        first = int(random() * size)
-        second = int(random() * (size - 1))
-        if second >= first:
-            second += 1
-        one, other = group[first], group[second]
-        if (one.in_flight + 1) * one.latency_s <= (other.in_flight + 1) * other.latency_s:
-            return one
-        return other
 
-    def _least_request(self, group: tuple[C, ...]) -> C:
-        """The one with the fewest attempts under way for its weight; ties go round."""
-        self._turn += 1
-        start = self._turn % len(group)
-        best = group[start]
-        for candidate in group[start + 1 :] + group[:start]:
-            if candidate.in_flight * best.weight < best.in_flight * candidate.weight:
-                best = candidate
-        return best
+def _untried(group: Group[C], tried: Container[C]) -> C | None:
+    for _ in range(DRAWS_FOR_UNTRIED):
+        candidate = group.pick()
+        if candidate not in tried:
+            return candidate
+    return min((one for one in group.replicas if one not in tried), key=_load, default=None)
 
-    def _round_robin(self, group: tuple[C, ...]) -> C:
-        self._turn += 1
-        return group[self._turn % len(group)]
+
+def _load(candidate: Candidate) -> float:
+    return (candidate.in_flight + 1) * candidate.cost_s
+
+
+def _bounds(shares: Sequence[float]) -> list[float]:
+    """The shares added up from one to the next, so that the last one is 1.0; evenly where all are zero."""
+    total = sum(shares)
+    if total <= 0:
+        shares, total = [1.0] * len(shares), float(len(shares))
+    bounds: list[float] = []
+    bound = 0.0
+    for share in shares:
+        bound += share / total
+        bounds.append(bound)
+    if bounds:
+        bounds[-1] = 1.0
+    return bounds

@@ -1,13 +1,14 @@
 """Slow start: a replica that returns gets a share that rises from a small one to what its weight is worth.
 
-For a service in which nothing warms up none of this runs: it has a plain Balancer, and no pick asks for the time.
+For a service in which nothing warms up none of this runs, and no pick asks for the time.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from itertools import accumulate
+from typing import Generic, TypeVar
 
-from lbmesh.model.traffic import Balance
-from lbmesh.routing.balancer import Balancer, Candidate
+from lbmesh.routing.policies import Candidate, Pick, Random
 
 WARMTH_MIN = 0.1
 """Of its weight, at the beginning: Envoy's default for the least."""
@@ -42,66 +43,44 @@ def warming_words(returned_s: float, slow_start_s: float, now: float) -> tuple[s
 
 
 def share_in_between(cold_share: float, warm_share: float, warmths: Sequence[float]) -> float:
-    """The local share while replicas warm up: from what it would be without them to what it is to be."""
+    """A zone's share while replicas warm up: from what it would be without them to what it is to be."""
     return cold_share + (warm_share - cold_share) * sum(warmths) / len(warmths) if warmths else warm_share
 
 
-class WarmingBalancer(Balancer[C]):
-    """A Balancer some of whose replicas are not worth their weight yet. Made anew as they warm up.
+def warming_policy_over(
+    group: Sequence[C], warmths: Mapping[C, float], make: Callable[[Sequence[C]], Pick[C]], random: Random
+) -> Pick[C]:
+    """The policy over a group some of which are not worth their weight yet. To be made anew as they warm up.
 
-    Each of those is drawn with just the probability that is its share; else the policy chooses among the others of
-    the group. No policy could do that by itself: to each of them a replica without load looks best. Where no other is
-    in the group, the warmest count as warm.
+    `warmths`: of those that warm up, below 1.0; all others are worth their weight. `make`: the policy over those that
+    count as warm. Where no other is in the group, the warmest do.
+    """
+    parts = {one: warmths.get(one, 1.0) for one in group}
+    warmest = max(parts.values())
+    warm = tuple(one for one, part in parts.items() if part >= warmest)
+    if len(warm) == len(group):
+        return make(group)
+    total = sum(one.weight * part for one, part in parts.items())
+    warming = [one for one, part in parts.items() if part < warmest]
+    bounds = list(accumulate(one.weight * parts[one] / total for one in warming))
+    return WarmingPolicy(warming, bounds, make(warm), random).pick
+
+
+class WarmingPolicy(Generic[C]):
+    """Each of those that warm up is drawn with just the probability that is its share; else the policy chooses among
+    the others. No policy could do that by itself: to each of them a replica without load looks best.
     """
 
-    __slots__ = ("_choose", "_local_split", "_remote_split", "_warmths")
+    __slots__ = ("_bounds", "_others", "_random", "_warming")
 
-    def __init__(
-        self,
-        *,
-        policy: Balance,
-        local: Sequence[C],
-        remote: Sequence[C],
-        unproven: Sequence[C],
-        local_share: float,
-        random: Callable[[], float],
-        warmths: Mapping[C, float],
-    ) -> None:
-        """`warmths`: of the replicas that warm up, below 1.0; all others are worth their weight."""
-        super().__init__(
-            policy=policy, local=local, remote=remote, unproven=unproven, local_share=local_share, random=random
-        )
-        self._warmths = warmths
-        self._choose = self._pick
-        self._pick = self._pick_warily
-        self._local_split = self._split(self._local)
-        self._remote_split = self._split(self._remote)
+    def __init__(self, warming: Sequence[C], bounds: Sequence[float], others: Pick[C], random: Random) -> None:
+        """`bounds`: the shares of the warming ones, added up from one to the next."""
+        self._warming = warming
+        self._bounds = bounds
+        self._others = others
+        self._random = random
 
-    def _pick_warily(self, group: tuple[C, ...]) -> C:
-        if group is self._local:
-            others, bounds = self._local_split
-        elif group is self._remote:
-            others, bounds = self._remote_split
-        else:
-            others, bounds = self._split(group)
-        point = self._random()
-        for bound, candidate in bounds:
-            if point < bound:
-                return candidate
-        return self._choose(others)
-
-    def _split(self, group: tuple[C, ...]) -> tuple[tuple[C, ...], tuple[tuple[float, C], ...]]:
-        """The replicas that count as warm, as often as they stand in the group; the others with their shares added
-        up from one to the next.
-        """
-        warmest = max((self._warmths.get(one, 1.0) for one in group), default=1.0)
-        worth = {one: one.weight * self._warmths.get(one, 1.0) for one in group}
-        total = sum(worth.values())
-        bounds = []
-        bound = 0.0
-        for candidate, value in worth.items():
-            if self._warmths.get(candidate, 1.0) < warmest:
-                bound += value / total
-                bounds.append((bound, candidate))
-        others = tuple(one for one in group if self._warmths.get(one, 1.0) >= warmest)
-        return others, tuple(bounds)
+    def pick(self) -> C:
+        """One that warms up, or the policy's choice."""
+        drawn = bisect_right(self._bounds, self._random())
+        return self._warming[drawn] if drawn < len(self._warming) else self._others()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.provenance import ForwardedField, ProvenancePolicy
 from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import HealthCheck, Outliers, Replica, Service
-from lbmesh.model.traffic import Balance, Timeouts, TrafficPolicy
+from lbmesh.model.traffic import Balance, HashKey, SameSite, Sticky, Timeouts, TrafficPolicy
 
 KEY_FILE = Path("/etc/lbmesh/gossip.key")
 TOKEN_FILE = Path("/etc/lbmesh/admin.token")
@@ -39,9 +40,40 @@ hosts = st.sampled_from(["*", "*.example.com", "shop.example.com", "10.0.0.1", "
 paths = st.sampled_from(["/", "/a", "/a/b", "/%2F;x=1"])
 replicas = st.builds(Replica, ip_addresses, names, weights)
 timeouts = st.builds(Timeouts, seconds, seconds, seconds)
-traffic_policies = st.builds(
-    TrafficPolicy, st.sampled_from(Balance), st.integers(0, 10), timeouts, st.just(0.0) | seconds
+hash_keys = st.builds(
+    HashKey,
+    header=st.none() | st.just("X-User"),
+    cookie=st.none() | st.just("session"),
+    path=st.booleans(),
+    source=st.just(True),
+    balance_factor=st.just(0) | st.integers(101, 1000),
 )
+stickies = st.builds(
+    Sticky,
+    cookie=st.sampled_from(["lbmesh", "a.b"]),
+    ttl_s=st.none() | st.integers(1, 86_400).map(float),
+    path=st.sampled_from(["/", "/shop"]),
+    domain=st.none() | st.just("example.com"),
+    secure=st.just(True),
+    http_only=st.booleans(),
+    same_site=st.none() | st.sampled_from(SameSite),
+    secret=st.sampled_from(["", "0123456789abcdef"]),
+)
+
+
+@st.composite
+def traffic_policies(draw: st.DrawFn) -> TrafficPolicy:
+    balance = draw(st.sampled_from(Balance))
+    return TrafficPolicy(
+        balance,
+        draw(st.integers(0, 10)),
+        draw(timeouts),
+        draw(st.just(0.0) | seconds),
+        draw(hash_keys) if balance is Balance.RING_HASH else None,
+        draw(st.none() | stickies),
+    )
+
+
 whole = st.integers(1, 100)
 provenance_policies = st.builds(
     ProvenancePolicy,
@@ -94,7 +126,7 @@ def services(draw: st.DrawFn, name: str) -> Service:
     return Service(
         name=name,
         replicas=tuple(draw(unique)),
-        traffic=draw(traffic_policies),
+        traffic=draw(traffic_policies()),
         health=draw(st.none() | health_checks()),
         outliers=draw(st.none() | outliers),
     )
@@ -246,8 +278,20 @@ def _service(service: Service) -> str:
             "ejection": _duration(service.outliers.ejection_s),
         },
         slow_start=_duration(traffic.slow_start_s) if traffic.slow_start_s else "0s",
+        **({"hash": _written(traffic.hash)} if traffic.hash else {}),
+        **({"sticky": _written(traffic.sticky)} if traffic.sticky else {}),
         replicas=[{"address": each.address, "zone": each.zone, "weight": each.weight} for each in service.replicas],
     )
+
+
+def _written(value: HashKey | Sticky) -> dict[str, object]:
+    """Its keys as the file has them, those left out that say nothing."""
+    keys = {each.name: getattr(value, each.name) for each in fields(value)}
+    ttl_s = keys.pop("ttl_s", None)
+    return {
+        **{key: one for key, one in keys.items() if key == "http_only" or one},
+        **({} if ttl_s is None else {"ttl": _duration(ttl_s)}),
+    }
 
 
 def _probe(probe: Probe) -> dict[str, object]:

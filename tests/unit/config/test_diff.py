@@ -38,6 +38,9 @@ HOT = [
     ('name = "shop"', 'name = "shop"\noutliers = false', ["service shop: outlier ejection removed"]),
     ('name = "shop"', 'name = "shop"\nbalance = "round_robin"\nretries = 3',
      ["service shop: balance p2c → round_robin", "service shop: retries 2 → 3"]),
+    ('name = "shop"', 'name = "shop"\nbalance = "ring_hash"\nhash = { header = "X-User" }',
+     ["service shop: balance p2c → ring_hash", "service shop: hash added"]),
+    ('name = "shop"', 'name = "shop"\nsticky = { ttl = "1h" }', ["service shop: sticky added"]),
     ('hosts = ["shop.example.com"]', 'hosts = ["a"]', ["route shop.example.com/ removed", "route a/ added"]),
     ("[admin]", f"{OTHER}[admin]", ["service next added", "route */next added"]),
     ("[admin]", '[forwarder]\nhead_timeout = "1s"\nconnections_max = 5\n[admin]',
@@ -170,3 +173,21 @@ def test_what_a_rotation_wrote_into_the_key_file_is_no_change() -> None:
     after = parse(BASE, files={**FILES, "/gossip.key": f"{new.hex()}\n{old.hex()}\n"})
     assert isinstance(after, Settings)
     assert diff(rotated, after) == Hot(())
+
+
+def test_changes_within_hash_and_sticky_are_told_apart_and_the_secret_never() -> None:
+    before = 'balance = "ring_hash"\nhash = { header = "X-User" }\nsticky = { secret = "0123456789abcdef" }'
+    after = (
+        before.replace("header", "cookie")
+        .replace("0123456789abcdef", "fedcba9876543210")
+        .replace("sticky = {", 'sticky = { ttl = "1h",')
+    )
+    old, new = (settings_of(changed('name = "shop"', f'name = "shop"\n{text}')) for text in (before, after))
+    assert diff(old, new) == Hot(
+        (
+            "service shop: hash.header X-User → none",
+            "service shop: hash.cookie none → X-User",
+            "service shop: sticky.ttl none → 3600s",
+            "service shop: sticky.secret: another value",
+        )
+    )

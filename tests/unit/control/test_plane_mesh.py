@@ -98,12 +98,12 @@ def test_a_member_that_joins_late_learns_from_its_peers() -> None:
 def test_local_share_follows_the_zones() -> None:
     world, failing = mesh(3)
     (service,) = world.views["lb-a0"][-1].services
-    assert service.local_share == pytest.approx(0.98)
+    assert service.share("zone-a") == pytest.approx(0.98)
     failing.add(("", replica_id(1)))
     world.run(6.0)
     (service,) = world.views["lb-a0"][-1].services
     assert service.replicas[0].availability is Availability.DOWN
-    assert service.local_share == 0.0
+    assert service.share("zone-a") == 0.0
 
 
 def test_leaving_says_goodbye() -> None:

@@ -14,8 +14,9 @@ from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import Replica
-from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion
 from tests.support.settings import provenance_policies, traffic_policies
+from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion, ZoneShare
+from tests.support.settings import traffic_policies
 
 names = st.text(max_size=12)
 seconds = st.floats(min_value=0, max_value=1e6)
@@ -31,9 +32,8 @@ services = st.builds(
     ServiceView,
     name=names,
     replicas=st.lists(replica_views, max_size=4).map(tuple),
-    traffic=traffic_policies,
-    local_share=st.floats(0, 1),
-    cold_local_share=st.floats(0, 1),
+    traffic=traffic_policies(),
+    zones=st.lists(st.builds(ZoneShare, names, st.floats(0, 1), st.floats(0, 1)), max_size=3).map(tuple),
 )
 routes = st.builds(
     Route,
@@ -140,7 +140,7 @@ def test_what_a_view_shares_with_the_one_before_is_the_same_object(view: View, d
         named,
         version=ViewVersion(view.version.generation, view.version.number + 1),
         services=tuple(
-            replace(service, local_share=0.5, cold_local_share=0.25) if service.name == changed else service
+            replace(service, zones=(ZoneShare("b", 0.5, 0.25),)) if service.name == changed else service
             for service in named.services
         ),
     )
@@ -158,6 +158,6 @@ def test_of_a_large_view_only_what_changed_is_encoded_again() -> None:
     view = View(ViewVersion(1, 1), "lb-a1", "zone-a", (), tuple(ServiceView(f"s{number}", ()) for number in range(9)))
     encoder = ViewEncoder()
     before = list(encoder.pieces(view))
-    changed = replace(view, services=(*view.services[:8], ServiceView("s8", (), local_share=0.5)))
+    changed = replace(view, services=(*view.services[:8], ServiceView("s8", (), zones=(ZoneShare("b", 0.5, 0.5),))))
     after = list(encoder.pieces(changed))
     assert [old is new for old, new in zip(before[3:], after[3:], strict=True)] == [True] * 8 + [False, False]

@@ -1,9 +1,6 @@
 """Choosing a replica: who is drawn how often, and never the same one twice while another is there."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from random import Random
 
 import pytest
 from hypothesis import given
@@ -18,39 +15,9 @@ from lbmesh.routing.balancer import (
     REASON_UNKNOWN,
     Balancer,
 )
+from tests.support.candidates import Candidate, balancer, candidates
 
 DRAWS = 4000
-
-
-@dataclass(slots=True, eq=False)
-class Candidate:
-    name: str
-    in_flight: int = 0
-    latency_s: float = 0.001
-    weight: int = 1
-
-
-def candidates(names: str) -> list[Candidate]:
-    return [Candidate(name) for name in names]
-
-
-def balancer(
-    policy: Balance,
-    local: Sequence[Candidate] = (),
-    remote: Sequence[Candidate] = (),
-    unproven: Sequence[Candidate] = (),
-    *,
-    local_share: float = 1.0,
-    seed: int = 1,
-) -> Balancer[Candidate]:
-    return Balancer(
-        policy=policy,
-        local=local,
-        remote=remote,
-        unproven=unproven,
-        local_share=local_share,
-        random=Random(seed).random,
-    )
 
 
 def drawn(made: Balancer[Candidate], times: int = DRAWS) -> Counter[str]:
@@ -77,27 +44,10 @@ def test_every_replica_gets_its_share(policy: Balance) -> None:
     assert all(0.2 * DRAWS < shares[name] < 0.3 * DRAWS for name in "abcd")
 
 
-@pytest.mark.parametrize("policy", [Balance.P2C, Balance.ROUND_ROBIN])
-def test_weights_by_standing_in_the_group_more_often(policy: Balance) -> None:
-    a, b = candidates("ab")
-    shares = drawn(balancer(policy, [a, b, b, b]))
-    assert 0.2 * DRAWS < shares["a"] < 0.3 * DRAWS
-
-
-def test_least_request_counts_for_each_unit_of_weight() -> None:
-    light, heavy = Candidate("light"), Candidate("heavy", weight=3)
-    made = balancer(Balance.LEAST_REQUEST, [light, heavy])
-    for _ in range(400):
-        picked, _ = made.pick()
-        assert picked is not None
-        picked.in_flight += 1
-    assert (light.in_flight, heavy.in_flight) == (100, 300)
-
-
 @given(st.integers(), st.lists(st.tuples(st.integers(0, 20), st.floats(1e-4, 10)), min_size=2, max_size=6))
 def test_two_choices_never_take_the_worst(seed: int, loads: list[tuple[int, float]]) -> None:
-    group = [Candidate(str(index), in_flight, latency_s) for index, (in_flight, latency_s) in enumerate(loads)]
-    costs = {each.name: (each.in_flight + 1) * each.latency_s for each in group}
+    group = [Candidate(str(index), in_flight, cost_s) for index, (in_flight, cost_s) in enumerate(loads)]
+    costs = {each.name: (each.in_flight + 1) * each.cost_s for each in group}
     picked, _ = balancer(Balance.P2C, group, seed=seed).pick()
     assert picked is not None
     if costs[picked.name] == max(costs.values()):
@@ -159,7 +109,7 @@ def test_a_retry_is_elsewhere_while_there_is_an_elsewhere(
         [Candidate(f"{kind}{index}") for index in range(size)]
         for kind, size in zip(("local", "remote", "unproven"), sizes, strict=True)
     )
-    made = balancer(policy, local * 2, remote, unproven, local_share=share, seed=seed)
+    made = balancer(policy, local, remote, unproven, local_share=share, seed=seed)
     everybody = {each.name for each in (*local, *remote, *unproven)}
     picked, _ = made.pick()
     tried: list[Candidate] = []

@@ -1,0 +1,145 @@
+"""A service some of whose requests belong to a certain replica: by a key, by the cookie that it gave, or by both.
+
+A service without either has none of this, and its requests pay one attribute test.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from lbmesh.forward.retry import RetryBudget
+from lbmesh.forwarder.replica_state import ReplicaState
+from lbmesh.http1.message import RequestHead
+from lbmesh.http1.request_key import KeyOf, cookie_key, header_key, path_key
+from lbmesh.model.traffic import HashKey, Sticky, TrafficPolicy
+from lbmesh.routing.affinity import KeyRing, in_flight_max
+from lbmesh.routing.balancer import REASON_COOKIE, REASON_KEY, Balancer
+from lbmesh.routing.sticky import cookie_line, replica_token
+
+Picked = tuple[ReplicaState | None, str]
+
+
+class Affinity:
+    """Chooses replicas for the requests of one service; what belongs nowhere goes where the balancer says.
+    `made_for`: all that it depends on for as long as it lives.
+    """
+
+    __slots__ = (
+        "_balancer",
+        "_budget",
+        "_hash",
+        "_key_ofs",
+        "_lines",
+        "_ring",
+        "_sticky",
+        "_token_of",
+        "_tokens",
+        "_usable",
+        "_usable_weight",
+        "_warmths",
+        "made_for",
+    )
+
+    _balancer: Balancer[ReplicaState]
+
+    @classmethod
+    def of(
+        cls,
+        policy: TrafficPolicy,
+        service: str,
+        replicas: Sequence[ReplicaState],
+        budget: RetryBudget,
+        before: "Affinity | None",
+    ) -> "Affinity | None":
+        """None when the policy asks for nothing of the kind; what was `before` while it is right."""
+        if policy.hash is None and policy.sticky is None:
+            return None
+        known = (policy.hash, policy.sticky, frozenset((replica, replica.weight) for replica in replicas))
+        if before is not None and before.made_for == known:
+            return before
+        made = cls(policy.hash, policy.sticky, service, replicas, budget)
+        made.made_for = known
+        return made
+
+    def __init__(
+        self,
+        hash_key: HashKey | None,
+        sticky: Sticky | None,
+        service: str,
+        replicas: Sequence[ReplicaState],
+        budget: RetryBudget,
+    ) -> None:
+        self.made_for: object = None
+        self._hash = hash_key
+        self._sticky = sticky
+        self._budget = budget
+        self._usable: Collection[ReplicaState] = ()
+        self._usable_weight = 0
+        self._warmths: Mapping[ReplicaState, float] = {}
+        self._key_ofs = _key_ofs(hash_key) if hash_key else ()
+        self._ring = KeyRing([str(each.id.address) for each in replicas], replicas) if hash_key else None
+        self._token_of: KeyOf = cookie_key(sticky.cookie) if sticky else lambda _: None
+        self._tokens: dict[bytes, ReplicaState] = {}
+        self._lines: dict[ReplicaState, tuple[bytes, bytes]] = {}
+        for replica in replicas if sticky else ():
+            assert sticky is not None
+            token = replica_token(sticky, service, replica.id.address)
+            self._tokens[token] = replica
+            self._lines[replica] = token, cookie_line(sticky, token)
+
+    def rebalance(
+        self, balancer: Balancer[ReplicaState], usable: Sequence[ReplicaState], warmths: Mapping[ReplicaState, float]
+    ) -> None:
+        """Take over who may serve: the balancer over them, and who of them warms up."""
+        self._balancer = balancer
+        self._usable = frozenset(usable)
+        self._usable_weight = sum(replica.weight for replica in usable)
+        self._warmths = warmths
+
+    def pick(self, head: RequestHead, source: str) -> Picked:
+        """A replica for a first attempt, and why. `source`: the client's address."""
+        if self._sticky is not None:
+            token = self._token_of(head)
+            replica = self._tokens.get(token) if token is not None else None
+            if replica is not None and replica in self._usable:
+                return replica, REASON_COOKIE
+        return self._by_key(head, source, ()) or self._balancer.pick()
+
+    def pick_other(self, head: RequestHead, source: str, tried: Sequence[ReplicaState]) -> Picked:
+        """A replica for a retry: the one that stands in for those tried."""
+        return self._by_key(head, source, tried) or self._balancer.pick_other(tried)
+
+    def _by_key(self, head: RequestHead, source: str, tried: Sequence[ReplicaState]) -> Picked | None:
+        ring, hash_key = self._ring, self._hash
+        if ring is None or hash_key is None:
+            return None
+        key = self._key(head) or (source.encode() if hash_key.source else None)
+        if key is None:
+            return None
+        bound = in_flight_max(hash_key.balance_factor, self._budget.active, len(self._usable), self._usable_weight)
+        replica = ring.pick(key, self._usable, warmths=self._warmths, in_flight_max=bound, tried=tried)
+        return (replica, REASON_KEY) if replica is not None else None
+
+    def _key(self, head: RequestHead) -> bytes | None:
+        for key_of in self._key_ofs:
+            key = key_of(head)
+            if key is not None:
+                return key
+        return None
+
+    def cookie_for(self, head: RequestHead, replica: ReplicaState) -> bytes:
+        """The field line that an answer of this replica takes along; b"" when the client has the cookie already."""
+        given = self._lines.get(replica)
+        if given is None:
+            return b""
+        token, line = given
+        return b"" if self._token_of(head) == token else line
+
+
+def _key_ofs(hash_key: HashKey) -> tuple[KeyOf, ...]:
+    key_ofs: list[KeyOf] = []
+    if hash_key.header is not None:
+        key_ofs.append(header_key(hash_key.header))
+    if hash_key.cookie is not None:
+        key_ofs.append(cookie_key(hash_key.cookie))
+    if hash_key.path:
+        key_ofs.append(path_key)
+    return tuple(key_ofs)
