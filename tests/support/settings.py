@@ -69,8 +69,8 @@ def traffic_policies(draw: st.DrawFn) -> TrafficPolicy:
         draw(st.integers(0, 10)),
         draw(timeouts),
         draw(st.just(0.0) | seconds),
-        draw(hash_keys) if balance is Balance.RING_HASH else None,
-        draw(st.none() | stickies),
+        hash=draw(hash_keys) if balance is Balance.RING_HASH else None,
+        sticky=draw(st.none() | stickies),
     )
 
 

@@ -33,7 +33,7 @@ def figures(count: int, in_flight: int = 0, *, worker: int = 0, pid: int = 7, is
         RequestTelemetry("", "GET", 404, "no_route", count, 0.0, ()),
     )
     replicas = tuple(ReplicaTelemetry(one, count, 0, 0, in_flight, 0.1) for one in (HERE, THERE))
-    return Telemetry(worker, pid, None, 0, 0, 0, 0, rows, replicas, is_inventory)
+    return Telemetry(worker, pid, None, 0, 0, 0, 0, rows, replicas, is_inventory=is_inventory)
 
 
 def measured(meter: IngressMeter, seconds: int, rate: int, *, now: float = 100.0, **how: int) -> float:

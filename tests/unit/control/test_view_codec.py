@@ -14,9 +14,8 @@ from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import Replica
-from tests.support.settings import provenance_policies, traffic_policies
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion, ZoneShare
-from tests.support.settings import traffic_policies
+from tests.support.settings import provenance_policies, traffic_policies
 
 names = st.text(max_size=12)
 seconds = st.floats(min_value=0, max_value=1e6)
