@@ -46,9 +46,9 @@ class ReplicaState:
     """One replica as this forwarder knows it. `idle`: pooled connections, the most recently used last.
     `rise_began_s`: when its share began to rise, or will; long ago when it is worth its weight. `has_answered`: since
     its last failure that the agent was told of. `is_active`: it is among the engine's active replicas, which are looked
-    at each second; most of 10,000 are not. `connecting`: handshakes under way. `is_up`: as the View has it. `latency_s`:
-    peak-EWMA of the response times; `cost_s`: the same with failures priced in, by which policies compare. `sampled`: it
-    was heard of in this second.
+    at each second; most of 10,000 are not. `connecting`: handshakes under way. `is_up`: as the View has it.
+    `latency_s`: peak-EWMA of the response times; `cost_s`: the same with failures priced in, by which policies compare.
+    `sampled`: it was heard of in this second.
     """
 
     __slots__ = (
