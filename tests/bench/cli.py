@@ -153,6 +153,7 @@ def _run(parts: Sequence[Part], options: argparse.Namespace, directory: Path) ->
         place = directory / part.name
         place.mkdir()
         _say(f"{part.name}: {part.help}")
+        began = time.monotonic()
         setting = Setting(place, choose_cores(), _say, options.quick, options.only)
         try:
             found = part.run(setting, options)
@@ -160,6 +161,7 @@ def _run(parts: Sequence[Part], options: argparse.Namespace, directory: Path) ->
             if len(parts) == 1:
                 raise
             found = Report(f"**Invalid**: {error}\n", valid=False)
+        _say(f"{part.name} took {time.monotonic() - began:.0f} s")
         print(f"## {part.help[0].upper()}{part.help[1:]}\n\n{found.text}" if len(parts) > 1 else found.text, flush=True)
         if options.write:
             report.write_section(part.name, found.text)

@@ -4,17 +4,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_LINE = re.compile(r"^Mark, (.+) ([≤≥] [^:]+): (.+), (met|\*\*missed\*\*)\.$", re.MULTILINE)
+_LINE = re.compile(r"^Mark, (.+) ([≤≥] [^:]+): (.+), (met|\*\*missed\*\*|\*\*open\*\*)\.$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """`found` must be at most `bound`, or at least if `at_least`. `unit` follows both, with its space or "×" before
+    """`found`, None when it could not be measured, must be at most `bound`, or at least if `at_least`. `unit` follows both, with its space or "×" before
     it.
     """
 
     what: str
-    found: float
+    found: float | None
     bound: float
     unit: str = ""
     at_least: bool = False
@@ -22,13 +22,17 @@ class Mark:
     @property
     def met(self) -> bool:
         """Whether what was found reaches it, exactly; the line is rounded."""
+        if self.found is None:
+            return False
         return self.found >= self.bound if self.at_least else self.found <= self.bound
 
     def line(self) -> str:
         """One line, as `marks_table` reads it again."""
         sign = "≥" if self.at_least else "≤"
-        verdict = "met" if self.met else "**missed**"
-        return f"Mark, {self.what} {sign} {self.bound:g}{self.unit}: {figure(self.found)}{self.unit}, {verdict}."
+        bound = f"Mark, {self.what} {sign} {self.bound:g}{self.unit}"
+        if self.found is None:
+            return f"{bound}: not measured, **open**."
+        return f"{bound}: {figure(self.found)}{self.unit}, {'met' if self.met else '**missed**'}."
 
 
 def figure(value: float) -> str:

@@ -221,13 +221,13 @@ def report(found: Mapping[tuple[str, str], Idle | list[Transfer]], titles: Mappi
             body_rows += [(titles[name], one.what, f"{one.growth_mb:.1f}") for one in figure]
     for what in ("plain", "TLS"):
         own, other = found.get((what, SUBJECT)), found.get((what, YARDSTICK))
-        if isinstance(own, Idle):
-            connections = f"{own.connections:,} idle connections, {what}"
-            if isinstance(other, Idle):
-                beside = own.held_mb / other.held_mb
-                marks.append(Mark(f"memory with {connections}, beside HAProxy's", beside, IDLE_RATIO_MAX, " ×"))
-            if what == "plain":
-                marks.append(Mark(f"memory with {connections}", own.held_mb, IDLE_MB_MAX, " MB"))
+        if isinstance(other, Idle) and SUBJECT in titles:
+            beside = own.held_mb / other.held_mb if isinstance(own, Idle) else None
+            name = f"memory with {other.connections:,} idle connections, {what}, beside HAProxy's"
+            marks.append(Mark(name, beside, IDLE_RATIO_MAX, " ×"))
+        if isinstance(own, Idle) and what == "plain":
+            name = f"memory with {own.connections:,} idle connections, {what}"
+            marks.append(Mark(name, own.held_mb, IDLE_MB_MAX, " MB"))
     bodies = found.get(("bodies", SUBJECT))
     if isinstance(bodies, list):
         largest = max(one.growth_mb for one in bodies)

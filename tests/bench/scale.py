@@ -87,7 +87,7 @@ def run(setting: Setting) -> Report:
                 arrivals, step_ms = _arrivals(setting, origins.ports, routes)
                 parts.append(arrival_report(arrivals, step_ms, routes))
             except (RuntimeError, OSError) as error:
-                parts.append(f"**Invalid**: Views of {routes:,} routes: {error}")
+                parts += [lines(_arrival_marks((), None, routes)), f"**Invalid**: Views of {routes:,} routes: {error}"]
                 valid = False
     return Report(paragraphs((*parts, skipped_lines(setting.skipped(NAMES)))), valid)
 
@@ -252,15 +252,20 @@ def arrival_report(arrivals: Sequence[Arrival], step_ms: float, routes: int) -> 
         "longest wait in as much time without a View, ms": [one.quiet_stall_ms for one in arrivals],
     }
     rows = [(what, f"{median(values):.1f}", f"{max(values):.1f}") for what, values in figures.items()]
-    size = f"{routes:,} routes and {routes * REPLICAS_EACH:,} replicas"
-    arrival_ms, stall_ms = max(one.from_taken_ms for one in arrivals), max(one.stall_ms for one in arrivals)
-    marks = [
-        Mark(f"a View of {size} reaches every forwarder", arrival_ms, ARRIVAL_MAX_MS, " ms"),
-        Mark(f"a View of {size} stalls no request longer", stall_ms, STALL_MAX_MS, " ms"),
-        Mark(f"the agent's longest step, a reload of {size}", step_ms, STEP_MAX_MS, " ms"),
-    ]
     how = (
         f"{len(arrivals)} reloads of a node with {WORKERS} forwarders on all cores, each a new View. Each forwarder is "
         "asked every millisecond, for a host that the new View has and the old one has not. Marks are for the worst."
     )
+    marks = _arrival_marks(arrivals, step_ms, routes)
     return paragraphs((how, table(("", "median", "worst"), rows), lines(marks)))
+
+
+def _arrival_marks(arrivals: Sequence[Arrival], step_ms: float | None, routes: int) -> list[Mark]:
+    size = f"{routes:,} routes and {routes * REPLICAS_EACH:,} replicas"
+    arrival_ms = max((one.from_taken_ms for one in arrivals), default=None)
+    stall_ms = max((one.stall_ms for one in arrivals), default=None)
+    return [
+        Mark(f"a View of {size} reaches every forwarder", arrival_ms, ARRIVAL_MAX_MS, " ms"),
+        Mark(f"a View of {size} stalls no request longer", stall_ms, STALL_MAX_MS, " ms"),
+        Mark(f"the agent's longest step, a reload of {size}", step_ms, STEP_MAX_MS, " ms"),
+    ]

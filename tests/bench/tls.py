@@ -66,7 +66,9 @@ def run(setting: Setting) -> Report:
                         setting.say(f"  {version} {sample.variant}, {sample.what}: {sample.cpu_us:.1f} µs")
                         samples.append(sample)
     titles = {proxy.variant.name: proxy.variant.title for proxy in proxies}
-    parts = (report(samples, titles, rounds, window_s), *failures, skipped_lines(setting.skipped(NAMES)))
+    judged = {SUBJECT, YARDSTICK} <= {variant.name for variant in setting.variants(NAMES)}
+    text = report(samples, titles, rounds, window_s, judged=judged)
+    parts = (text, *failures, skipped_lines(setting.skipped(NAMES)))
     return Report(paragraphs(parts), not failures and not any(sample.invalid for sample in samples))
 
 
@@ -151,17 +153,21 @@ def figures(samples: Sequence[Sample]) -> dict[str, Figure]:
     }
 
 
-def report(samples: Sequence[Sample], titles: dict[str, str], rounds: int, window_s: int) -> str:
-    """One table, and a mark for each version and way."""
+def report(
+    samples: Sequence[Sample], titles: dict[str, str], rounds: int, window_s: int, *, judged: bool = True
+) -> str:
+    """One table, and, if `judged`, a mark for each version and way."""
     rows, marks = [], []
     for version in Version:
         for what, bound in RATIO_MAX.items():
             own = [sample for sample in samples if (sample.version, sample.what) == (version, what)]
-            for name, found in figures(own).items():
+            by_variant = figures(own)
+            for name, found in by_variant.items():
                 beside = "" if found.ratio is None else f"{found.ratio:.2f}"
                 rows.append((version, what, titles[name], f"{found.cpu_us:.1f}", beside, f"{found.per_s:,.0f}"))
-                if name == SUBJECT and found.ratio is not None:
-                    marks.append(Mark(f"CPU of {what}, {version}, beside HAProxy's", found.ratio, bound, " ×"))
+            if judged:
+                own_ratio = by_variant[SUBJECT].ratio if SUBJECT in by_variant else None
+                marks.append(Mark(f"CPU of {what}, {version}, beside HAProxy's", own_ratio, bound, " ×"))
     header = ("version", "what", "proxy", "CPU µs", "× HAProxy", "per s")
     how = (
         f"{rounds} rounds of {window_s} s. ECDSA P-256, {' and '.join(CIPHERS.values())}. CPU of the serving process. "

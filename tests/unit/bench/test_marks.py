@@ -20,6 +20,13 @@ def test_a_mark_missed_by_less_than_is_printed_is_missed() -> None:
     )
 
 
+def test_what_could_not_be_measured_is_neither_met_nor_missed() -> None:
+    mark = Mark("cost", None, 1.5)
+    assert not mark.met
+    assert mark.line() == "Mark, cost ≤ 1.5: not measured, **open**."
+    assert "| cost | ≤ 1.5 | not measured | **open** |" in marks_table(mark.line())
+
+
 def test_all_marks_of_a_document_are_listed_in_its_order() -> None:
     marks = [Mark("a View, of 1,000 routes", 73.1, 500, " ms"), Mark("goodput, kept", 0.95, 0.9, at_least=True)]
     document = f"# Title\n\n{marks[0].line()}\n\nother text\n\n| a table |\n\n{marks[1].line()}\n"

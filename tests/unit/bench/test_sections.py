@@ -41,7 +41,14 @@ def test_a_round_whose_direct_path_is_invalid_counts_for_nobody() -> None:
     assert (lbmesh.p50_us, lbmesh.p50_ratio) == (30.0, None)
 
 
-def _point(level: float, good: int) -> overload.Point:
+def test_a_point_at_which_the_generator_was_late_counts_nowhere() -> None:
+    late = overload.LATENESS_MAX_US + 1.0
+    points = [_point(0.5, 400), _point(1.0, 999, late), _point(2.0, 200)]
+    assert overload.kept(points, 2.0) == 0.5
+    assert overload.kept(points, 1.0) is None
+
+
+def _point(level: float, good: int, late_p99_us: float = 0.0) -> overload.Point:
     outcome = Outcome(
         due=1000,
         good=good,
@@ -53,7 +60,7 @@ def _point(level: float, good: int) -> overload.Point:
         p99_us=0.0,
         longest_us=0.0,
         late_p50_us=0.0,
-        late_p99_us=0.0,
+        late_p99_us=late_p99_us,
         connections=1,
         began_s=0.0,
     )
