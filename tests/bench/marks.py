@@ -9,8 +9,8 @@ _LINE = re.compile(r"^Mark, (.+) ([≤≥] [^:]+): (.+), (met|\*\*missed\*\*|\*\
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """`found`, None when it could not be measured, must be at most `bound`, or at least if `at_least`. `unit` follows both, with its space or "×" before
-    it.
+    """`found`, None when it could not be measured, must be at most `bound`, or at least if `at_least`. `unit` follows
+    both, with its space or "×" before it.
     """
 
     what: str

@@ -12,7 +12,7 @@ from tests.bench.running import running_all
 from tests.bench.section import Report, Setting
 
 FULL = Plan(rounds=5, window_s=3)
-QUICK = Plan(rounds=1, window_s=2)
+QUICK = Plan(rounds=1, window_s=1)
 NAMES = tuple(variant.name for variant in VARIANTS)
 
 

@@ -41,7 +41,7 @@ _BACKEND = """\
 backend {name}
     balance random(2)
     option httpchk GET /
-    default-server check inter {interval}s fall 3 rise 2 pool-max-conn {idle}
+    default-server check inter {interval}s fall 3 rise 2 pool-max-conn {idle} pool-purge-delay 60s
     {servers}
 """
 
