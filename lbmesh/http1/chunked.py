@@ -1,7 +1,8 @@
 """Chunk framing (RFC 9112 §7.1), validated as it passes: the bytes go on as they came, or not at all.
 
 Chunk extensions alone are taken out: they are meant for one connection (§7.1.1), and servers differ in how they read
-odd ones.
+odd ones. The last chunk goes on together with the trailers, once all are there and in order: cheroot takes a message
+that is cut off between them for whole, and would act on one that is refused here.
 """
 
 import re
@@ -20,7 +21,6 @@ class _Phase(Enum):
     SIZE = auto()
     DATA = auto()
     DATA_END = auto()
-    TRAILERS = auto()
     DONE = auto()
 
 
@@ -43,12 +43,12 @@ class Scan:
 class ChunkScanner:
     """Follows the framing of one chunked body over any split of its bytes."""
 
-    __slots__ = ("_phase", "_remaining", "_trailer_bytes")
+    __slots__ = ("_phase", "_remaining", "_trailers_checked")
 
     def __init__(self) -> None:
         self._phase = _Phase.SIZE
         self._remaining = 0
-        self._trailer_bytes = 0
+        self._trailers_checked = 0
 
     def scan(self, data: bytes) -> Scan:
         """Follow the framing through `data`. After `done` or a `fault` the scanner is spent."""
@@ -72,8 +72,6 @@ class ChunkScanner:
                         self._phase = _Phase.DATA_END
                 case _Phase.DATA_END:
                     position, fault = self._data_end(data, position)
-                case _Phase.TRAILERS:
-                    position, fault = self._trailer_line(data, position)
             if position == before:
                 break
         return Scan(position, self._phase is _Phase.DONE, tuple(payload), tuple(extensions), fault)
@@ -87,11 +85,19 @@ class ChunkScanner:
             return position, ""
         if match.end() - position > CHUNK_LINE_BYTES_MAX:
             return position, f"a chunk size line of more than {CHUNK_LINE_BYTES_MAX} bytes"
+        size = int(match[1], 16)
+        if size:
+            end = match.end()
+            self._phase = _Phase.DATA
+            self._remaining = size
+        else:
+            end, fault = self._trailers_end(data, match.end())
+            if end < 0:
+                return position, fault
+            self._phase = _Phase.DONE
         if match.end(1) + 2 != match.end():
             extensions.append((match.end(1), match.end() - 2))
-        self._remaining = int(match[1], 16)
-        self._phase = _Phase.DATA if self._remaining else _Phase.TRAILERS
-        return match.end(), ""
+        return end, ""
 
     def _data_end(self, data: bytes, position: int) -> tuple[int, str]:
         ending = data[position : position + 2]
@@ -100,23 +106,26 @@ class ChunkScanner:
             return position + 2, ""
         return position, "" if ending in (b"", b"\r") else "chunk data longer than its size (RFC 9112 section 7.1)"
 
-    def _trailer_line(self, data: bytes, position: int) -> tuple[int, str]:
-        end = data.find(b"\n", position)
-        length = (end + 1 if end >= 0 else len(data)) - position
-        if self._trailer_bytes + length > TRAILER_BYTES_MAX:
-            return position, f"trailers of more than {TRAILER_BYTES_MAX} bytes"
-        if end < 0:
-            return position, ""
-        self._trailer_bytes += length
-        if data[position : end + 1] == b"\r\n":
-            self._phase = _Phase.DONE
-            return end + 1, ""
-        match = _TRAILER_LINE.match(data, position, end + 1)
-        if match is None:
-            return position, "a malformed trailer line (RFC 9112 section 7.1.2)"
-        if not may_be_trailer(match[1]):
-            return position, f"{match[1].decode()} as a trailer (RFC 9110 section 6.5.1)"
-        return end + 1, ""
+    def _trailers_end(self, data: bytes, start: int) -> tuple[int, str]:
+        """Where the trailer section that begins at `start` ends, behind its empty line; -1 and why when it does not.
+
+        Lines that were in order are not looked at again when the section comes back with more.
+        """
+        while True:
+            position = start + self._trailers_checked
+            end = data.find(b"\n", position)
+            if (end + 1 if end >= 0 else len(data)) - start > TRAILER_BYTES_MAX:
+                return -1, f"trailers of more than {TRAILER_BYTES_MAX} bytes"
+            if end < 0:
+                return -1, ""
+            if data[position : end + 1] == b"\r\n":
+                return end + 1, ""
+            match = _TRAILER_LINE.match(data, position, end + 1)
+            if match is None:
+                return -1, "a malformed trailer line (RFC 9112 section 7.1.2)"
+            if not may_be_trailer(match[1]):
+                return -1, f"{match[1].decode()} as a trailer (RFC 9110 section 6.5.1)"
+            self._trailers_checked = end + 1 - start
 
 
 def _whole_chunks(data: bytes, position: int, payload: list[tuple[int, int]], extensions: list[tuple[int, int]]) -> int:

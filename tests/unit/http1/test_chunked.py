@@ -114,6 +114,12 @@ def test_the_largest_size_that_is_read() -> None:
     assert (scan.fault, scan.payload) == ("", ((17, 19),))
 
 
+@pytest.mark.parametrize("end", [b"", b"\r", b"X: y\r\n", b"X: y\r\n\r", b"X : y\r\n\r\n", b"GET / HTTP/1.1\r\n"])
+def test_the_end_does_not_go_on_before_it_is_certain(end: bytes) -> None:
+    """Or a server may act on a message that is refused here, or that was cut off."""
+    assert scanned([b"1\r\na\r\n0;x\r\n" + end]).consumed == len(b"1\r\na\r\n")
+
+
 def size_line(length: int) -> bytes:
     return b"1;" + b"a" * (length - 4) + b"\r\n"
 
