@@ -83,6 +83,12 @@ $(VENV)/.ready-origins: $(VENV)/.ready requirements-origins.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-origins.lock
 	touch $@
 
+# slowhttptest (apt-get install slowhttptest) in all its modes while honest clients come and go.
+# For example: make slow ARGS="--connections 5000 --seconds 60"
+.PHONY: slow
+slow: setup
+	$(BIN)/python -m tests.slow $(ARGS)
+
 # One random schedule of faults on simulated planes. Any seed replays exactly: make sim SEED=42
 .PHONY: sim
 sim: setup

@@ -21,6 +21,7 @@ DRAIN_TIMEOUT_S = 30.0
 PORT_MAX = 65_535
 ADMIN_BIND = Address("127.0.0.1", 9900)
 WORKERS_MAX = 256
+BODY_RATE_MAX = 1_000_000
 CONNECTIONS_MAX = 1_000_000
 """The largest `connections_max`: Linux's default limit on open files of one process, fs.nr_open, is 2**20."""
 
@@ -93,6 +94,7 @@ def read_forwarder(root: Table, cpu_count: int) -> tuple[int, ForwarderLimits, P
             "connections_max", values.whole_number(1, CONNECTIONS_MAX), limits.connections_max
         ),
         upstream_idle_s=table.optional("upstream_idle", values.duration_s, limits.upstream_idle_s),
+        body_rate_min=table.optional("body_rate_min", values.whole_number(0, BODY_RATE_MAX), limits.body_rate_min),
     )
     provenance = _read_provenance(table)
     table.close()

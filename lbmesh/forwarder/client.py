@@ -1,7 +1,10 @@
 """One client's connection: reads requests one after the other, hands each to its exchange, writes the answers."""
 
 import socket
+import sys
 from collections.abc import Callable
+from fcntl import ioctl
+from termios import TIOCOUTQ
 
 from lbmesh.forward import failure as failures
 from lbmesh.forward.failure import CLIENT_CLOSED, DRAINED, INTERNAL
@@ -50,7 +53,9 @@ class ClientConnection:
         "_send",
         "_socket",
         "_state",
+        "_waits_s",
         "address",
+        "behind_since",
         "buffer",
         "closed",
         "deadline",
@@ -72,6 +77,7 @@ class ClientConnection:
         """Bytes read and not yet understood."""
         self.outgoing = b""
         """Bytes the kernel did not take yet."""
+        self.behind_since = 0.0
         self.readable = False
         self.hung_up = False
         self.closed = False
@@ -86,7 +92,8 @@ class ClientConnection:
         self._state: State = ClientConnection._reading_head
         self._head_began = False
         self._discarded = 0
-        self.deadline = engine.reactor.now + engine.serving.limits.head_timeout_s
+        self._waits_s = engine.serving.limits.head_timeout_s
+        self.deadline = engine.reactor.now + self._waits_s
         engine.reactor.add_stream(self.descriptor, self)
         engine.counters.connections += 1
         engine.wheel.watch(self)
@@ -258,7 +265,8 @@ class ClientConnection:
             self._head_began = True
             serving = self.engine.serving
             assert serving is not None
-            self.expect_within(serving.limits.head_timeout_s)
+            self._waits_s = serving.limits.head_timeout_s
+            self.expect_within(self._waits_s)
         if self.readable and not self.closed:
             self.engine.reactor.again(self)
 
@@ -345,6 +353,12 @@ class ClientConnection:
             return
         if sent < len(data):
             self.outgoing = data[sent:]
+            self.behind_since = self.engine.reactor.now
+
+    def unacknowledged(self) -> int:
+        """Bytes that the client's kernel has not confirmed: those kept here and those in our kernel."""
+        in_kernel = int.from_bytes(ioctl(self.descriptor, TIOCOUTQ, bytes(4)), sys.byteorder)
+        return len(self.outgoing) + in_kernel
 
     def _flush(self) -> None:
         try:
@@ -357,7 +371,7 @@ class ClientConnection:
         self.outgoing = self.outgoing[sent:]
         if self.exchange.active:
             self.exchange.client_progress()
-        else:
+        elif not self.outgoing:
             self._expect_taking()
 
     # Ending
@@ -421,10 +435,27 @@ class ClientConnection:
                 return
 
     def _expect_taking(self) -> None:
-        """While an answer waits to be taken, the client may stop as long as between two requests."""
+        """What waits of an answer must be taken, and then the next request must come, in this time."""
         serving = self.engine.serving
         assert serving is not None
-        self.deadline = self.engine.reactor.now + serving.limits.keepalive_timeout_s
+        limits = serving.limits
+        self._waits_s = limits.keepalive_timeout_s
+        if self.outgoing and limits.body_rate_min:
+            self._waits_s += len(self.outgoing) / limits.body_rate_min
+        self.deadline = self.engine.reactor.now + self._waits_s
+
+    def waiting_since(self) -> float | None:
+        """Since when the connection waits for a request head or the rest of one; None when it does not."""
+        if self._state is not ClientConnection._reading_head or self.outgoing:
+            return None
+        return self.deadline - self._waits_s
+
+    def shed(self) -> None:
+        """Make room for others: the forwarder is full, and this connection waits."""
+        if self._head_began:
+            self.refuse(Refusal(503, "overloaded", "this balancer is full, and the rest of the head did not come"))
+        else:
+            self.close()
 
     def close_when_idle(self) -> None:
         """Draining: close at once if no request is under way or in sight."""

@@ -13,6 +13,7 @@ from lbmesh.forwarder.affinity import Affinity
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.framing import BodyReader
 from lbmesh.forwarder.mirror import mirror_request
+from lbmesh.forwarder.pace import Pace
 from lbmesh.forwarder.record import exchange_line
 from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.route_state import RouteState
@@ -44,9 +45,11 @@ class Client(Protocol):
 
     `buffer`: bytes after the head that are read already. `readable`: more may be had by `receive`. `outgoing`: bytes
     of the response that the client has not taken yet. `address`, without a port, and `scheme` are what rules look at.
+    `behind_since`: since when some of the response waits for the client.
     """
 
     buffer: bytes
+    behind_since: float
 
     @property
     def readable(self) -> bool: ...
@@ -85,6 +88,9 @@ class Client(Protocol):
     def reset(self) -> None:
         """The response ends here, though it is not whole."""
 
+    def unacknowledged(self) -> int:
+        """Bytes of the response that the client's kernel has not confirmed."""
+
 
 class Exchange:
     """The state of one request, from its head to its record in the log.
@@ -108,6 +114,7 @@ class Exchange:
         "_holds_replica",
         "_informational",
         "_keep_alive",
+        "_pace",
         "_replica",
         "_request_body",
         "_request_id",
@@ -143,6 +150,7 @@ class Exchange:
         self._response: ResponseHead | None = None
         self._request_body: BodyReader | None = None
         self._response_body: BodyReader | None = None
+        self._pace: Pace | None = None
         self._tried: tuple[ReplicaState, ...] = ()
         self._holds_replica = self._retrying = self.waiting = False
         self._detail = ""
@@ -325,19 +333,52 @@ class Exchange:
             else:
                 self._expect_within(self._timeouts.response_s)
         else:
+            self._begin_pace(0)
             self._expect_progress()
             self.pump_request()
 
     def _expect_progress(self) -> None:
         """Something moved: the phase the exchange is in begins, or goes on."""
-        awaiting_response = self.request_read and self._response is None
-        self._expect_within(self._timeouts.response_s if awaiting_response else self._timeouts.idle_s)
+        if self.request_read and self._response is None:
+            self._expect_within(self._timeouts.response_s)
+            return
+        seconds = self._timeouts.idle_s
+        if self._pace is not None:
+            seconds = self._pace.look_after(self._engine.reactor.now, seconds)
+        self._expect_within(seconds)
 
     def _expect_within(self, seconds: float) -> None:
         """What comes next must come within this time, and within that of the whole request."""
         if self._ends_at is not None:
             seconds = min(seconds, max(0.0, self._ends_at - self._engine.reactor.now))
         self.client.expect_within(seconds)
+
+    def _begin_pace(self, moved: int) -> None:
+        """The client must send, or take, so many bytes a second from now on."""
+        serving = self._engine.serving
+        assert serving is not None
+        if serving.limits.body_rate_min:
+            self._pace = Pace(self._engine.reactor.now, self._timeouts.idle_s, moved)
+
+    def _keeps_pace(self) -> bool:
+        """Judge the window that is over. False: the client is too slow, and the exchange has ended for it."""
+        pace, client, upstream, serving = self._pace, self.client, self._upstream, self._engine.serving
+        assert pace is not None
+        assert upstream is not None
+        assert serving is not None
+        now = self._engine.reactor.now
+        if self._response is None:
+            moved, detail = self._bytes_in, "the client sends its request too slowly"
+            is_blameless = bool(upstream.outgoing)
+        else:
+            moved, detail = self._bytes_out - client.unacknowledged(), "the client takes the response too slowly"
+            is_blameless = not client.outgoing or client.behind_since > now - pace.window_s
+        if is_blameless:
+            pace.excuse()
+        if pace.is_kept(now, moved, serving.limits.body_rate_min):
+            return True
+        self._give_up(failures.CLIENT_SLOW, detail)
+        return False
 
     def pump_request(self) -> None:
         """Pass on what has come of the request's body, as far as the replica takes it."""
@@ -378,12 +419,17 @@ class Exchange:
         if self._bytes_in > self._body_bytes_max:
             self._give_up(failures.BODY_TOO_LARGE, f"a request body of more than {self._body_bytes_max} bytes")
             return
+        pace = self._pace
+        if pace is not None and self._engine.reactor.now >= pace.due and not self._keeps_pace():
+            return
         if body.done:
             self.request_read = True
             self.client.buffer = body.rest
         self._expect_progress()
         if piece:
             upstream.write(piece)
+            if upstream.outgoing and pace is not None:
+                pace.excuse()
 
     def upstream_progress(self) -> None:
         """The replica took all that had waited."""
@@ -461,6 +507,7 @@ class Exchange:
         unframed = head.body_length == CHUNKED and self.head.minor_version == 0
         if head.body_length == UNTIL_CLOSE or unframed or not self.request_read:
             self._keep_alive = False
+        self._pace = None
         self._expect_progress()
         client.write(
             rewrite_for_client(
@@ -510,6 +557,10 @@ class Exchange:
         if upstream is None:
             return
         if self._response is not None:
+            if self._pace is None:
+                self._begin_pace(self._bytes_out - self.client.unacknowledged())
+            elif self._engine.reactor.now >= self._pace.due and not self._keeps_pace():
+                return
             self._expect_progress()
         if not self.client.outgoing:
             upstream.resume()
@@ -583,10 +634,13 @@ class Exchange:
         if self.waiting:
             self._fail(failures.QUEUE_TIMEOUT, "no place was free in time")
             return
-        upstream = self._upstream
+        upstream, pace, now = self._upstream, self._pace, self._engine.reactor.now
         assert upstream is not None
-        if self._ends_at is not None and self._ends_at - self._engine.reactor.now < REQUEST_TIMEOUT_SLACK_S:
+        if self._ends_at is not None and self._ends_at - now < REQUEST_TIMEOUT_SLACK_S:
             self._out_of_time()
+        elif pace is not None and pace.silent_at > now:
+            if now < pace.due or self._keeps_pace():
+                self._expect_within(min(pace.due, pace.silent_at) - now)
         elif upstream.connecting:
             self.attempt_failed(failures.CONNECT_TIMEOUT, "the replica did not accept the connection in time")
         elif self._response is not None and self.client.outgoing:
@@ -724,7 +778,7 @@ class Exchange:
         self.head = NO_HEAD
         self.request = b""
         self._detail = ""
-        self._service = self._replica = self._response = self._request_body = self._response_body = None
+        self._service = self._replica = self._response = self._request_body = self._response_body = self._pace = None
         self._tried = ()
         self._ends_at = None
         if self._asked is not None:

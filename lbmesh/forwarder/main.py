@@ -1,6 +1,7 @@
 """The forwarder process: puts the reactor and its trio tasks together, starts and drains."""
 
 import gc
+import heapq
 import random
 import resource
 import secrets
@@ -20,6 +21,7 @@ from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.mirror import MirroredRequest
 from lbmesh.forwarder.reactor_task import run_reactor
 from lbmesh.forwarder.timers import TICK_S
+from lbmesh.model.limits import SHED_SHARE, SHED_WAIT_MIN_S
 from lbmesh.observe.access_log import AccessLog
 from lbmesh.observe.child import ControlChannel
 from lbmesh.observe.ticks import TickBoard
@@ -116,9 +118,26 @@ class Forwarder:
                     engine.reactor.step_now(timed, timed.on_deadline)
             if now - second >= 1.0:
                 engine.tick(now)
+                self._make_room(now)
                 for listener in () if engine.draining else self._listeners:
                     listener.resume()
                 second = now
+
+    def _make_room(self, now: float) -> None:
+        """Full, no client gets in until another leaves: those that wait longest for a head are ended, as nginx does it,
+        so that idle connections keep nobody out.
+        """
+        serving = self._engine.serving
+        if serving is None or self._engine.counters.connections < serving.limits.connections_max:
+            return
+        waiting = [
+            (since, id(each), each) for each in self._connections() if (since := each.waiting_since()) is not None
+        ]
+        longest = heapq.nsmallest(1 + serving.limits.connections_max // SHED_SHARE, waiting)
+        ended = [each for since, _, each in longest if now - since >= SHED_WAIT_MIN_S]
+        for each in ended:
+            self._engine.reactor.step_now(each, each.shed)
+        log.warning("full: connections that waited for a request were ended", ended=len(ended), waiting=len(waiting))
 
     def _settle_before_judging(self) -> None:
         """After a stall, what has arrived meanwhile is read before any deadline is held against anybody."""

@@ -44,6 +44,12 @@ INFORMATIONAL_RESPONSES_MAX = 16
 REPLAY_BYTES_MAX = READ_BYTES
 """A request body up to this size, and already read whole, may be sent again on a retry."""
 
+SHED_SHARE = 16
+"""Full, a forwarder ends one in so many of its connections each second: those that have waited longest for a head …"""
+
+SHED_WAIT_MIN_S = 1.0
+"""… and at least so long, so that a new client has the time to say what it wants."""
+
 
 MIRRORS_IN_FLIGHT_MAX = 64
 """Copies of requests under way in one forwarder; more are left out and counted."""
@@ -66,6 +72,8 @@ class ForwarderLimits:
     """Limits on clients that operators may set, under [forwarder].
 
     `overload_s`: a forwarder that is so far behind takes no more on; 0 for never.
+    `body_rate_min`: bytes a second that a client must send of a request body, or take of a response that waits for
+    it, on average over the service's idle timeout; 0 for no such limit. Kestrel's default, and half of Apache's.
     """
 
     head_timeout_s: float = 10.0
@@ -73,3 +81,4 @@ class ForwarderLimits:
     connections_max: int = 20_000
     upstream_idle_s: float = 30.0
     overload_s: float = 0.1
+    body_rate_min: int = 240

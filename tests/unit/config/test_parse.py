@@ -32,6 +32,7 @@ def test_every_value_reaches_the_settings() -> None:
         keepalive_timeout = "1.5s"
         connections_max = 7
         upstream_idle = "24h"
+        body_rate_min = 0
         trusted_proxies = ["10.0.0.0/8", "2001:DB8::/32", "127.0.0.1"]
         trusted_field = "forwarded"
         forwarded = ["forwarded", "x-real-ip"]
@@ -70,7 +71,7 @@ def test_every_value_reaches_the_settings() -> None:
     assert parsed.admin.bind == Address("::1", 4)
     assert parsed.node == NodeSettings("lb-1", "z", Path("/s"), 60.0)
     assert parsed.listeners == (ListenerSettings(Address("::", 80)),)
-    assert parsed.limits == ForwarderLimits(0.001, 1.5, 7, 86400.0)
+    assert parsed.limits == ForwarderLimits(0.001, 1.5, 7, 86400.0, body_rate_min=0)
     assert parsed.provenance == ProvenancePolicy(
         ("10.0.0.0/8", "2001:db8::/32", "127.0.0.1/32"),
         ForwardedField.FORWARDED,

@@ -238,6 +238,8 @@ RULES = [
      f'18: forwarder.head_timeout: found "0s"; {RANGE}'),
     ("[admin]", '[forwarder]\nkeepalive_timeout = "0s"\n[admin]',
      f'18: forwarder.keepalive_timeout: found "0s"; {RANGE}'),
+    ("[admin]", "[forwarder]\nbody_rate_min = -1\n[admin]",
+     "18: forwarder.body_rate_min: found -1; write a whole number from 0 to 1000000"),
     ("[admin]", '[forwarder]\nupstream_idle = "0s"\n[admin]',
      f'18: forwarder.upstream_idle: found "0s"; {RANGE}'),
     # Addresses.

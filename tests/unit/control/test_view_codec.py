@@ -48,7 +48,7 @@ views = st.builds(
     routes=st.lists(routes, max_size=3).map(tuple),
     services=st.lists(services, max_size=3).map(tuple),
     listeners=st.lists(st.builds(ListenerPolicy), max_size=2).map(tuple),
-    limits=st.builds(ForwarderLimits, seconds, seconds, st.integers(1, 10**6), seconds),
+    limits=st.builds(ForwarderLimits, seconds, seconds, st.integers(1, 10**6), seconds, seconds, st.integers(0, 10**6)),
     provenance=provenance_policies,
 )
 
