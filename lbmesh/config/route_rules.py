@@ -30,7 +30,6 @@ PAGES_BYTES_MAX = 1024 * 1024
 REQUESTS_MAX = 1_000_000
 
 _UNREACHED_BY_RESPOND = (
-    "redirect",
     "max_body",
     "split_by",
     "rewrite",

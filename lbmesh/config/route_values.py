@@ -161,7 +161,7 @@ def request_field_name(name: str) -> str:
         raise ValueError('write rewrite = { host = "internal.example" } instead')
     if key == b"expect":
         raise ValueError("lbmesh answers for what a request expects (RFC 9110, 10.1.1); remove this")
-    if key in _OWN:
+    if key in _OWN or (key == b"x-real-ip" and "_" in name):
         raise ValueError("lbmesh puts this field in itself; remove this, or write another name")
     return edited_field_name(name)
 

@@ -53,7 +53,7 @@ class ReadyRules:
 
     def __init__(self, route: Route, rules: RouteRules, buckets: TokenBuckets | None) -> None:
         """`buckets`: of `rules.rate_limit`, where there is one."""
-        self._leads_on = bool(route.services)
+        self._leads_on = bool(route.services) or rules.respond is not None
         self._allow = Networks(rules.allow)
         self._deny = Networks(rules.deny)
         self._maintenance = _page_answer(rules.maintenance.page, "maintenance") if rules.maintenance else None
@@ -82,9 +82,9 @@ class ReadyRules:
             if refused is not None:
                 return refused
         if self._redirect is not None:
-            answer = self._redirected(self._redirect, asked)
-            if answer is not None or self._respond is None:
-                return answer
+            redirected = self._redirected(self._redirect, asked)
+            if redirected is not None:
+                return redirected
         if self._respond is not None:
             return self._respond
         if asked.head.body_length > self.max_body_bytes:
