@@ -95,6 +95,7 @@ def read_forwarder(root: Table, cpu_count: int) -> tuple[int, ForwarderLimits, P
         ),
         upstream_idle_s=table.optional("upstream_idle", values.duration_s, limits.upstream_idle_s),
         body_rate_min=table.optional("body_rate_min", values.whole_number(0, BODY_RATE_MAX), limits.body_rate_min),
+        overload_s=table.optional("overload", values.duration_or_none_s, limits.overload_s),
     )
     provenance = _read_provenance(table)
     table.close()

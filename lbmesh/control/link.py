@@ -97,6 +97,7 @@ class MirroredTelemetry(Struct, frozen=True):
 class Telemetry(Struct, frozen=True, tag_field="kind", tag="telemetry"):
     """One forwarder's figures, sent every second and before it ends: all its gauges, and the rows that have changed,
     in several messages when there are many. `is_inventory`: the rows say what was counted before this link stood.
+    `lag_s`: how long what is ready waits for its turn.
     """
 
     worker: int
@@ -108,9 +109,10 @@ class Telemetry(Struct, frozen=True, tag_field="kind", tag="telemetry"):
     access_log_dropped: int
     requests: tuple[RequestTelemetry, ...] = ()
     replicas: tuple[ReplicaTelemetry, ...] = ()
-    services: tuple[ServiceTelemetry, ...] = ()
     is_inventory: bool = False
     mirrored: tuple[MirroredTelemetry, ...] = ()
+    services: tuple[ServiceTelemetry, ...] = ()
+    lag_s: float = 0.0
 
 
 LinkMessage = Hello | Viewed | ReplicaFailure | Telemetry

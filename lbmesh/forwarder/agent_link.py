@@ -15,6 +15,7 @@ import trio
 from lbmesh.control.link import LINE_BYTES_MAX, Hello, Viewed, encode_message
 from lbmesh.control.view_codec import ViewDecoder, encode_view
 from lbmesh.forwarder.engine import Engine
+from lbmesh.forwarder.relocation import Relocation
 from lbmesh.forwarder.slices import Slices
 from lbmesh.forwarder.telemetry import TelemetryReport
 
@@ -72,6 +73,8 @@ class AgentLinkClient:
                 if view is not None and self._engine.is_news(view):
                     async for _ in Slices(self._engine.adopt(view)):
                         pass
+                    if self._engine.any_has_fallen():
+                        Relocation(self._engine).begin()
                     self._on_view()
                     self._viewed_changed = True
                     self._something_to_say()

@@ -95,6 +95,14 @@ class Engine:
             service.room.look()
         self.reactor.wake()
 
+    def any_has_fallen(self) -> bool:
+        """Has any replica gone down since this was last asked?"""
+        services = self.serving.services.values() if self.serving else ()
+        fallen = [service for service in services if service.has_fallen]
+        for service in fallen:
+            service.has_fallen = False
+        return bool(fallen)
+
     def activate(self, replica: ReplicaState) -> None:
         """Look at this replica each second, until it is at rest."""
         replica.is_active = True

@@ -615,11 +615,48 @@ class Exchange:
                 if not self._retrying:
                     self._retrying = True
                     service.budget.retrying += 1
-                self._stage = Stage.NOT_SENT
-                self._attempt_began = monotonic()
-                self._attempt(other)
+                self._attempt_again(other)
                 return
         self._fail(failure, detail)
+
+    def _attempt_again(self, other: ReplicaState) -> None:
+        self._stage = Stage.NOT_SENT
+        self._attempt_began = monotonic()
+        self._attempt(other)
+
+    def waits_for_fallen(self) -> bool:
+        """Is the answer to come from a replica that is known to be down?"""
+        replica = self._replica
+        return self._holds_replica and self._response is None and replica is not None and replica.is_down
+
+    def leave_fallen(self) -> None:
+        """Ask another replica than the one that is down, where that is safe and one has room.
+
+        It costs an attempt, but is outside the budget: the load is the service's own, and no more of it than before.
+        """
+        service, replica = self._service, self._replica
+        if service is None or replica is None or not self.waits_for_fallen():
+            return
+        tried = (*self._tried, replica)
+        other = service.pick_with_room(tried)
+        if (
+            other is None
+            or other in tried
+            or not may_retry(
+                failures.REPLICA_DOWN,
+                stage=self._stage,
+                method=self.head.method,
+                body_replayable=not self._body_begun,
+                retries_left=self._retries + 1 - self._attempts,
+                budget=service.budget,
+                already_retrying=True,
+            )
+        ):
+            return
+        self._drop_upstream()
+        self._tried = tried
+        service.moved += 1
+        self._attempt_again(other)
 
     def _blame(self, service: ServiceState, replica: ReplicaState, failure: Failure) -> None:
         """Count a failure against a replica and tell the agent."""

@@ -46,7 +46,7 @@ class ReplicaState:
     """One replica as this forwarder knows it. `idle`: pooled connections, the most recently used last.
     `rise_began_s`: when its share began to rise, or will; long ago when it is worth its weight. `has_answered`: since
     its last failure that the agent was told of. `is_active`: it is among the engine's active replicas, which are looked
-    at each second; most of 10,000 are not. `connecting`: handshakes under way. `is_up`: as the View has it.
+    at each second; most of 10,000 are not. `connecting`: handshakes under way. `is_down`: as the View has it.
     `latency_s`: peak-EWMA of the response times; `cost_s`: the same with failures priced in, by which policies compare.
     `sampled`: it was heard of in this second.
     """
@@ -70,7 +70,7 @@ class ReplicaState:
         "idle",
         "in_flight",
         "is_active",
-        "is_up",
+        "is_down",
         "latency_s",
         "log_fragment",
         "requests",
@@ -91,7 +91,6 @@ class ReplicaState:
         self.socket_address: tuple[str, int] = (host, port)
         self.idle: list[PooledConnection] = []
         self.in_flight = self.connecting = 0
-        self.is_up = False
         self.latency_s = self.cost_s = LATENCY_FLOOR_S
         self._failing = self._rests_for_s = self._siblings_s = 0.0
         self._has_forgotten = False
@@ -105,7 +104,7 @@ class ReplicaState:
         self._returned_s: float | None = None
         self._rise_delay = 0.0
         self.suspended_until = 0.0
-        self.retired = self.is_active = self.is_up = False
+        self.retired = self.is_active = self.is_down = False
         self._settled_requests = 0
         self._replica: Replica | None = None
         self.update(replica)

@@ -42,8 +42,10 @@ class ServiceState:
         "balancer",
         "budget",
         "durations",
+        "has_fallen",
         "is_warming",
         "local_zone",
+        "moved",
         "name",
         "reported",
         "retries",
@@ -68,6 +70,9 @@ class ServiceState:
         self._view: ServiceView | None = None
         self.local_zone = ""
         self.is_warming = False
+        self.has_fallen = False
+        """A replica has gone down since this was last looked at."""
+        self.moved = 0
         self._suspended: list[ReplicaState] = []
         self.affinity: Affinity | None = None
         self.usual_s = LATENCY_FLOOR_S
@@ -93,14 +98,15 @@ class ServiceState:
                 state.expect_latency(self.usual_s)
             else:
                 state.update(replica)
-            state.is_up = replica_view.availability is Availability.UP
+            is_down = replica_view.availability is Availability.DOWN
+            self.has_fallen = self.has_fallen or (is_down and not state.is_down)
+            state.is_down = is_down
             state.take_return(replica_view.returned_s, view.traffic.slow_start_s, self._random, now)
             replicas[replica.address] = state
             if number % REPLICAS_PER_STEP == 0:
                 yield
         self._replicas = replicas
         for state in gone.values():
-            state.is_up = False
             state.retire()
         self._view = view
         self.local_zone = local_zone
@@ -176,6 +182,7 @@ class ServiceState:
             active=self.budget.active,
             active_max=self.room.active_max,
             pending=len(self.room),
+            moved=self.moved,
         )
 
     def pick_with_room(self, tried: Iterable[ReplicaState] = ()) -> ReplicaState | None:

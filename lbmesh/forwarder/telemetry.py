@@ -97,6 +97,7 @@ class TelemetryReport:
                     MirroredTelemetry(service, outcome, count)
                     for (service, outcome), count in engine.counters.mirrored.items()
                 ),
+                lag_s=engine.overload.lag_s,
             )
         )
 

@@ -67,7 +67,13 @@ def merged(before: Telemetry | None, newest: Telemetry) -> Telemetry:
         return newest
     requests = {(row.service, row.method, row.status, row.reason): row for row in (*before.requests, *newest.requests)}
     replicas = {row.replica: row for row in (*before.replicas, *newest.replicas)}
-    return structs.replace(newest, requests=tuple(requests.values()), replicas=tuple(replicas.values()))
+    services = {row.service: row for row in (*before.services, *newest.services)}
+    return structs.replace(
+        newest,
+        requests=tuple(requests.values()),
+        replicas=tuple(replicas.values()),
+        services=tuple(services.values()),
+    )
 
 
 class ForwarderProcess:
