@@ -27,7 +27,7 @@ from tests.support.heads import NAMES, request_data, response_data
 
 ROUTE = Route(("*",), ("/", "/a", "/long/long"), (WeightedService("app"),), ("/a/b.html",))
 KNOWN_NAMES = sorted(
-    {name.decode() for name in (*NAMES, *HOP_BY_HOP, b"x-forwarded-for", b"x-forwarded-port", b"forwarded")}
+    {name.decode() for name in (*NAMES, *HOP_BY_HOP, b"x-forwarded-for", b"forwarded")}
     | {"Host", "Content-Length", "Transfer-Encoding", "Trailer", "Expect", "X-Request-Id", "Set-Cookie", "X_Real_IP"}
     | {"content_length", "TRANSFER_encoding", "Date", "Server", "X-New"}
 )
