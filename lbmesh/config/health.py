@@ -7,6 +7,7 @@ from lbmesh.config import health_values, values
 from lbmesh.config.fields import read_fields
 from lbmesh.config.table import ReadFile, Table
 from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeMethod, ProbeTls, TcpProbe
+from lbmesh.model.provenance import ProxyVersion
 from lbmesh.model.service import HealthCheck
 
 CHECKS_MAX = 100
@@ -21,9 +22,12 @@ _KIND_OF = {
 """The kinds that have each key; all others belong to every kind."""
 
 
-def read_health(service: Table, read_certificates: ReadFile) -> HealthCheck | None:
-    """`health = false` asks for no probes. The timeout is by default 1 s, or the interval if that is less."""
-    default = HealthCheck()
+def read_health(service: Table, read_certificates: ReadFile, proxy_protocol: ProxyVersion | None) -> HealthCheck | None:
+    """`health = false` asks for no probes. The timeout is by default 1 s, or the interval if that is less.
+
+    `proxy_protocol`: the service's; probes speak it, too, unless they go to a port of their own.
+    """
+    default = HealthCheck(proxy_protocol=proxy_protocol)
     if service.values.get("health") is False:
         service.known.add("health")
         return None
@@ -36,6 +40,7 @@ def read_health(service: Table, read_certificates: ReadFile) -> HealthCheck | No
     timeout_s = table.optional("timeout", health_values.timeout_s, min(default.timeout_s, interval_s))
     if timeout_s > interval_s:
         table.error(f"write no more than the interval, {interval_s:g}s", "timeout", found=table.values["timeout"])
+    on_replica_port = proxy_protocol if "port" not in table.values else None
     health = HealthCheck(
         probe=_read_probe(table),
         interval_s=interval_s,
@@ -44,6 +49,7 @@ def read_health(service: Table, read_certificates: ReadFile) -> HealthCheck | No
         rise=table.optional("rise", values.whole_number(1, CHECKS_MAX), default.rise),
         port=table.optional("port", values.whole_number(1, 65535), None),
         tls=_read_tls(table, read_certificates),
+        proxy_protocol=table.optional("proxy_protocol", values.proxy_version_or_none, on_replica_port),
     )
     table.close()
     return health

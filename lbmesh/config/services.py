@@ -34,11 +34,12 @@ def read_services(root: Table, read_certificates: ReadFile) -> tuple[tuple[Servi
 def _read_service(table: Table, name: str, read_certificates: ReadFile) -> Service:
     for key in ("hosts", "paths", "maintenance"):
         table.known.add(key)
+    traffic = _read_traffic(table)
     service = Service(
         name=name,
         replicas=_read_replicas(table),
-        traffic=_read_traffic(table),
-        health=read_health(table, read_certificates),
+        traffic=traffic,
+        health=read_health(table, read_certificates, traffic.proxy_protocol),
         outliers=read_outliers(table),
     )
     table.close()
@@ -58,6 +59,7 @@ def _read_traffic(service: Table) -> TrafficPolicy:
         concurrency=read_concurrency(service),
         hash=read_hash(service, balance),
         sticky=read_sticky(service),
+        proxy_protocol=service.optional("proxy_protocol", values.proxy_version_or_none, None),
     )
 
 

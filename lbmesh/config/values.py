@@ -12,7 +12,7 @@ from pathlib import Path
 from lbmesh.gossip.limits import PROFILES
 from lbmesh.model.address import Address, is_ip_literal, is_name, parse_address
 from lbmesh.model.networks import read_network
-from lbmesh.model.provenance import ForwardedField
+from lbmesh.model.provenance import ForwardedField, ProxyVersion
 from lbmesh.model.traffic import Balance
 from lbmesh.routing.path import routing_path
 
@@ -129,6 +129,15 @@ def forwarded_field(value: object) -> ForwardedField:
     if not isinstance(value, str) or value not in set(ForwardedField):
         raise ValueError("write one of " + ", ".join(f'"{each}"' for each in ForwardedField))
     return ForwardedField(value)
+
+
+def proxy_version_or_none(value: object) -> ProxyVersion | None:
+    """A version of the PROXY protocol, or None for false."""
+    if value is False:
+        return None
+    if not isinstance(value, str) or value not in set(ProxyVersion):
+        raise ValueError('write "v2", or "v1" for replicas that know no other; false for none')
+    return ProxyVersion(value)
 
 
 def seed_address(value: object) -> Address:

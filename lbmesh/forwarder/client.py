@@ -17,11 +17,13 @@ from lbmesh.forwarder.record import refusal_line
 from lbmesh.forwarder.route_state import RouteState
 from lbmesh.forwarder.serving import Serving
 from lbmesh.forwarder.timers import NEVER, PERIOD_S
+from lbmesh.forwarder.upstream import socket_ends
 from lbmesh.http1 import fast_lane, h11_lane
 from lbmesh.http1.local_response import local_response
 from lbmesh.http1.message import Refusal, RequestHead
 from lbmesh.http1.provenance import ProvenanceRules
 from lbmesh.http1.response_rewrite import VIA
+from lbmesh.model.address import Address
 from lbmesh.model.limits import HEAD_BYTES_MAX, READ_BYTES
 
 LINGER_S = 2.0
@@ -184,6 +186,16 @@ class ClientConnection:
         self.log_fragment = self._peer_log_fragment
         if host != self._peer_host:
             self.log_fragment = b'"client":"%b","peer":"%b",' % (host.encode(), self._peer_host.encode())
+
+    def ends(self) -> tuple[Address, Address] | None:
+        """Where the request comes from and where it came to; None when the client is gone. Of a client that a proxy
+        names the port is not known, and is 0.
+        """
+        try:
+            local, source = socket_ends(self._socket)
+        except OSError:
+            return None
+        return source if self.address == self._peer_host else Address(self.address, 0), local
 
     # Reading a head
 

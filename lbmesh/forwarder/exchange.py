@@ -23,6 +23,7 @@ from lbmesh.http1.local_response import Page, local_response
 from lbmesh.http1.message import CHUNKED, NO_HEAD, UNTIL_CLOSE, RequestHead, ResponseHead
 from lbmesh.http1.response_rewrite import VIA_LAST, rewrite_for_client
 from lbmesh.http1.retry_after import retry_after_s
+from lbmesh.model.address import Address
 from lbmesh.model.limits import (
     INFORMATIONAL_RESPONSES_MAX,
     READS_PER_STEP,
@@ -69,6 +70,9 @@ class Client(Protocol):
 
     def on_crash(self) -> None:
         """Be ended by a bug of ours."""
+
+    def ends(self) -> tuple[Address, Address] | None:
+        """Where the request comes from, and where it came to; None when the client is gone."""
 
     def expect_within(self, seconds: float) -> None:
         """Have `on_deadline` called unless something moves by then."""
@@ -323,6 +327,10 @@ class Exchange:
         self._upstream = upstream
         self._expect_within(self._timeouts.connect_s)
         upstream.connect(self)
+
+    def client_ends(self) -> tuple[Address, Address] | None:
+        """As the client's side says."""
+        return self.client.ends()
 
     def request_sent(self) -> None:
         """The upstream connection has taken the first bytes: from now on a repeat is not free."""

@@ -137,6 +137,9 @@ class MirroredRequest:
         if seconds < PERIOD_S:
             self._engine.wheel.look(self, seconds)
 
+    def client_ends(self) -> None:
+        """Nobody waits for the answer."""
+
     def request_sent(self) -> None:
         """Now the replica has its time to answer."""
         self._expect_within(self._service.timeouts.response_s)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
+from lbmesh.model.limits import IDLE_UPSTREAMS_PER_REPLICA
+from lbmesh.model.provenance import ProxyVersion
 from lbmesh.model.service import Replica, ReplicaId
 from lbmesh.observe.log_text import json_fragment
 from lbmesh.routing.warming import JITTER, is_warming
@@ -48,7 +50,8 @@ class ReplicaState:
     its last failure that the agent was told of. `is_active`: it is among the engine's active replicas, which are looked
     at each second; most of 10,000 are not. `connecting`: handshakes under way. `is_down`: as the View has it.
     `latency_s`: peak-EWMA of the response times; `cost_s`: the same with failures priced in, by which policies compare.
-    `sampled`: it was heard of in this second.
+    `sampled`: it was heard of in this second. `proxy_protocol`: with which header each connection begins, if with any;
+    such a connection is one client's and is not pooled, so `idle_max` is 0.
     """
 
     __slots__ = (
@@ -68,11 +71,13 @@ class ReplicaState:
         "has_answered",
         "id",
         "idle",
+        "idle_max",
         "in_flight",
         "is_active",
         "is_down",
         "latency_s",
         "log_fragment",
+        "proxy_protocol",
         "requests",
         "responses_5xx",
         "retired",
@@ -84,12 +89,14 @@ class ReplicaState:
         "zone",
     )
 
-    def __init__(self, replica_id: ReplicaId, replica: Replica) -> None:
+    def __init__(self, replica_id: ReplicaId, replica: Replica, proxy_protocol: ProxyVersion | None = None) -> None:
         host, port = replica.address.host, replica.address.port
         self.id = replica_id
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.socket_address: tuple[str, int] = (host, port)
+        self.proxy_protocol = proxy_protocol
         self.idle: list[PooledConnection] = []
+        self.idle_max = IDLE_UPSTREAMS_PER_REPLICA if proxy_protocol is None else 0
         self.in_flight = self.connecting = 0
         self.latency_s = self.cost_s = LATENCY_FLOOR_S
         self._failing = self._rests_for_s = self._siblings_s = 0.0

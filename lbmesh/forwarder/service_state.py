@@ -84,7 +84,8 @@ class ServiceState:
 
     def update(self, view: ServiceView, local_zone: str, now: float) -> Iterator[None]:
         """Take over a new View, in small steps: replicas stay by identity, those gone are retired and their pools
-        closed. Until the last step the service goes on as it was.
+        closed, and so are those whose connections begin otherwise from now on. Until the last step the service goes on
+        as it was.
         """
         if local_zone == self.local_zone and (view is self._view or view == self._view):
             return
@@ -92,11 +93,12 @@ class ServiceState:
         replicas: dict[Address, ReplicaState] = {}
         for number, replica_view in enumerate(view.replicas, 1):
             replica = replica_view.replica
-            state = gone.pop(replica.address, None)
-            if state is None:
-                state = ReplicaState(ReplicaId(self.name, replica.address), replica)
+            state = gone.get(replica.address)
+            if state is None or state.proxy_protocol is not view.traffic.proxy_protocol:
+                state = ReplicaState(ReplicaId(self.name, replica.address), replica, view.traffic.proxy_protocol)
                 state.expect_latency(self.usual_s)
             else:
+                del gone[replica.address]
                 state.update(replica)
             is_down = replica_view.availability is Availability.DOWN
             self.has_fallen = self.has_fallen or (is_down and not state.is_down)

@@ -13,8 +13,10 @@ from lbmesh.forwarder.reactor import HUNG_UP, WRITE
 from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.http1 import fast_lane, h11_lane
 from lbmesh.http1.message import Refusal, RequestHead, ResponseHead
+from lbmesh.http1.proxy_header import write_own_proxy_header, write_proxy_header
 from lbmesh.http1.response_rewrite import VIA_LAST
-from lbmesh.model.limits import HEAD_BYTES_MAX, IDLE_UPSTREAMS_PER_REPLICA, READ_BYTES, READS_PER_STEP, STEP_S
+from lbmesh.model.address import Address
+from lbmesh.model.limits import HEAD_BYTES_MAX, READ_BYTES, READS_PER_STEP, STEP_S
 
 REMEMBERED_HEAD_BYTES_MAX = 1024
 _NO_HEAD = bytes(HEAD_BYTES_MAX + READ_BYTES + 1)
@@ -45,6 +47,9 @@ class Requester(Protocol):
     def active(self) -> bool: ...
     @property
     def client(self) -> Receiver: ...
+
+    def client_ends(self) -> tuple[Address, Address] | None:
+        """The two ends of the client's connection, for a PROXY header; None when there is none."""
 
     def request_sent(self) -> None:
         """The first bytes are out."""
@@ -133,9 +138,31 @@ class UpstreamConnection:
             self.connecting = False
             self.replica.connecting -= 1
             assert self._exchange is not None
+            if self.replica.proxy_protocol is not None and not self._send_proxy_header(self._exchange):
+                return
             self.send_request(self._exchange)
             if self.readable:
                 self._engine.reactor.again(self)
+
+    def _send_proxy_header(self, exchange: Requester) -> bool:
+        """Before all else, and in one piece (the PROXY protocol's section 2). False: the attempt has failed."""
+        version = self.replica.proxy_protocol
+        assert version is not None
+        try:
+            ends = exchange.client_ends()
+            header = (
+                write_proxy_header(version, *ends)
+                if ends
+                else write_own_proxy_header(version, *socket_ends(self._socket))
+            )
+            whole = self._send(header) == len(header)
+        except OSError as error:
+            whole, said = False, error.strerror
+        else:
+            said = "it takes only a part"
+        if not whole:
+            exchange.attempt_failed(failures.UPSTREAM_RESET, f"sending a PROXY header to the replica failed: {said}")
+        return whole
 
     def _is_connected(self) -> bool:
         try:
@@ -331,7 +358,7 @@ class UpstreamConnection:
     def pool(self) -> None:
         """The exchange is over: keep the connection for the next one, if nothing of this one is left in it."""
         replica = self.replica
-        if self._has_leftovers() or replica.retired or len(replica.idle) >= IDLE_UPSTREAMS_PER_REPLICA:
+        if self._has_leftovers() or replica.retired or len(replica.idle) >= replica.idle_max:
             self.close()
             return
         self._exchange = None
@@ -371,6 +398,12 @@ class UpstreamConnection:
         if self._state is UpstreamConnection._idle and self in self.replica.idle:
             self.replica.idle.remove(self)
         self._engine.reactor.close(self.descriptor, self._socket)
+
+
+def socket_ends(connection: socket.socket) -> tuple[Address, Address]:
+    """Own and other end of a TCP connection. Raises OSError when it is none any more."""
+    local, remote = connection.getsockname(), connection.getpeername()
+    return Address(local[0], local[1]), Address(remote[0], remote[1])
 
 
 def socket_error_text(code: int) -> str:

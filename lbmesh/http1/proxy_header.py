@@ -199,12 +199,20 @@ def write_proxy_header(version: ProxyVersion, source: Address | None, destinatio
     return _V2_FIXED.pack(_V2_START, _V2_PROXY, family, len(addresses)) + addresses
 
 
+def write_own_proxy_header(version: ProxyVersion, local: Address, remote: Address) -> bytes:
+    """The header for a connection that is made for no client: a probe, say. Version 1 has a word for that too, but some
+    take none, so the connection's own ends are written (section 2.1).
+    """
+    ends = (local, remote) if version is ProxyVersion.V1 else (None, None)
+    return write_proxy_header(version, *ends)
+
+
 def _of_one_family(
     source: Address | None, destination: Address | None
 ) -> tuple[tuple[IpAddress, int], tuple[IpAddress, int]] | None:
     if source is None or destination is None:
         return None
-    source_ip, destination_ip = read_ip(source.host), read_ip(destination.host)
+    source_ip, destination_ip = read_ip(source.host.partition("%")[0]), read_ip(destination.host.partition("%")[0])
     if source_ip is None or destination_ip is None:
         return None
     if source_ip.version != destination_ip.version:

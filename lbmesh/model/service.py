@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from lbmesh.model.address import Address
 from lbmesh.model.check import HttpProbe, Probe, ProbeTls
+from lbmesh.model.provenance import ProxyVersion
 from lbmesh.model.traffic import TrafficPolicy
 
 
@@ -32,7 +33,8 @@ class HealthCheck:
     """An active check: how, how often, and how many results in a row count. Defaults are HAProxy's: every 2 s, fall 3,
     rise 2.
 
-    `port`: a port of its own for health; None: the replica's. `tls` None: plain.
+    `port`: a port of its own for health; None: the replica's. `tls` None: plain. `proxy_protocol`: the header that a
+    probe begins with; None: none.
     """
 
     probe: Probe = HttpProbe()
@@ -42,6 +44,7 @@ class HealthCheck:
     rise: int = 2
     port: int | None = None
     tls: ProbeTls | None = None
+    proxy_protocol: ProxyVersion | None = None
 
 
 @dataclass(frozen=True, slots=True)

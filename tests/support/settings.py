@@ -18,7 +18,7 @@ from lbmesh.config.settings import (
 from lbmesh.model.address import Address
 from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeMethod, ProbeTls, StatusRange, TcpProbe
 from lbmesh.model.limits import ForwarderLimits
-from lbmesh.model.provenance import ForwardedField, ProvenancePolicy
+from lbmesh.model.provenance import ForwardedField, ProvenancePolicy, ProxyVersion
 from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import HealthCheck, Outliers, Replica, Service
 from lbmesh.model.traffic import Balance, HashKey, SameSite, Sticky, Timeouts, TrafficPolicy
@@ -69,6 +69,7 @@ def traffic_policies(draw: st.DrawFn) -> TrafficPolicy:
         draw(st.integers(0, 10)),
         draw(timeouts),
         draw(st.just(0.0) | seconds),
+        proxy_protocol=draw(st.none() | st.sampled_from(ProxyVersion)),
         hash=draw(hash_keys) if balance is Balance.RING_HASH else None,
         sticky=draw(st.none() | stickies),
     )
@@ -117,7 +118,10 @@ outliers = st.builds(Outliers, st.integers(1, 99), whole, seconds)
 def health_checks(draw: st.DrawFn) -> HealthCheck:
     timeout_s, interval_s = sorted((max(0.01, draw(seconds)), max(0.1, draw(seconds))))
     port = draw(st.none() | ports)
-    return HealthCheck(draw(probes), interval_s, timeout_s, draw(whole), draw(whole), port, draw(probe_tls))
+    proxy_protocol = draw(st.none() | st.sampled_from(ProxyVersion))
+    return HealthCheck(
+        draw(probes), interval_s, timeout_s, draw(whole), draw(whole), port, draw(probe_tls), proxy_protocol
+    )
 
 
 @st.composite
@@ -270,6 +274,7 @@ def _service(service: Service) -> str:
             "rise": health.rise,
             **({"port": health.port} if health.port else {}),
             "tls": health.tls is not None and _tls(health.tls),
+            "proxy_protocol": health.proxy_protocol,
         },
         outliers=service.outliers
         and {

@@ -29,7 +29,7 @@ async def probe(trust: TrustStore, steps: trio.Lock, order: ProbeOrder) -> Probe
     protocol = _protocol(check)
     context = await trust.context(check.tls, protocol) if check.tls else None
     server_name = expected_name(check, address)
-    talk, result = Talk(address, context, server_name, steps), None
+    talk, result = Talk(address, context, server_name, steps, check.proxy_protocol), None
     with trio.move_on_after(check.timeout_s):
         try:
             await talk.open()
@@ -42,7 +42,7 @@ async def probe(trust: TrustStore, steps: trio.Lock, order: ProbeOrder) -> Probe
                     # First: a replica that serves one client at a time would not take a second connection before.
                     talk.close()
                     blind = await trust.blind_context(protocol)
-                    der = await _certificate(Talk(address, blind, server_name, steps))
+                    der = await _certificate(Talk(address, blind, server_name, steps, check.proxy_protocol))
                     result = ProbeResult(False, certificates.refusal(refused, server_name, der))
         finally:
             talk.close()

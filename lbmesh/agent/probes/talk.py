@@ -10,7 +10,9 @@ import ssl
 import trio
 
 from lbmesh.agent.limits import PROBE_READ_BYTES
+from lbmesh.http1.proxy_header import write_own_proxy_header
 from lbmesh.model.address import Address
+from lbmesh.model.provenance import ProxyVersion
 
 CUT_SHORT = "connection closed before a whole answer"
 """By FIN or RST: which of them it is depends on what the replica had read, and means the same."""
@@ -20,17 +22,36 @@ class Talk:
     """`lacks`: what has not come yet, for the reason of a probe whose time is up. `received`: bytes so far.
 
     `steps`: shared by all talks, so that in each pass of the loop one of them at most goes on with what it received.
+    `proxy_protocol`: the header that comes before all else, TLS included.
     All methods raise OSError, trio.BrokenResourceError and what TLS raises below it. `close` must be called.
     """
 
-    __slots__ = ("_address", "_context", "_server_name", "_socket", "_steps", "_stream", "lacks", "received")
+    __slots__ = (
+        "_address",
+        "_context",
+        "_proxy_protocol",
+        "_server_name",
+        "_socket",
+        "_steps",
+        "_stream",
+        "lacks",
+        "received",
+    )
 
-    def __init__(self, address: Address, context: ssl.SSLContext | None, server_name: str, steps: trio.Lock) -> None:
+    def __init__(
+        self,
+        address: Address,
+        context: ssl.SSLContext | None,
+        server_name: str,
+        steps: trio.Lock,
+        proxy_protocol: ProxyVersion | None = None,
+    ) -> None:
         self.lacks = "no connection"
         self.received = 0
         self._address = address
         self._context = context
         self._server_name = server_name
+        self._proxy_protocol = proxy_protocol
         self._steps = steps
         self._socket: trio.socket.SocketType | None = None
         self._stream: trio.SocketStream | trio.SSLStream[trio.SocketStream] | None = None
@@ -41,6 +62,9 @@ class Talk:
         self._socket = trio.socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         await self._socket.connect((host, port))
         stream = trio.SocketStream(self._socket)
+        if self._proxy_protocol is not None:
+            own = self._socket.getsockname()
+            await stream.send_all(write_own_proxy_header(self._proxy_protocol, Address(own[0], own[1]), self._address))
         if self._context is None:
             self._stream = stream
         else:

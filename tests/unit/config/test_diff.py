@@ -35,6 +35,8 @@ HOT = [
     ('name = "shop"', 'name = "shop"\nslow_start = "0s"\noutliers = { ratio = 3, ejection = "1m" }',
      ["service shop: slow_start 10s → 0s", "service shop: outliers.ratio 2 → 3",
       "service shop: outliers.ejection 30s → 60s"]),
+    ('name = "shop"', 'name = "shop"\nproxy_protocol = "v2"',
+     ["service shop: proxy_protocol none → v2", "service shop: health.proxy_protocol none → v2"]),
     ('name = "shop"', 'name = "shop"\noutliers = false', ["service shop: outlier ejection removed"]),
     ('name = "shop"', 'name = "shop"\nbalance = "round_robin"\nretries = 3',
      ["service shop: balance p2c → round_robin", "service shop: retries 2 → 3"]),

@@ -10,13 +10,31 @@ from lbmesh.config.settings import GossipSettings, ListenerSettings, LogSettings
 from lbmesh.model.address import Address
 from lbmesh.model.check import GrpcProbe, HttpProbe, ProbeMethod, ProbeTls, TcpProbe
 from lbmesh.model.limits import ForwarderLimits
-from lbmesh.model.provenance import ForwardedField, ProvenancePolicy
+from lbmesh.model.provenance import ForwardedField, ProvenancePolicy, ProxyVersion
 from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import HealthCheck, Outliers, Replica, Service
 from lbmesh.model.traffic import Balance, Timeouts, TrafficPolicy
 from tests.support.config_text import BASE, FILES, KEY, changed, errors_of, parse, settings_of
 
 ROUTE = '[[route]]\nservices = [{ name = "shop" }]\n'
+
+
+@pytest.mark.parametrize(
+    ("health", "expected"),
+    [
+        ("", ProxyVersion.V1),
+        ('health = { interval = "3s" }', ProxyVersion.V1),
+        ("health = { port = 81 }", None),
+        ('health = { port = 81, proxy_protocol = "v2" }', ProxyVersion.V2),
+        ("health = { proxy_protocol = false }", None),
+    ],
+)
+def test_probes_begin_as_connections_of_clients_do(health: str, expected: ProxyVersion | None) -> None:
+    text = changed('health = { interval = "2s" }', f'proxy_protocol = "v1"\n{health}')
+    [service] = settings_of(text).services
+    assert service.traffic.proxy_protocol is ProxyVersion.V1
+    assert service.health is not None
+    assert service.health.proxy_protocol is expected
 
 
 def test_every_value_reaches_the_settings() -> None:

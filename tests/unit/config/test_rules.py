@@ -45,6 +45,12 @@ RULES = [
      '18: forwarder.trusted_field: found "x-real-ip"; write "x-forwarded" or "forwarded"'),
     ("[admin]", '[forwarder]\nforwarded = ["via"]\n[admin]',
      ('18: forwarder.forwarded[#1]: found "via"; write one of "x-forwarded", "forwarded", "x-real-ip"')),
+    ('health = { interval = "2s" }', "proxy_protocol = true",
+     ('12: service "shop": proxy_protocol: found true; write "v2", or "v1" for replicas that know no other; '
+      "false for none")),
+    ('health = { interval = "2s" }', 'health = { proxy_protocol = "v3" }',
+     ('12: service "shop": health.proxy_protocol: found "v3"; write "v2", or "v1" for replicas that know no other; '
+      "false for none")),
     # Shapes.
     ('[node]\nzone = "zone-a"', "node = true", "1: node: found true; write a table: [node]"),
     ("[[service]]", "[service]", "8: service: found a table; write an array of tables: [[service]]"),

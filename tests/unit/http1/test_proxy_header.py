@@ -2,7 +2,14 @@
 
 import pytest
 
-from lbmesh.http1.proxy_header import ProxyFault, ProxyHeader, crc32c, read_proxy_header, write_proxy_header
+from lbmesh.http1.proxy_header import (
+    ProxyFault,
+    ProxyHeader,
+    crc32c,
+    read_proxy_header,
+    write_own_proxy_header,
+    write_proxy_header,
+)
 from lbmesh.model.address import Address
 from lbmesh.model.limits import PROXY_HEADER_BYTES_MAX
 from lbmesh.model.provenance import ProxyVersion
@@ -151,13 +158,19 @@ WRITTEN = [
     (V2, SOURCE6, DESTINATION6, v2(0x21, 0x21, TCP6)),
     (V2, None, None, v2(0x20, 0x00)),
     (V2, SOURCE, DESTINATION6, v2(0x21, 0x21, bytes(10) + b"\xff\xff\xc0\xa8\0\1" + TCP6[16:32] + b"\xdc\x04\xff\xff")),
-    (V2, Address("fe80::1%eth0", 1), DESTINATION6, v2(0x20, 0x00)),
+    (V1, Address("fe80::1%eth0", 1), DESTINATION6, b"PROXY TCP6 fe80::1 2001:db8::2 1 65535\r\n"),
+    (V2, Address("lb.example.com", 1), DESTINATION6, v2(0x20, 0x00)),
 ]
 
 
 @pytest.mark.parametrize(("version", "source", "destination", "expected"), WRITTEN)
 def test_writing(version: ProxyVersion, source: Address | None, destination: Address | None, expected: bytes) -> None:
     assert write_proxy_header(version, source, destination) == expected
+
+
+def test_a_connection_of_one_s_own() -> None:
+    assert write_own_proxy_header(V1, SOURCE, DESTINATION) == b"PROXY TCP4 192.168.0.1 192.168.0.11 56324 443\r\n"
+    assert write_own_proxy_header(V2, SOURCE, DESTINATION) == v2(0x20, 0x00)
 
 
 def test_v1_is_of_one_family() -> None:
