@@ -48,7 +48,7 @@ def parse_settings(
     node = read_node(root, host_name)
     gossip = read_gossip(root, read_file)
     workers, limits, provenance = read_forwarder(root, cpu_count)
-    listeners = read_listeners(root)
+    listeners = read_listeners(root, provenance.trusted_proxies)
     services, service_tables = read_services(root, read_certificates)
     routes = read_routes(root, service_tables, read_page)
     admin = read_admin(root, listeners, read_file)

@@ -12,6 +12,7 @@ from lbmesh.config.settings import AdminSettings, GossipSettings, ListenerSettin
 from lbmesh.config.table import ReadFile, Table
 from lbmesh.model.address import Address
 from lbmesh.model.limits import ForwarderLimits
+from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.provenance import ProvenancePolicy
 
 T = TypeVar("T")
@@ -111,8 +112,8 @@ def _read_provenance(forwarder: Table) -> ProvenancePolicy:
     )
 
 
-def read_listeners(root: Table) -> tuple[ListenerSettings, ...]:
-    """[[listener]]: at least one, no address twice."""
+def read_listeners(root: Table, trusted_proxies: tuple[str, ...]) -> tuple[ListenerSettings, ...]:
+    """[[listener]]: at least one, no address twice. `trusted_proxies`: those of [forwarder]."""
     tables = root.tables("listener")
     if root.values.get("listener", []) == []:
         root.error('missing; write [[listener]] and below it bind = "0.0.0.0:80"', "listener")
@@ -120,6 +121,7 @@ def read_listeners(root: Table) -> tuple[ListenerSettings, ...]:
     first_lines: dict[Address, int] = {}
     for table in tables:
         bind = table.required("bind", values.bind_address, '"0.0.0.0:80"')
+        policy = ListenerPolicy(proxy_protocol=_read_proxy_protocol(table, trusted_proxies))
         table.not_yet("tls")
         table.close()
         if bind is None:
@@ -128,8 +130,22 @@ def read_listeners(root: Table) -> tuple[ListenerSettings, ...]:
         if bind in first_lines and bind.port:
             table.error(f"{bind} is already bound in line {first_lines[bind]}; remove one", "bind")
         first_lines.setdefault(bind, table.line("bind"))
-        listeners.append(ListenerSettings(bind))
+        listeners.append(ListenerSettings(bind, policy))
     return tuple(listeners)
+
+
+def _read_proxy_protocol(listener: Table, trusted_proxies: tuple[str, ...]) -> tuple[str, ...]:
+    """`proxy_protocol = true`: from the trusted proxies; or from networks of its own; false: no header is read."""
+    key = "proxy_protocol"
+    if not isinstance(listener.values.get(key), bool):
+        return listener.items(key, values.network, (), '["10.0.0.0/8"], or true')
+    listener.known.add(key)
+    if not listener.values[key]:
+        return ()
+    if not trusted_proxies:
+        message = 'nobody is trusted; write forwarder.trusted_proxies, or proxy_protocol = ["10.0.0.0/8"] here'
+        listener.error(message, key, found=True)
+    return trusted_proxies
 
 
 def read_admin(root: Table, listeners: tuple[ListenerSettings, ...], read_file: ReadFile) -> AdminSettings | None:

@@ -113,6 +113,7 @@ class Telemetry(Struct, frozen=True, tag_field="kind", tag="telemetry"):
     mirrored: tuple[MirroredTelemetry, ...] = ()
     services: tuple[ServiceTelemetry, ...] = ()
     lag_s: float = 0.0
+    proxy_header_faults: int = 0
 
 
 LinkMessage = Hello | Viewed | ReplicaFailure | Telemetry

@@ -7,6 +7,7 @@ import structlog
 
 from lbmesh.forwarder.client import ClientConnection
 from lbmesh.forwarder.engine import Engine
+from lbmesh.forwarder.proxied_arrival import ProxiedArrival
 
 ACCEPTS_PER_STEP = 4
 """Connections taken from one listener before the others get their turn, and the other forwarders their share."""
@@ -91,9 +92,11 @@ class Listener:
             except OSError:
                 connection.close()
                 continue
-            ClientConnection(
-                self._engine, connection, peer[0].removeprefix(_IPV4_MAPPED), serving.listener(self._number)
-            )
+            listener, peer_host = serving.listener(self._number), peer[0].removeprefix(_IPV4_MAPPED)
+            if listener.proxies is None:
+                ClientConnection(self._engine, connection, peer_host, listener)
+            else:
+                ProxiedArrival(self._engine, connection, peer_host, listener)
 
     def on_crash(self) -> None:
         """A bug in accepting ends the one connection it was about; the listener goes on."""

@@ -41,6 +41,7 @@ class ClientConnection:
 
     __slots__ = (
         "_discarded",
+        "_ends",
         "_head_began",
         "_is_trusted",
         "_peer_host",
@@ -96,6 +97,7 @@ class ClientConnection:
         self._discarded = 0
         self._waits_s = engine.serving.limits.head_timeout_s
         self.deadline = engine.reactor.now + self._waits_s
+        self._ends: tuple[Address, Address] | None = None
         engine.reactor.add_stream(self.descriptor, self)
         engine.counters.connections += 1
         engine.wheel.watch(self)
@@ -146,13 +148,22 @@ class ClientConnection:
 
     # Who asks
 
+    def is_made_for(self, source: Address, destination: Address, *, over_tls: bool) -> None:
+        """A PROXY header said so: from now on that is the peer, whatever is at the other end of the socket."""
+        assert self.engine.serving is not None
+        sender = self._peer_host
+        self._ends = source, destination
+        self._know_peer(source.host, b"https" if over_tls else self._peer_scheme, self.engine.serving.provenance)
+        if source.host != sender:
+            self._peer_log_fragment = self.log_fragment = _log_fragment(source.host, sender)
+
     def _know_peer(self, host: str, scheme: bytes, rules: ProvenanceRules) -> None:
         """Take the connection to be from this address, over http or https."""
         self._peer_host = host
         self._peer_scheme = scheme
         text = host.encode()
         self.forwarded = b"%bX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: " % (VIA, text, scheme)
-        self._peer_log_fragment = b'"client":"%b",' % text
+        self._peer_log_fragment = self.log_fragment = b'"client":"%b",' % text
         self._judge_peer(rules)
 
     def _judge_peer(self, rules: ProvenanceRules) -> None:
@@ -185,14 +196,14 @@ class ClientConnection:
         self.scheme = scheme
         self.log_fragment = self._peer_log_fragment
         if host != self._peer_host:
-            self.log_fragment = b'"client":"%b","peer":"%b",' % (host.encode(), self._peer_host.encode())
+            self.log_fragment = _log_fragment(host, self._peer_host)
 
     def ends(self) -> tuple[Address, Address] | None:
         """Where the request comes from and where it came to; None when the client is gone. Of a client that a proxy
         names the port is not known, and is 0.
         """
         try:
-            local, source = socket_ends(self._socket)
+            source, local = self._ends or socket_ends(self._socket)
         except OSError:
             return None
         return source if self.address == self._peer_host else Address(self.address, 0), local
@@ -501,6 +512,10 @@ class ClientConnection:
         self._forget()
         self.engine.counters.connections -= 1
         self.engine.reactor.close(self.descriptor, self._socket)
+
+
+def _log_fragment(client: str, peer: str) -> bytes:
+    return b'"client":"%b","peer":"%b",' % (client.encode(), peer.encode())
 
 
 _TOO_LARGE = Refusal(431, "head_too_large", f"a request head of more than {HEAD_BYTES_MAX} bytes")

@@ -9,6 +9,7 @@ from time import monotonic
 from lbmesh.control.link import ReplicaFailure
 from lbmesh.forwarder.durations import DurationHistograms
 from lbmesh.forwarder.overload import Overload
+from lbmesh.forwarder.proxy_header_faults import ProxyHeaderFaults
 from lbmesh.forwarder.reactor import Reactor
 from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.serving import Serving, compile_view
@@ -52,6 +53,7 @@ class Engine:
         "failures",
         "on_failure",
         "overload",
+        "proxy_header_faults",
         "random",
         "reactor",
         "serving",
@@ -71,6 +73,7 @@ class Engine:
         self.access_log = access_log
         self.random = random
         self.counters = Counters()
+        self.proxy_header_faults = ProxyHeaderFaults(monotonic)
         self.draining = False
         self.serving: Serving | None = None
         self.unrouted = DurationHistograms()

@@ -19,6 +19,7 @@ from lbmesh.forwarder.agent_link import AgentLinkClient
 from lbmesh.forwarder.client import ClientConnection
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.mirror import MirroredRequest
+from lbmesh.forwarder.proxied_arrival import ProxiedArrival
 from lbmesh.forwarder.reactor_task import run_reactor
 from lbmesh.forwarder.timers import TICK_S
 from lbmesh.model.limits import SHED_SHARE, SHED_WAIT_MIN_S
@@ -113,7 +114,7 @@ class Forwarder:
             now = monotonic()
             engine.overload.step(now)
             for timed in engine.wheel.expired(now):
-                assert isinstance(timed, ClientConnection | MirroredRequest)
+                assert isinstance(timed, ClientConnection | ProxiedArrival | MirroredRequest)
                 if not timed.closed:
                     engine.reactor.step_now(timed, timed.on_deadline)
             if now - second >= 1.0:
@@ -163,8 +164,9 @@ class Forwarder:
             for connection in self._connections():
                 engine.reactor.step_now(connection, connection.cut_off)
 
-    def _connections(self) -> Iterator[ClientConnection]:
-        return (timed for timed in self._engine.wheel.everything() if isinstance(timed, ClientConnection))
+    def _connections(self) -> Iterator[ClientConnection | ProxiedArrival]:
+        everything = self._engine.wheel.everything()
+        return (timed for timed in everything if isinstance(timed, ClientConnection | ProxiedArrival))
 
 
 async def _serve_within(scope: trio.CancelScope, link: AgentLinkClient, stream: trio.SocketStream) -> None:

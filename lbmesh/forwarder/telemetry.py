@@ -89,6 +89,7 @@ class TelemetryReport:
                 active_requests=engine.counters.active,
                 accepted=engine.counters.accepted,
                 access_log_dropped=engine.access_log.dropped,
+                proxy_header_faults=engine.proxy_header_faults.count,
                 requests=tuple(requests),
                 replicas=tuple(replicas),
                 services=tuple(services),

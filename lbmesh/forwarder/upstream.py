@@ -150,11 +150,8 @@ class UpstreamConnection:
         assert version is not None
         try:
             ends = exchange.client_ends()
-            header = (
-                write_proxy_header(version, *ends)
-                if ends
-                else write_own_proxy_header(version, *socket_ends(self._socket))
-            )
+            replica, local = socket_ends(self._socket)
+            header = write_proxy_header(version, *ends) if ends else write_own_proxy_header(version, local, replica)
             whole = self._send(header) == len(header)
         except OSError as error:
             whole, said = False, error.strerror
@@ -401,9 +398,9 @@ class UpstreamConnection:
 
 
 def socket_ends(connection: socket.socket) -> tuple[Address, Address]:
-    """Own and other end of a TCP connection. Raises OSError when it is none any more."""
-    local, remote = connection.getsockname(), connection.getpeername()
-    return Address(local[0], local[1]), Address(remote[0], remote[1])
+    """The other end of a TCP connection, and our own. Raises OSError when it is none any more."""
+    remote, local = connection.getpeername(), connection.getsockname()
+    return Address(remote[0], remote[1]), Address(local[0], local[1])
 
 
 def socket_error_text(code: int) -> str:

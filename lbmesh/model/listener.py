@@ -5,4 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ListenerPolicy:
-    """The settings of one [[listener]] that a reload may change: all but its address. The default serves plain HTTP."""
+    """The settings of one [[listener]] that a reload may change: all but its address. The default serves plain HTTP.
+
+    `proxy_protocol`: networks from which connections come, each with a PROXY header first, and no others are served.
+    Empty: connections begin at once.
+    """
+
+    proxy_protocol: tuple[str, ...] = ()

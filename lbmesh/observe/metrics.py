@@ -99,6 +99,12 @@ def _traffic(state: NodeState, traffic: TrafficTotals) -> Iterator[bytes]:
     )
     yield from _single("lbmesh_connections_accepted_total", "counter", "Connections accepted.", traffic.accepted)
     yield from _single(
+        "lbmesh_proxy_header_faults_total",
+        "counter",
+        "Connections closed for want of a right PROXY header.",
+        traffic.proxy_header_faults,
+    )
+    yield from _single(
         "lbmesh_access_log_dropped_total", "counter", "Access log lines dropped.", traffic.access_log_dropped
     )
     yield from _single(

@@ -60,6 +60,7 @@ class TrafficTotals:
         self._ended_accepted = 0
         self._ended_dropped = 0
         self._ended_mirrored: Counter[MirroredKey] = Counter()
+        self._ended_proxy_header_faults = 0
         self.series_left_out = 0
 
     def take(self, telemetry: Telemetry) -> None:
@@ -102,6 +103,7 @@ class TrafficTotals:
         self._ended_dropped += process.newest.access_log_dropped
         for mirrored in process.newest.mirrored:
             self._ended_mirrored[mirrored.service, mirrored.outcome] += mirrored.count
+        self._ended_proxy_header_faults += process.newest.proxy_header_faults
 
     def _end_request(self, key: RequestKey, request: RequestTelemetry) -> None:
         self._ended_requests.setdefault(key, Histogram()).merge(request.buckets, request.sum_s)
@@ -150,3 +152,9 @@ class TrafficTotals:
     def access_log_dropped(self) -> int:
         """Access log lines dropped."""
         return self._ended_dropped + sum(process.newest.access_log_dropped for process in self._processes.values())
+
+    @property
+    def proxy_header_faults(self) -> int:
+        """Connections closed for want of a right PROXY header."""
+        living = sum(process.newest.proxy_header_faults for process in self._processes.values())
+        return self._ended_proxy_header_faults + living

@@ -18,6 +18,7 @@ from lbmesh.config.settings import (
 from lbmesh.model.address import Address
 from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeMethod, ProbeTls, StatusRange, TcpProbe
 from lbmesh.model.limits import ForwarderLimits
+from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.provenance import ForwardedField, ProvenancePolicy, ProxyVersion
 from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import HealthCheck, Outliers, Replica, Service
@@ -76,9 +77,11 @@ def traffic_policies(draw: st.DrawFn) -> TrafficPolicy:
 
 
 whole = st.integers(1, 100)
+networks = st.sampled_from(["10.0.0.0/8", "2001:db8::/32", "127.0.0.1/32"])
+listener_policies = st.builds(ListenerPolicy, st.lists(networks, max_size=2).map(tuple))
 provenance_policies = st.builds(
     ProvenancePolicy,
-    st.lists(st.sampled_from(["10.0.0.0/8", "2001:db8::/32", "127.0.0.1/32"]), max_size=2).map(tuple),
+    st.lists(networks, max_size=2).map(tuple),
     st.sampled_from([ForwardedField.X_FORWARDED, ForwardedField.FORWARDED]),
     st.lists(st.sampled_from(ForwardedField), min_size=1, max_size=3, unique=True).map(tuple),
 )
@@ -174,7 +177,7 @@ def settings(draw: st.DrawFn) -> Settings:
     binds = draw(st.lists(ip_addresses, min_size=1, max_size=2, unique=True))
     return Settings(
         node=draw(st.builds(NodeSettings, names, names, st.just(Path("/var/lib/lbmesh")), seconds)),
-        listeners=tuple(map(ListenerSettings, binds)),
+        listeners=tuple(ListenerSettings(bind, draw(listener_policies)) for bind in binds),
         services=tuple(draw(services(name)) for name in service_names),
         routes=draw(route_sets(service_names)),
         workers=draw(st.integers(1, 256)),
@@ -238,7 +241,10 @@ def render(settings: Settings) -> str:
     if settings.admin:
         secret = {"token_file": settings.admin.token_file} if settings.admin.token_file else {}
         tables.append(_table("[admin]", bind=settings.admin.bind, **secret))
-    tables += [_table("[[listener]]", bind=listener.bind) for listener in settings.listeners]
+    tables += [
+        _table("[[listener]]", bind=listener.bind, proxy_protocol=list(listener.policy.proxy_protocol) or None)
+        for listener in settings.listeners
+    ]
     tables += [_service(service) for service in settings.services]
     tables += [
         _table(

@@ -47,6 +47,8 @@ HOT = [
     ("[admin]", f"{OTHER}[admin]", ["service next added", "route */next added"]),
     ("[admin]", '[forwarder]\nhead_timeout = "1s"\nconnections_max = 5\n[admin]',
      ["forwarder.head_timeout 10s → 1s", "forwarder.connections_max 20000 → 5"]),
+    ('bind = "0.0.0.0:80"', 'bind = "0.0.0.0:80"\nproxy_protocol = ["10.0.0.0/8"]',
+     ["listener 0.0.0.0:80: proxy_protocol none → 10.0.0.0/8"]),
     ("[admin]", '[forwarder]\ntrusted_proxies = ["10.0.0.0/8", "::1"]\nforwarded = ["forwarded", "x-real-ip"]\n[admin]',
      ["forwarder.trusted_proxies none → 10.0.0.0/8, ::1/128",
       "forwarder.forwarded x-forwarded → forwarded, x-real-ip"]),

@@ -20,6 +20,16 @@ ROUTE = '[[route]]\nservices = [{ name = "shop" }]\n'
 
 
 @pytest.mark.parametrize(
+    ("written", "expected"),
+    [("false", ()), ("true", ("10.0.0.0/8",)), ('["::1", "0.0.0.0/0"]', ("::1/128", "0.0.0.0/0"))],
+)
+def test_from_whom_proxy_headers_are_taken(written: str, expected: tuple[str, ...]) -> None:
+    text = changed('bind = "0.0.0.0:80"', f'bind = "0.0.0.0:80"\nproxy_protocol = {written}')
+    [listener] = settings_of(f'{text}[forwarder]\ntrusted_proxies = ["10.0.0.0/8"]\n').listeners
+    assert listener.policy.proxy_protocol == expected
+
+
+@pytest.mark.parametrize(
     ("health", "expected"),
     [
         ("", ProxyVersion.V1),

@@ -45,6 +45,14 @@ RULES = [
      '18: forwarder.trusted_field: found "x-real-ip"; write "x-forwarded" or "forwarded"'),
     ("[admin]", '[forwarder]\nforwarded = ["via"]\n[admin]',
      ('18: forwarder.forwarded[#1]: found "via"; write one of "x-forwarded", "forwarded", "x-real-ip"')),
+    ('bind = "0.0.0.0:80"', 'bind = "0.0.0.0:80"\nproxy_protocol = true',
+     ('8: listener #1: proxy_protocol: found true; nobody is trusted; write forwarder.trusted_proxies, or '
+      'proxy_protocol = ["10.0.0.0/8"] here')),
+    ('bind = "0.0.0.0:80"', 'bind = "0.0.0.0:80"\nproxy_protocol = "v2"',
+     '8: listener #1: proxy_protocol: found "v2"; write an array such as ["10.0.0.0/8"], or true'),
+    ('bind = "0.0.0.0:80"', 'bind = "0.0.0.0:80"\nproxy_protocol = ["10.0.0.1/8"]',
+     ('8: listener #1: proxy_protocol[#1]: found "10.0.0.1/8"; the address has bits beyond /8: write "10.0.0.0/8", '
+      'or "10.0.0.1" for it alone')),
     ('health = { interval = "2s" }', "proxy_protocol = true",
      ('12: service "shop": proxy_protocol: found true; write "v2", or "v1" for replicas that know no other; '
       "false for none")),
@@ -73,7 +81,7 @@ RULES = [
      ("17: qqqq: unknown key; remove it, or write one of admin, forwarder, gossip, listener, log, "
       "node, route, service")),
     ("[[listener]]", '[[listener]]\n"a\\nb" = 1',
-     '7: listener #1: "a\\nb": unknown key; remove it, or write one of bind'),
+     '7: listener #1: "a\\nb": unknown key; remove it, or write one of bind, proxy_protocol'),
     ('health = { interval = "2s" }', "outliers = true",
      '12: service "shop": outliers: found true; write a table: outliers = { … }, or false'),
     ('health = { interval = "2s" }', "outliers = { failure_percent = 100 }",

@@ -11,11 +11,10 @@ from lbmesh.control.view_codec import REPLICAS_PER_LINE, ViewDecoder, ViewEncode
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
 from lbmesh.model.limits import ForwarderLimits
-from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import Replica
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion, ZoneShare
-from tests.support.settings import provenance_policies, traffic_policies
+from tests.support.settings import listener_policies, provenance_policies, traffic_policies
 
 names = st.text(max_size=12)
 seconds = st.floats(min_value=0, max_value=1e6)
@@ -47,7 +46,7 @@ views = st.builds(
     zone=names,
     routes=st.lists(routes, max_size=3).map(tuple),
     services=st.lists(services, max_size=3).map(tuple),
-    listeners=st.lists(st.builds(ListenerPolicy), max_size=2).map(tuple),
+    listeners=st.lists(listener_policies, max_size=2).map(tuple),
     limits=st.builds(ForwarderLimits, seconds, seconds, st.integers(1, 10**6), seconds, seconds, st.integers(0, 10**6)),
     provenance=provenance_policies,
 )

@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from lbmesh.control.link import MirroredTelemetry, ReplicaTelemetry, RequestTelemetry, Telemetry
 from lbmesh.model.address import Address
@@ -42,6 +43,13 @@ def test_the_dead_are_remembered() -> None:
     ((_, histogram),) = totals.requests()
     assert (histogram.count, histogram.sum_s) == (4, 2.0)
     assert totals.accepted == 4
+
+
+def test_faults_of_proxy_headers_add_up_over_the_dead() -> None:
+    totals = TrafficTotals()
+    for worker, pid, faults in ((0, 1, 3), (0, 2, 1), (1, 3, 2)):
+        totals.take(structs.replace(figures(worker, pid, 1), proxy_header_faults=faults))
+    assert totals.proxy_header_faults == 6
 
 
 def test_a_service_that_a_reload_took_away_and_brought_back_goes_on_from_where_it_was() -> None:
