@@ -18,8 +18,8 @@ def test_the_innermost_frame_of_each_stack_counts() -> None:
 @pytest.mark.parametrize(
     ("function", "file", "source", "label"),
     [
-        ("receive", "lbmesh/forwarder/client.py", "data = self._recv(READ_BYTES)", "kernel: receive from the client"),
-        ("send_request", "lbmesh/forwarder/upstream.py", "sent = self._send(request)", "kernel: send to the replica"),
+        ("receive", "lbmesh/forwarder/client.py", "data = self._recv(READ_BYTES)", "socket: receive from the client"),
+        ("send_request", "lbmesh/forwarder/upstream.py", "sent = self._send(request)", "socket: send to the replica"),
         ("parse_request", "lbmesh/http1/fast_lane.py", "match = _REQUEST.match(data)", "request head: the expression"),
         ("parse_request", "lbmesh/http1/fast_lane.py", "return _new_request((", "request head: what it says"),
         ("on_ready", "lbmesh/forwarder/client.py", "self._state(self)", "client connection's state"),
