@@ -81,7 +81,8 @@ def run(setting: Setting) -> Report:
         saturation = {proxy.variant.name: _saturation(proxy, setting.cores) for proxy in proxies}
         for name, rate in saturation.items():
             setting.say(f"{name} saturates at {rate:,.0f}/s")
-        slower = min(rate for name, rate in saturation.items() if name in (SUBJECT, YARDSTICK) or len(saturation) == 1)
+        compared = [rate for name, rate in saturation.items() if name in (SUBJECT, YARDSTICK)]
+        slower = min(compared or saturation.values())
         samples: list[Sample] = []
         for share in SHARES:
             able = [proxy for proxy in proxies if saturation[proxy.variant.name] >= slower * share * HEADROOM]

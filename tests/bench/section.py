@@ -27,16 +27,17 @@ class Setting:
 
         Raises RuntimeError when there is none.
         """
-        wanted = [variant for variant in VARIANTS if variant.name in (self.only or names)]
-        present = tuple(variant for variant in wanted if not variant.proxy.missing())
+        present = tuple(variant for variant in self._wanted(names) if not variant.proxy.missing())
         if not present:
-            raise RuntimeError(f"none of these can be measured here: {', '.join(self.only or names)}")
+            raise RuntimeError(f"of {', '.join(names)} none is both here and asked for")
         return present
 
     def skipped(self, names: Sequence[str]) -> dict[str, str]:
         """The proxies that are missing, with how to get them."""
-        wanted = (variant for variant in VARIANTS if variant.name in (self.only or names))
-        return {variant.proxy.title: how for variant in wanted if (how := variant.proxy.missing())}
+        return {one.proxy.title: how for one in self._wanted(names) if (how := one.proxy.missing())}
+
+    def _wanted(self, names: Sequence[str]) -> list[Variant]:
+        return [one for one in VARIANTS if one.name in names and (not self.only or one.name in self.only)]
 
 
 @dataclass(frozen=True, slots=True)

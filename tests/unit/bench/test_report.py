@@ -1,9 +1,10 @@
 import pytest
 
+from tests.bench.cli import PARTS
 from tests.bench.report import DOCUMENT, with_section
 
 
-@pytest.mark.parametrize("name", ["requests", "memory", "gossip"])
+@pytest.mark.parametrize("name", ["marks", "profile", "gossip", *(part.name for part in PARTS)])
 def test_a_section_is_replaced_and_the_rest_stands(name: str) -> None:
     document = DOCUMENT.read_text()
     begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
