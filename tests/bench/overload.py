@@ -76,7 +76,7 @@ def run(setting: Setting) -> Report:
         return Report(f"Skipped: {why}.\n", True)
     points: list[Point] = []
     levels = (1.0, JUDGED_LEVEL) if setting.quick else LEVELS
-    seconds = 1.5 if setting.quick else 3.0
+    seconds = 1.5 if setting.quick else 2.0
     with running_all(setting.variants(NAMES), setting.directory, setting.cores) as (_, proxies):
         for proxy in proxies:
             with quota.held_to(SHARE, proxy.serving_pid()):
