@@ -289,6 +289,7 @@ def _service(service: Service) -> str:
             "ejection": _duration(service.outliers.ejection_s),
         },
         slow_start=_duration(traffic.slow_start_s) if traffic.slow_start_s else "0s",
+        proxy_protocol=traffic.proxy_protocol,
         **({"hash": _written(traffic.hash)} if traffic.hash else {}),
         **({"sticky": _written(traffic.sticky)} if traffic.sticky else {}),
         replicas=[{"address": each.address, "zone": each.zone, "weight": each.weight} for each in service.replicas],
