@@ -64,6 +64,7 @@ def test_what_is_commented_out_is_the_default() -> None:
         *["seeds", "workers", "balance", "retries", "timeouts", "health", "token_file", "weight"],
         *["kind", "method", "host", "port", "headers", "status", "headers_match", "body_regex"],
         *["grpc_service", "tls", "server_name", "ca", "send", "expect"],
+        *["hash", "header", "cookie", "source", "balance_factor", "sticky", "ttl", "secure", "http_only", "same_site"],
     ],
 )
 def test_every_key_is_shown(key: str) -> None:
