@@ -8,10 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from lbmesh.forward.retry import RetryBudget
 from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.http1.message import RequestHead
-from lbmesh.http1.request_key import KeyOf, cookie_key, header_key, path_key
 from lbmesh.model.traffic import HashKey, Sticky, TrafficPolicy
 from lbmesh.routing.affinity import KeyRing, in_flight_max
 from lbmesh.routing.balancer import REASON_COOKIE, REASON_KEY, Balancer
+from lbmesh.routing.request_fields import Read, cookie_reader, header_reader
 from lbmesh.routing.sticky import cookie_line, replica_token
 
 Picked = tuple[ReplicaState | None, str]
@@ -26,8 +26,8 @@ class Affinity:
         "_balancer",
         "_budget",
         "_hash",
-        "_key_ofs",
         "_lines",
+        "_readers",
         "_ring",
         "_sticky",
         "_token_of",
@@ -74,9 +74,9 @@ class Affinity:
         self._usable: Collection[ReplicaState] = ()
         self._usable_weight = 0
         self._warmths: Mapping[ReplicaState, float] = {}
-        self._key_ofs = _key_ofs(hash_key) if hash_key else ()
+        self._readers = _readers(hash_key) if hash_key else ()
         self._ring = KeyRing([str(each.id.address) for each in replicas], replicas) if hash_key else None
-        self._token_of: KeyOf = cookie_key(sticky.cookie) if sticky else lambda _: None
+        self._token_of: Read = cookie_reader(sticky.cookie) if sticky else lambda _: None
         self._tokens: dict[bytes, ReplicaState] = {}
         self._lines: dict[ReplicaState, tuple[bytes, bytes]] = {}
         for replica in replicas if sticky else ():
@@ -119,9 +119,9 @@ class Affinity:
         return (replica, REASON_KEY) if replica is not None else None
 
     def _key(self, head: RequestHead) -> bytes | None:
-        for key_of in self._key_ofs:
-            key = key_of(head)
-            if key is not None:
+        for read in self._readers:
+            key = read(head)
+            if key:
                 return key
         return None
 
@@ -134,12 +134,17 @@ class Affinity:
         return b"" if self._token_of(head) == token else line
 
 
-def _key_ofs(hash_key: HashKey) -> tuple[KeyOf, ...]:
-    key_ofs: list[KeyOf] = []
+def _readers(hash_key: HashKey) -> tuple[Read, ...]:
+    readers: list[Read] = []
     if hash_key.header is not None:
-        key_ofs.append(header_key(hash_key.header))
+        readers.append(header_reader(hash_key.header))
     if hash_key.cookie is not None:
-        key_ofs.append(cookie_key(hash_key.cookie))
+        readers.append(cookie_reader(hash_key.cookie))
     if hash_key.path:
-        key_ofs.append(path_key)
-    return tuple(key_ofs)
+        readers.append(_path)
+    return tuple(readers)
+
+
+def _path(head: RequestHead) -> bytes:
+    """As it came, without its query."""
+    return head.target.partition(b"?")[0]

@@ -23,9 +23,9 @@ def header_reader(name: str) -> Read:
 
 
 def cookie_reader(name: str) -> Read:
-    """The value of a cookie (RFC 6265 §4.2.1)."""
+    """The value of a cookie (RFC 6265 §4.2.1); of several the first, which has the longest path (§5.4)."""
     search = re.compile(
-        rb"\n" + caseless(b"cookie") + rb":(?:[^\r]*;)?[ \t]*" + re.escape(name.encode()) + rb"=([^;\r]*)"
+        rb"\n" + caseless(b"cookie") + rb":(?:[^\r]*?;)??[ \t]*" + re.escape(name.encode()) + rb"=([^;\r]*)"
     ).search
 
     def read(head: RequestHead) -> bytes | None:
