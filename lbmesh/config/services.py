@@ -60,6 +60,8 @@ def _read_traffic(service: Table) -> TrafficPolicy:
         hash=read_hash(service, balance),
         sticky=read_sticky(service),
         proxy_protocol=service.optional("proxy_protocol", values.proxy_version_or_none, None),
+        connect=service.optional("connect", values.boolean, default.connect),
+        abort_on_close=service.optional("abort_on_close", values.boolean, default.abort_on_close),
     )
 
 
@@ -94,6 +96,7 @@ def _read_timeouts(service: Table) -> Timeouts:
         response_s=table.optional("response", values.duration_s, default.response_s),
         idle_s=table.optional("idle", values.duration_s, default.idle_s),
         request_s=table.optional("request", values.duration_s, default.request_s),
+        tunnel_s=table.optional("tunnel", values.duration_s, default.tunnel_s),
     )
     table.close()
     return timeouts

@@ -94,6 +94,15 @@ class MirroredTelemetry(Struct, frozen=True):
     count: int
 
 
+class TunnelTelemetry(Struct, frozen=True):
+    """One forwarder's tunnels. `open`: now; the rest are counters."""
+
+    open: int = 0
+    opened: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
 class Telemetry(Struct, frozen=True, tag_field="kind", tag="telemetry"):
     """One forwarder's figures, sent every second and before it ends: all its gauges, and the rows that have changed,
     in several messages when there are many. `is_inventory`: the rows say what was counted before this link stood.
@@ -114,6 +123,7 @@ class Telemetry(Struct, frozen=True, tag_field="kind", tag="telemetry"):
     services: tuple[ServiceTelemetry, ...] = ()
     lag_s: float = 0.0
     proxy_header_faults: int = 0
+    tunnels: TunnelTelemetry = TunnelTelemetry()
 
 
 LinkMessage = Hello | Viewed | ReplicaFailure | Telemetry

@@ -39,6 +39,7 @@ class Failure(NamedTuple):
 
 
 NO_ROUTE = Failure("no_route", 404, Fault.CONFIGURATION)
+AMBIGUOUS_PATH = Failure("ambiguous_path", 400, Fault.CLIENT)
 NO_REPLICA = Failure("no_replica", 503, Fault.REPLICA)
 CONNECT_REFUSED = Failure("connect_refused", 503, Fault.REPLICA)
 CONNECT_TIMEOUT = Failure("connect_timeout", 503, Fault.REPLICA)

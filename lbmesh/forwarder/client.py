@@ -3,28 +3,32 @@
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from fcntl import ioctl
 from termios import TIOCOUTQ
+from typing import Protocol
 
 from lbmesh.forward import failure as failures
-from lbmesh.forward.failure import CLIENT_CLOSED, DRAINED, INTERNAL
+from lbmesh.forward.failure import CLIENT_CLOSED, DRAINED, INTERNAL, Failure
 from lbmesh.forwarder.durations import OTHER_METHOD
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.exchange import Exchange
+from lbmesh.forwarder.framing import BodyReader
 from lbmesh.forwarder.listener_state import ListenerState
 from lbmesh.forwarder.reactor import BROKEN, HUNG_UP, WRITE
 from lbmesh.forwarder.record import refusal_line
 from lbmesh.forwarder.route_state import RouteState
 from lbmesh.forwarder.serving import Serving
 from lbmesh.forwarder.timers import NEVER, PERIOD_S
+from lbmesh.forwarder.tunnel import RESET_ON_CLOSE, Tunnel
 from lbmesh.forwarder.upstream import socket_ends
 from lbmesh.http1 import fast_lane, h11_lane
 from lbmesh.http1.local_response import local_response
 from lbmesh.http1.message import Refusal, RequestHead
 from lbmesh.http1.provenance import ProvenanceRules
-from lbmesh.http1.response_rewrite import VIA
+from lbmesh.http1.response_rewrite import VIA, VIA_1_0
 from lbmesh.model.address import Address
-from lbmesh.model.limits import HEAD_BYTES_MAX, READ_BYTES
+from lbmesh.model.limits import DISCARD_BYTES_MAX, HEAD_BYTES_MAX, READ_BYTES, TARGET_BYTES_MAX
 
 LINGER_S = 2.0
 """How long a connection is still read from after its last answer went out."""
@@ -36,8 +40,28 @@ parse_request = fast_lane.parse_request
 State = Callable[["ClientConnection"], None]
 
 
+class Conversation(Protocol):
+    """What the connection is busy with: an exchange, or the tunnel that came of one."""
+
+    @property
+    def active(self) -> bool: ...
+
+    def client_progress(self) -> None:
+        """The client took some of what had waited."""
+
+    def on_deadline(self) -> None:
+        """It took too long."""
+
+    def abandon(self, failure: Failure) -> None:
+        """Let go of everything; does nothing when it is over."""
+
+
 class ClientConnection:
-    """A state machine, one method a state: reading a head, in an exchange, finishing, lingering."""
+    """A state machine, one method a state: reading a head, in an exchange, discarding, in a tunnel, finishing,
+    lingering.
+
+    `conversation`: its exchange, until that becomes a tunnel.
+    """
 
     __slots__ = (
         "_discarded",
@@ -49,6 +73,7 @@ class ClientConnection:
         "_peer_scheme",
         "_plain_rules",
         "_recv",
+        "_remainder",
         "_remembered",
         "_remembered_bytes_max",
         "_remembered_meaning",
@@ -61,6 +86,7 @@ class ClientConnection:
         "behind_since",
         "buffer",
         "closed",
+        "conversation",
         "deadline",
         "descriptor",
         "engine",
@@ -87,6 +113,8 @@ class ClientConnection:
         assert engine.serving is not None
         self._know_peer(peer_host, listener.scheme, engine.serving.provenance)
         self.exchange = Exchange(engine, self)
+        self.conversation: Conversation = self.exchange
+        self._remainder: BodyReader | None = None
         self._remembered = b""
         self._remembered_meaning: tuple[Serving, RequestHead, RouteState | None, bytes] | None = None
         self._socket = connection
@@ -104,8 +132,8 @@ class ClientConnection:
 
     @property
     def urgent(self) -> bool:
-        """Is a request under way?"""
-        return self.exchange.active
+        """Is a request under way, or a tunnel open?"""
+        return self.conversation.active
 
     def on_ready(self, events: int) -> None:
         """Step: first what waits to be written, then the state."""
@@ -124,15 +152,15 @@ class ClientConnection:
     def on_crash(self) -> None:
         """End the connection and its exchange; what was sent of an answer must not look whole."""
         try:
-            self.exchange.abandon(INTERNAL)
+            self.conversation.abandon(INTERNAL)
         finally:
             self.reset()
 
     def on_deadline(self) -> None:
         """The phase the connection is in has lasted too long."""
-        if self.exchange.active:
+        if self.conversation.active:
             self.deadline = NEVER
-            self.exchange.on_deadline()
+            self.conversation.on_deadline()
         elif self._head_began:
             self.refuse(Refusal(408, "head_timeout", "the request head did not arrive in time"))
         elif self.outgoing:
@@ -236,7 +264,7 @@ class ClientConnection:
         if not engine.overload.refuses() or self.receive() is None:
             return False
         engine.unrouted.of(OTHER_METHOD, failures.OVERLOADED.status, failures.OVERLOADED.reason).record(0.0)
-        self.write(_TURNED_AWAY)
+        self.write(_TURNED_AWAY % engine.http_clock.line)
         self.close()
         return True
 
@@ -272,16 +300,24 @@ class ClientConnection:
         if end < 0:
             self._incomplete(data)
             return
-        head = h11_lane.parse_request(data[: end + 4]) if end + 4 <= HEAD_BYTES_MAX else _TOO_LARGE
+        head = h11_lane.parse_request(data[: end + 4]) if end + 4 <= HEAD_BYTES_MAX else _too_large(data)
         if isinstance(head, Refusal):
-            self.refuse(head)
+            self.refuse(head, to_head=data.startswith(b"HEAD "))
+        elif head.method == b"CONNECT" and not self._takes_connect(head):
+            self.refuse(Refusal(405, "method_not_allowed", 'CONNECT to a service without "connect = true"'))
         else:
             self._begin(head, data)
+
+    def _takes_connect(self, head: RequestHead) -> bool:
+        serving = self.engine.serving
+        assert serving is not None
+        route = serving.match(head.host, head.target)
+        return route is not None and route.takes_connect
 
     def _incomplete(self, data: bytes) -> None:
         self.buffer = data
         if len(data) > HEAD_BYTES_MAX:
-            self.refuse(_TOO_LARGE)
+            self.refuse(_too_large(data))
         elif b"\n\n" in data or data.count(b"\n") != data.count(b"\r\n"):
             self.refuse(Refusal(400, "bad_request", "a bare LF in the head (RFC 9112 section 2.2)"))
         elif data and not self._head_began:
@@ -300,9 +336,12 @@ class ClientConnection:
         assert serving is not None
         route = serving.match(head.host, head.target, head)
         if serving.provenance is self._plain_rules:
-            request = head.head + self.forwarded + head.host + b"\r\n"
+            introduction = self.forwarded + head.host + b"\r\n"
         else:
-            request = head.head + self._introduction(serving.provenance, head, data)
+            introduction = self._introduction(serving.provenance, head, data)
+        if not head.minor_version:
+            introduction = introduction.replace(VIA, VIA_1_0, 1)
+        request = head.head + introduction
         if head.head_bytes == len(data):
             self.buffer = b""
             if head.body_length == 0 and head.request_id is None and len(data) <= self._remembered_bytes_max:
@@ -347,6 +386,65 @@ class ClientConnection:
                 self._gone()
         elif not self.exchange.request_read:
             self.exchange.pump_request()
+        elif self.hung_up:
+            self.exchange.client_left()
+
+    def discard(self, rest: BodyReader) -> None:
+        """The answer is out ahead of the end of its request: read what is left of that, then go on."""
+        self._remainder = rest
+        self._discarded = 0
+        self._state = ClientConnection._discarding
+        self._expect_taking()
+        self._discarding()
+
+    def _discarding(self) -> None:
+        """The rest of a request that is answered."""
+        rest = self._remainder
+        assert rest is not None
+        while not rest.done:
+            if self.buffer:
+                data, self.buffer = self.buffer, b""
+            elif not self.readable:
+                return
+            else:
+                received = self.receive()
+                if received is None:
+                    return
+                data = received
+            self._discarded += len(data)
+            rest.take(data)
+            if not data or rest.fault or self._discarded > DISCARD_BYTES_MAX + READ_BYTES:
+                self.finish_and_close()
+                return
+        self._remainder = None
+        self.buffer = rest.rest
+        self.next_request()
+
+    def become_tunnel(self, tunnel: Tunnel) -> None:
+        """The exchange switched protocols: no other request will follow."""
+        self._forget()
+        self.conversation = tunnel
+        self._state = ClientConnection._tunnelling
+
+    def _tunnelling(self) -> None:
+        assert isinstance(self.conversation, Tunnel)
+        self.conversation.step()
+
+    def receive_or_raise(self) -> bytes | None:
+        """See `TunnelEnd`."""
+        try:
+            data = self._recv(READ_BYTES)
+        except BlockingIOError:
+            self.readable = False
+            return None
+        if len(data) < READ_BYTES and not self.hung_up:
+            self.readable = False
+        return data
+
+    def end_output(self) -> None:
+        """See `TunnelEnd`; what went wrong shows when this connection is read from."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
 
     def receive(self) -> bytes | None:
         """One read: None when nothing is there, b"" at the end of the stream or when it broke."""
@@ -392,15 +490,15 @@ class ClientConnection:
             self._gone()
             return
         self.outgoing = self.outgoing[sent:]
-        if self.exchange.active:
-            self.exchange.client_progress()
+        if self.conversation.active:
+            self.conversation.client_progress()
         elif not self.outgoing:
             self._expect_taking()
 
     # Ending
 
-    def refuse(self, refusal: Refusal) -> None:
-        """Answer a head that is not forwarded, log it, close."""
+    def refuse(self, refusal: Refusal, *, to_head: bool = False) -> None:
+        """Answer a head that is not forwarded, log it, close. `to_head`: the answer is one to HEAD, without a body."""
         engine = self.engine
         request_id = engine.new_request_id()
         engine.unrouted.of(OTHER_METHOD, refusal.status, refusal.reason).record(0.0)
@@ -417,7 +515,13 @@ class ClientConnection:
             )
         self.write(
             local_response(
-                refusal.status, reason=refusal.reason, detail=refusal.detail, request_id=request_id, keep_alive=False
+                refusal.status,
+                reason=refusal.reason,
+                detail=refusal.detail,
+                request_id=request_id,
+                date=engine.http_clock.line,
+                keep_alive=False,
+                to_head=to_head,
             )
         )
         self.finish_and_close()
@@ -488,19 +592,19 @@ class ClientConnection:
 
     def cut_off(self) -> None:
         """The drain's time is up."""
-        self.exchange.abandon(DRAINED)
+        self.conversation.abandon(DRAINED)
         self.reset()
 
     def _gone(self) -> None:
         """The client reset the connection or vanished."""
-        if self.exchange.active:
-            self.exchange.abandon(CLIENT_CLOSED)
+        if self.conversation.active:
+            self.conversation.abandon(CLIENT_CLOSED)
         self.close()
 
     def reset(self) -> None:
         """Close so that the client cannot take a cut-off response for a whole one."""
         if not self.closed:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             self.close()
 
     def close(self) -> None:
@@ -518,8 +622,18 @@ def _log_fragment(client: str, peer: str) -> bytes:
     return b'"client":"%b","peer":"%b",' % (client.encode(), peer.encode())
 
 
-_TOO_LARGE = Refusal(431, "head_too_large", f"a request head of more than {HEAD_BYTES_MAX} bytes")
+def _too_large(data: bytes) -> Refusal:
+    """Of a head beyond HEAD_BYTES_MAX: is it the target, or the fields (RFC 9110 §15.5.15, RFC 6585 §5)?"""
+    if data.find(b"\n", 0, TARGET_BYTES_MAX) < 0:
+        return Refusal(414, "target_too_long", f"a request target of more than {TARGET_BYTES_MAX} bytes")
+    return Refusal(431, "head_too_large", f"a request head of more than {HEAD_BYTES_MAX} bytes")
+
+
 _TURNED_AWAY = local_response(
-    503, reason="overloaded", detail="this balancer has more to do than it can", request_id=b"-", keep_alive=False
+    503,
+    reason="overloaded",
+    detail="this balancer has more to do than it can",
+    request_id=b"-",
+    date=b"%b",
+    keep_alive=False,
 )
-_RESET_ON_CLOSE = b"\x01\x00\x00\x00\x00\x00\x00\x00"

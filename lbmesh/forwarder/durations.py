@@ -6,7 +6,7 @@ from lbmesh.observe.histogram import Histogram
 HISTOGRAMS_MAX = 512
 """Label combinations kept apart in one service; what comes after that is counted together."""
 
-KNOWN_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS"})
+KNOWN_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"CONNECT"})
 OTHER_METHOD = b"_OTHER"
 """OpenTelemetry's name for methods outside the known ones."""
 

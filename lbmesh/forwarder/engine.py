@@ -8,6 +8,7 @@ from time import monotonic
 
 from lbmesh.control.link import ReplicaFailure
 from lbmesh.forwarder.durations import DurationHistograms
+from lbmesh.forwarder.http_clock import HttpClock
 from lbmesh.forwarder.overload import Overload
 from lbmesh.forwarder.proxy_header_faults import ProxyHeaderFaults
 from lbmesh.forwarder.reactor import Reactor
@@ -28,7 +29,7 @@ FAILURES_QUEUED_MAX = 1024
 @dataclass(slots=True)
 class Counters:
     """Gauges and counters that belong to no service's own requests. `mirrored`: copies of requests by the service that
-    they were for and what came of them.
+    they were for and what came of them. `tunnels`: open ones; their bytes are counted as they pass.
     """
 
     accepted: int = 0
@@ -36,6 +37,10 @@ class Counters:
     active: int = 0
     mirrors_in_flight: int = 0
     mirrored: Counter[tuple[str, str]] = field(default_factory=Counter)
+    tunnels: int = 0
+    tunnels_opened: int = 0
+    tunnel_bytes_in: int = 0
+    tunnel_bytes_out: int = 0
 
 
 class Engine:
@@ -51,6 +56,7 @@ class Engine:
         "counters",
         "draining",
         "failures",
+        "http_clock",
         "on_failure",
         "overload",
         "proxy_header_faults",
@@ -67,6 +73,7 @@ class Engine:
     ) -> None:
         """`id_prefix`: 16 hex digits that no other forwarder's run has; request ids are it and a count."""
         self.time_text = TimeText(wall_clock)
+        self.http_clock = HttpClock(wall_clock)
         self.reactor = Reactor(self.time_text.expire)
         self.overload = Overload(self.reactor, ForwarderLimits().overload_s)
         self.wheel = TimerWheel(monotonic())
@@ -113,8 +120,9 @@ class Engine:
 
     def tick(self, now: float) -> None:
         """Once a second: suspensions end, shares rise, latencies decay, pooled connections that were idle too long
-        close.
+        close, and the date is another.
         """
+        self.http_clock.tick()
         serving = self.serving
         if serving is None:
             return

@@ -4,12 +4,13 @@ A client's connection has one Exchange object and uses it again for each request
 """
 
 from time import monotonic
-from typing import Protocol
 
 from lbmesh.forward import failure as failures
+from lbmesh.forward.early_response import rest_can_be_discarded
 from lbmesh.forward.failure import Failure, Fault, Stage
 from lbmesh.forward.retry import IDEMPOTENT_METHODS, may_retry
 from lbmesh.forwarder.affinity import Affinity
+from lbmesh.forwarder.client_side import ClientSide
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.framing import BodyReader
 from lbmesh.forwarder.mirror import mirror_request
@@ -18,10 +19,11 @@ from lbmesh.forwarder.record import exchange_line
 from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.route_state import RouteState
 from lbmesh.forwarder.service_state import ServiceState
+from lbmesh.forwarder.tunnel import Opening, Tunnel
 from lbmesh.forwarder.upstream import UpstreamConnection
 from lbmesh.http1.local_response import Page, local_response
 from lbmesh.http1.message import CHUNKED, NO_HEAD, UNTIL_CLOSE, RequestHead, ResponseHead
-from lbmesh.http1.response_rewrite import VIA_LAST, rewrite_for_client
+from lbmesh.http1.response_rewrite import VIA_LAST, rewrite_for_client, rewrite_for_tunnel, via
 from lbmesh.http1.retry_after import retry_after_s
 from lbmesh.model.address import Address
 from lbmesh.model.limits import (
@@ -39,61 +41,6 @@ REQUEST_TIMEOUT_SLACK_S = 0.001
 
 _STALE = (failures.UPSTREAM_CLOSED, failures.UPSTREAM_RESET)
 """How a pooled connection ends that the replica closed just as it was used again: nobody's fault."""
-
-
-class Client(Protocol):
-    """The client's side of an exchange: today a whole HTTP/1 connection; a stream of HTTP/2 would do as well.
-
-    `buffer`: bytes after the head that are read already. `readable`: more may be had by `receive`. `outgoing`: bytes
-    of the response that the client has not taken yet. `address`, without a port, and `scheme` are what rules look at.
-    `behind_since`: since when some of the response waits for the client.
-    """
-
-    buffer: bytes
-    behind_since: float
-
-    @property
-    def readable(self) -> bool: ...
-    @property
-    def outgoing(self) -> bytes: ...
-    @property
-    def log_fragment(self) -> bytes: ...
-    @property
-    def address(self) -> str: ...
-    @property
-    def scheme(self) -> bytes: ...
-    @property
-    def urgent(self) -> bool: ...
-
-    def on_ready(self, events: int) -> None:
-        """Be stepped."""
-
-    def on_crash(self) -> None:
-        """Be ended by a bug of ours."""
-
-    def ends(self) -> tuple[Address, Address] | None:
-        """Where the request comes from, and where it came to; None when the client is gone."""
-
-    def expect_within(self, seconds: float) -> None:
-        """Have `on_deadline` called unless something moves by then."""
-
-    def receive(self) -> bytes | None:
-        """More of the request; None when nothing is there, b"" at its end."""
-
-    def write(self, data: bytes) -> None:
-        """Send a piece of the response; an exchange whose client is gone is abandoned meanwhile."""
-
-    def next_request(self) -> None:
-        """The exchange is over."""
-
-    def finish_and_close(self) -> None:
-        """The exchange is over and no other may follow."""
-
-    def reset(self) -> None:
-        """The response ends here, though it is not whole."""
-
-    def unacknowledged(self) -> int:
-        """Bytes of the response that the client's kernel has not confirmed."""
 
 
 class Exchange:
@@ -119,6 +66,7 @@ class Exchange:
         "_informational",
         "_keep_alive",
         "_pace",
+        "_remainder",
         "_replica",
         "_request_body",
         "_request_id",
@@ -141,7 +89,7 @@ class Exchange:
         "waiting",
     )
 
-    def __init__(self, engine: Engine, client: Client) -> None:
+    def __init__(self, engine: Engine, client: ClientSide) -> None:
         self._engine = engine
         self.client = client
         self.active = False
@@ -155,6 +103,7 @@ class Exchange:
         self._request_body: BodyReader | None = None
         self._response_body: BodyReader | None = None
         self._pace: Pace | None = None
+        self._remainder: BodyReader | None = None
         self._tried: tuple[ReplicaState, ...] = ()
         self._holds_replica = self._retrying = self.waiting = False
         self._detail = ""
@@ -192,7 +141,7 @@ class Exchange:
         if head.body_length:
             self._begin_body(head.body_length)
         if route is None:
-            self._fail(failures.NO_ROUTE, "no route for this host and path")
+            self._fail_unrouted(head)
             return
         if route.rules is None:
             service = route.only or route.draw()
@@ -249,6 +198,15 @@ class Exchange:
     def on_crash(self) -> None:
         """A bug of ours met this exchange outside its connections' steps."""
         self.client.on_crash()
+
+    def _fail_unrouted(self, head: RequestHead) -> None:
+        serving = self._engine.serving
+        assert serving is not None
+        ambiguity = serving.routes.ambiguity(head.host, head.target, head)
+        if ambiguity:
+            self._fail(failures.AMBIGUOUS_PATH, ambiguity)
+        else:
+            self._fail(failures.NO_ROUTE, "no route for this host and path")
 
     def _obey(self, route: RouteState, rules: ReadyRules) -> ServiceState | None:
         """Do what the route's rules say; the service that the request goes to, or None when it has its answer."""
@@ -343,7 +301,14 @@ class Exchange:
         else:
             self._begin_pace(0)
             self._expect_progress()
+            self._ask_for_body()
             self.pump_request()
+
+    def _ask_for_body(self) -> None:
+        """A client that waits for 100 is sent it from here, when the replica knows none (RFC 9110 §10.1.1)."""
+        demands, replica = self.head.demands, self._replica
+        if demands is not None and demands.expects_continue and replica is not None and replica.speaks_http_1_0:
+            self.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _expect_progress(self) -> None:
         """Something moved: the phase the exchange is in begins, or goes on."""
@@ -459,7 +424,7 @@ class Exchange:
             self._observe_refusal(head, service, replica, now - self._attempt_began)
         if self._response_edits is not None:
             head = self._edited(self._response_edits, head)
-            head_out = head.head + VIA_LAST
+            head_out = head.head + via(head.minor_version) + b"\r\n"
         if service.affinity is not None:
             head_out, head = self._with_cookie(service.affinity, replica, head_out, head)
         self._response = head
@@ -506,20 +471,33 @@ class Exchange:
         cookie = affinity.cookie_for(self.head, replica)
         if not cookie:
             return head_out, head
-        return head.head + cookie + VIA_LAST, head._replace(head=head.head + cookie)
+        head = head._replace(head=head.head + cookie)
+        return head.head + via(head.minor_version) + b"\r\n", head
 
     def _begin_response(self, head: ResponseHead, data: bytes) -> None:
         """Any other response: streamed, closing, for an HTTP/1.0 client, or ahead of the end of the request."""
         client, upstream = self.client, self._upstream
         assert upstream is not None
+        if self.head.method == b"CONNECT" and 200 <= head.status < 300:
+            self._open_tunnel(head, rewrite_for_tunnel(head.head, via=via(head.minor_version)), data)
+            return
         unframed = head.body_length == CHUNKED and self.head.minor_version == 0
-        if head.body_length == UNTIL_CLOSE or unframed or not self.request_read:
-            self._keep_alive = False
+        stays = self._keep_alive and head.body_length != UNTIL_CLOSE and not unframed
+        self._keep_alive = stays and self.request_read
+        if not self.request_read:
+            rest = self._request_body
+            assert rest is not None
+            stays = stays and rest_can_be_discarded(self.head, missing_bytes=rest.missing, body_begun=self._body_begun)
+            self._remainder = rest if stays else None
         self._pace = None
         self._expect_progress()
         client.write(
             rewrite_for_client(
-                head.head, minor_version=self.head.minor_version, keep_alive=self._keep_alive, without_framing=unframed
+                head.head,
+                via=via(head.minor_version),
+                minor_version=self.head.minor_version,
+                keep_alive=stays,
+                without_framing=unframed,
             )
         )
         if self.active:
@@ -588,7 +566,63 @@ class Exchange:
         if self._keep_alive:
             client.next_request()
         else:
-            client.finish_and_close()
+            self._finish_client()
+
+    def _finish_client(self) -> None:
+        """The response was the last one, or came ahead of the end of its request."""
+        rest, self._remainder = self._remainder, None
+        if rest is None:
+            self.client.finish_and_close()
+        elif rest.done:
+            self.client.next_request()
+        else:
+            self.client.discard(rest)
+
+    # Tunnels
+
+    def switch_protocols(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
+        """101: from here on the connections carry what they like (RFC 9110 §7.8)."""
+        upstream = self._upstream
+        assert upstream is not None
+        if not self.request_read or upstream.outgoing:
+            self.attempt_failed(failures.BAD_RESPONSE, "101 before the end of the request (RFC 9110 section 7.8)")
+            return
+        replica, service = self._replica, self._service
+        assert replica is not None
+        assert service is not None
+        replica.observe_latency(monotonic() - self._attempt_began)
+        if self._response_edits is not None:
+            head = self._edited(self._response_edits, head)
+            head_out = head.head + VIA_LAST
+        if service.affinity is not None:
+            head_out, head = self._with_cookie(service.affinity, replica, head_out, head)
+        self._response = head
+        self._stage = Stage.ANSWERED
+        self._open_tunnel(head, head_out, data)
+
+    def _open_tunnel(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
+        """The exchange is over and counted; its record is written when the tunnel ends."""
+        client, upstream, replica, service = self.client, self._upstream, self._replica, self._service
+        assert upstream is not None
+        assert replica is not None
+        assert service is not None
+        opening = Opening(self.head, head.status, self._attempts, self._began, self._request_id, self._bytes_in)
+        tunnel = Tunnel(
+            self._engine,
+            client=client,
+            upstream=upstream,
+            replica=replica,
+            room=service.room,
+            timeouts=self._timeouts,
+            opening=opening,
+        )
+        self._upstream = None
+        self._holds_replica = False
+        self._end(head.status, "", monotonic(), log=False)
+        early, client.buffer = client.buffer, b""
+        client.become_tunnel(tunnel)
+        upstream.begin_tunnel(tunnel)
+        tunnel.start(head_out, data, early)
 
     # Failing
 
@@ -674,6 +708,14 @@ class Exchange:
             service.suspend(replica, self._engine.reactor.now)
         self._engine.report_failure(replica, failure.reason)
 
+    def client_left(self) -> None:
+        """The client has closed its side while the replica is at work. Half a close may be all it meant: only where the
+        operator says so is it taken for the end.
+        """
+        if self._response is None and self._service is not None and self._service.abort_on_close:
+            self.abandon(failures.CLIENT_CLOSED)
+            self.client.close()
+
     def on_deadline(self) -> None:
         """The phase the exchange is in took too long; which one decides whose failure it is."""
         if self.waiting:
@@ -733,9 +775,11 @@ class Exchange:
             reason=reason,
             detail=detail,
             request_id=self._request_id,
+            date=self._engine.http_clock.line,
             keep_alive=keep_alive,
             to_head=self.head.method == b"HEAD",
             page=page,
+            minor_version=self.head.minor_version,
         )
         if self._response_edits is not None:
             assert self._asked is not None
@@ -782,8 +826,8 @@ class Exchange:
             assert replica is not None
             replica.in_flight -= 1
 
-    def _end(self, status: int, reason: str, now: float) -> None:
-        """The one place where an exchange ends: counters, histogram, a line in the access log."""
+    def _end(self, status: int, reason: str, now: float, *, log: bool = True) -> None:
+        """The one place where an exchange ends: counters, histogram, a line in the access log (a tunnel's is later)."""
         engine, head, service = self._engine, self.head, self._service
         self._release_replica()
         self.active = False
@@ -803,7 +847,7 @@ class Exchange:
                 self._retrying = False
                 service.budget.retrying -= 1
             service.durations.of(head.method, status, reason).record(duration_s)
-        if engine.access_log.enabled:
+        if log and engine.access_log.enabled:
             engine.access_log.write(
                 exchange_line(
                     engine.time_text.get(),

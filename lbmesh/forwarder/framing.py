@@ -22,6 +22,11 @@ class BodyReader:
         self.rest = b""
         self.fault = ""
 
+    @property
+    def missing(self) -> int:
+        """Bytes still to come; CHUNKED or UNTIL_CLOSE when nobody knows."""
+        return self._remaining
+
     def take(self, data: bytes) -> bytes:
         """What of `data` is to be sent on. An unfinished line of chunk framing is held back."""
         if self._scanner is not None:

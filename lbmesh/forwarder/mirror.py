@@ -26,6 +26,7 @@ FAILED = "failed"
 LEFT_OUT_BODY = "left_out_body"
 LEFT_OUT_BUSY = "left_out_busy"
 LEFT_OUT_NO_REPLICA = "left_out_no_replica"
+LEFT_OUT_TUNNEL = "left_out_tunnel"
 
 
 def mirror_request(engine: Engine, mirror: MirrorState, head: RequestHead, request: bytes, *, is_whole: bool) -> None:
@@ -35,7 +36,9 @@ def mirror_request(engine: Engine, mirror: MirrorState, head: RequestHead, reque
     if mirror.share < 1.0 and engine.random() >= mirror.share:
         return
     service, counters = mirror.service, engine.counters
-    if not is_whole:
+    if head.method == b"CONNECT" or (head.demands is not None and head.demands.protocols):
+        counters.mirrored[service.name, LEFT_OUT_TUNNEL] += 1
+    elif not is_whole:
         counters.mirrored[service.name, LEFT_OUT_BODY] += 1
     elif counters.mirrors_in_flight >= MIRRORS_IN_FLIGHT_MAX:
         counters.mirrored[service.name, LEFT_OUT_BUSY] += 1
@@ -168,6 +171,11 @@ class MirroredRequest:
             replica.responses_5xx += 1
         self._body = BodyReader(head.body_length)
         upstream.relay(data[head.head_bytes :])
+
+    def switch_protocols(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
+        """Not for a copy: it asks for no other protocol."""
+        del head, head_out, data
+        self._end(FAILED)
 
     def response_data(self, data: bytes) -> None:
         """A piece to throw away."""

@@ -28,7 +28,10 @@ TURN_S = 0.005
 
 READ = select.EPOLLIN | select.EPOLLRDHUP
 HUNG_UP = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
-BROKEN = select.EPOLLHUP | select.EPOLLERR
+BROKEN = select.EPOLLERR
+"""The peer reset the connection or vanished. EPOLLHUP alone says no more than that both sides have ended their streams:
+what the peer sent before may still be unread.
+"""
 WRITE = select.EPOLLOUT
 _STREAM = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 _LISTENER = select.EPOLLIN | select.EPOLLEXCLUSIVE

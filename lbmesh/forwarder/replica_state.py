@@ -52,6 +52,7 @@ class ReplicaState:
     `latency_s`: peak-EWMA of the response times; `cost_s`: the same with failures priced in, by which policies compare.
     `sampled`: it was heard of in this second. `proxy_protocol`: with which header each connection begins, if with any;
     such a connection is one client's and is not pooled, so `idle_max` is 0.
+    `speaks_http_1_0`: so said its last answer that was not plainly HTTP/1.1.
     """
 
     __slots__ = (
@@ -84,6 +85,7 @@ class ReplicaState:
         "rise_began_s",
         "sampled",
         "socket_address",
+        "speaks_http_1_0",
         "suspended_until",
         "weight",
         "zone",
@@ -111,7 +113,7 @@ class ReplicaState:
         self._returned_s: float | None = None
         self._rise_delay = 0.0
         self.suspended_until = 0.0
-        self.retired = self.is_active = self.is_down = False
+        self.retired = self.is_active = self.is_down = self.speaks_http_1_0 = False
         self._settled_requests = 0
         self._replica: Replica | None = None
         self.update(replica)

@@ -74,6 +74,11 @@ class RouteState:
             [(service.name, weight, service) for service, weight in zip(self._services, self._weights, strict=True)]
         )
 
+    @property
+    def takes_connect(self) -> bool:
+        """May CONNECT go to whichever service is drawn?"""
+        return all(service.connect for service in self._services)
+
     def draw(self) -> ServiceState:
         """One service, drawn by weight."""
         point = self._random() * self._total
@@ -104,4 +109,5 @@ def _overridden(timeouts: Timeouts, route: RouteTimeouts | None) -> Timeouts:
         response_s=timeouts.response_s if route.response_s is None else route.response_s,
         idle_s=timeouts.idle_s if route.idle_s is None else route.idle_s,
         request_s=timeouts.request_s if route.request_s is None else route.request_s,
+        tunnel_s=timeouts.tunnel_s,
     )

@@ -38,9 +38,11 @@ class ServiceState:
         "_replicas",
         "_suspended",
         "_view",
+        "abort_on_close",
         "affinity",
         "balancer",
         "budget",
+        "connect",
         "durations",
         "has_fallen",
         "is_warming",
@@ -56,6 +58,8 @@ class ServiceState:
 
     timeouts: Timeouts
     retries: int
+    connect: bool
+    abort_on_close: bool
     balancer: Balancer[ReplicaState]
 
     def __init__(self, name: str, random: Callable[[], float]) -> None:
@@ -116,6 +120,8 @@ class ServiceState:
         self.retries = view.traffic.retries
         self.room.set_limits(view.traffic.limits, view.traffic.limits.active)
         self.affinity = Affinity.of(view.traffic, self.name, self.replicas, self.budget, self.affinity)
+        self.connect = view.traffic.connect
+        self.abort_on_close = view.traffic.abort_on_close
         self.rebalance(now)
 
     def rebalance(self, now: float) -> None:

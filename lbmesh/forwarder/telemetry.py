@@ -10,6 +10,7 @@ from lbmesh.control.link import (
     RequestTelemetry,
     ServiceTelemetry,
     Telemetry,
+    TunnelTelemetry,
     encode_message,
 )
 from lbmesh.forwarder.durations import DurationHistograms
@@ -99,6 +100,12 @@ class TelemetryReport:
                     for (service, outcome), count in engine.counters.mirrored.items()
                 ),
                 lag_s=engine.overload.lag_s,
+                tunnels=TunnelTelemetry(
+                    engine.counters.tunnels,
+                    engine.counters.tunnels_opened,
+                    engine.counters.tunnel_bytes_in,
+                    engine.counters.tunnel_bytes_out,
+                ),
             )
         )
 

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from errno import ECONNREFUSED, EINPROGRESS
 from time import monotonic
 from typing import Protocol
@@ -11,7 +12,8 @@ from lbmesh.forward.failure import Failure
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.reactor import HUNG_UP, WRITE
 from lbmesh.forwarder.replica_state import ReplicaState
-from lbmesh.http1 import fast_lane, h11_lane
+from lbmesh.forwarder.tunnel import RESET_ON_CLOSE, Tunnel
+from lbmesh.http1 import fast_lane, h11_lane, response_rewrite
 from lbmesh.http1.message import Refusal, RequestHead, ResponseHead
 from lbmesh.http1.proxy_header import write_own_proxy_header, write_proxy_header
 from lbmesh.http1.response_rewrite import VIA_LAST
@@ -63,6 +65,9 @@ class Requester(Protocol):
     def respond(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
         """The final head, and all the bytes that it came with."""
 
+    def switch_protocols(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
+        """101: what follows the head (`data`, and all that comes) is no HTTP."""
+
     def response_data(self, data: bytes) -> None:
         """A piece of the body."""
 
@@ -89,6 +94,8 @@ class UpstreamConnection:
         "_send",
         "_socket",
         "_state",
+        "_tunnel",
+        "_write_error",
         "closed",
         "connecting",
         "descriptor",
@@ -104,6 +111,8 @@ class UpstreamConnection:
         self._engine = engine
         self.replica = replica
         self._exchange: Requester | None = None
+        self._tunnel: Tunnel | None = None
+        self._write_error: OSError | None = None
         self._buffer = b""
         self.outgoing = b""
         self.readable = self.hung_up = self.closed = self.reused = False
@@ -188,10 +197,10 @@ class UpstreamConnection:
 
     def on_crash(self) -> None:
         """End the exchange and the connection."""
-        exchange = self._exchange
+        user = self._exchange or self._tunnel
         try:
-            if exchange is not None:
-                exchange.client.on_crash()
+            if user is not None:
+                user.client.on_crash()
         finally:
             self.close()
 
@@ -222,7 +231,8 @@ class UpstreamConnection:
             sent = self._send(data)
         except BlockingIOError:
             sent = 0
-        except OSError:
+        except OSError as error:
+            self._write_error = error
             self.hung_up = self.readable = True
             self._engine.reactor.again(self)
             return
@@ -234,7 +244,8 @@ class UpstreamConnection:
             sent = self._send(self.outgoing)
         except BlockingIOError:
             return
-        except OSError:
+        except OSError as error:
+            self._write_error = error
             self.outgoing = b""
             self.hung_up = self.readable = True
             return
@@ -282,11 +293,16 @@ class UpstreamConnection:
             if head is None:
                 self._parse_carefully(exchange, data)
                 return
+            has_date = response_rewrite.has_date(head.head)
+            if not has_date:
+                head = self._dated(head)
             head_out = head.head + VIA_LAST
             if head.head_bytes <= REMEMBERED_HEAD_BYTES_MAX and not to_head:
                 self._remembered = data[: head.head_bytes]
                 self._remembered_head = head
                 self._remembered_out = head_out
+                if not has_date:
+                    self._engine.http_clock.forget_later(self)
         exchange.respond(head, head_out, data)
 
     def _parse_carefully(self, exchange: Requester, data: bytes) -> None:
@@ -301,12 +317,20 @@ class UpstreamConnection:
             if end < 0 or end + 4 > HEAD_BYTES_MAX:
                 exchange.attempt_failed(failures.BAD_RESPONSE, f"a response head of more than {HEAD_BYTES_MAX} bytes")
                 return
-            head = h11_lane.parse_response(data[: end + 4], method=exchange.head.method)
+            demands = exchange.head.demands
+            head = h11_lane.parse_response(
+                data[: end + 4], method=exchange.head.method, offered=demands.protocols if demands is not None else ()
+            )
             if isinstance(head, Refusal):
                 exchange.attempt_failed(failures.BAD_RESPONSE, head.detail)
                 return
+            self.replica.speaks_http_1_0 = head.minor_version == 0
             if head.status >= 200:
-                exchange.respond(head, head.head + VIA_LAST, data)
+                head = head if response_rewrite.has_date(head.head) else self._dated(head)
+                exchange.respond(head, head.head + response_rewrite.via(head.minor_version) + b"\r\n", data)
+                return
+            if head.status == 101:
+                exchange.switch_protocols(head, head.head + VIA_LAST, data[end + 4 :])
                 return
             if not exchange.informational(head):
                 exchange.attempt_failed(failures.BAD_RESPONSE, "too many informational responses")
@@ -314,6 +338,14 @@ class UpstreamConnection:
             if not exchange.active:
                 return
             data = data[end + 4 :]
+
+    def _dated(self, head: ResponseHead) -> ResponseHead:
+        """A response that does not say when it was made is dated by who passes it on (RFC 9110 §6.6.1)."""
+        return head._replace(head=head.head + self._engine.http_clock.line)
+
+    def forget_date(self) -> None:
+        """The remembered head has the date of a second that is over."""
+        self._remembered = b"\0"
 
     def relay(self, data: bytes) -> None:
         """The response's head is out: pass its body on, beginning with `data`."""
@@ -350,6 +382,38 @@ class UpstreamConnection:
                 break
         self._engine.reactor.again(self)
 
+    # In a tunnel
+
+    def begin_tunnel(self, tunnel: Tunnel) -> None:
+        """The response switched protocols: no request will follow on this connection."""
+        self._exchange = None
+        self._tunnel = tunnel
+        self._remembered = self._remembered_out = b"\0"
+        self._remembered_head = None
+        self._state = UpstreamConnection._tunnelling
+
+    def _tunnelling(self) -> None:
+        assert self._tunnel is not None
+        self._tunnel.step()
+
+    def receive_or_raise(self) -> bytes | None:
+        """See `TunnelEnd`."""
+        if self._write_error is not None:
+            raise self._write_error
+        try:
+            data = self._recv(READ_BYTES)
+        except BlockingIOError:
+            self.readable = False
+            return None
+        if len(data) < READ_BYTES and not self.hung_up:
+            self.readable = False
+        return data
+
+    def end_output(self) -> None:
+        """See `TunnelEnd`; what went wrong shows when this connection is read from."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+
     # Idle
 
     def pool(self) -> None:
@@ -383,6 +447,12 @@ class UpstreamConnection:
             return False
         return False
 
+    def reset(self) -> None:
+        """Close so that the replica cannot take what it has for all there was."""
+        if not self.closed:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            self.close()
+
     def close(self) -> None:
         """Close for good; may be called again."""
         if self.closed:
@@ -390,7 +460,7 @@ class UpstreamConnection:
         self.closed = True
         if self.connecting:
             self.replica.connecting -= 1
-        self._exchange = None
+        self._exchange = self._tunnel = None
         self.outgoing = self._buffer = b""
         if self._state is UpstreamConnection._idle and self in self.replica.idle:
             self.replica.idle.remove(self)

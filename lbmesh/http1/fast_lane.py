@@ -124,7 +124,7 @@ def parse_request(data: bytes) -> RequestHead | None:
     head = data[: head_bytes - 2]
     if forwarded is not None or close is not None:
         head = _REMOVED_FROM_REQUEST.sub(b"", head)
-    return _new_request((method, target, host, 1, body_length, close is None, request_id, head, head_bytes))
+    return _new_request((method, target, host, 1, body_length, close is None, request_id, head, head_bytes, None))
 
 
 _RESPONSE = re.compile(
@@ -199,4 +199,4 @@ def parse_response(data: bytes, *, to_head: bool) -> ResponseHead | None:
     head = data[: head_bytes - 2]
     if keep_alive_field is not None or not keep_alive:
         head = _REMOVED_FROM_RESPONSE.sub(b"", head)
-    return _new_response((status, body_length, keep_alive, head, head_bytes))
+    return _new_response((status, body_length, keep_alive, head, head_bytes, 1))

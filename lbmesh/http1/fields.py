@@ -51,14 +51,18 @@ class FieldSection:
         """The values of every line with this lower-case name."""
         return tuple(value for field_name, value in self.fields if field_name.lower() == name)
 
-    def options(self, name: bytes) -> tuple[bytes, ...]:
-        """The members of a comma-separated list field, lower case, over all its lines (RFC 9110 §5.6.1)."""
+    def members(self, name: bytes) -> tuple[bytes, ...]:
+        """The members of a comma-separated list field over all its lines (RFC 9110 §5.6.1)."""
         return tuple(
-            option.lower()
+            member
             for value in self.values(name)
-            for option in (part.strip(b" \t") for part in value.split(b","))
-            if option
+            for member in (part.strip(b" \t") for part in value.split(b","))
+            if member
         )
+
+    def options(self, name: bytes) -> tuple[bytes, ...]:
+        """The same in lower case, for lists of words in any case."""
+        return tuple(member.lower() for member in self.members(name))
 
     def without(self, names: Iterable[bytes]) -> tuple[Field, ...]:
         """The fields whose lower-case name is not in `names`."""
@@ -131,15 +135,17 @@ def _transfer_coding(codings: list[bytes]) -> int | Refusal:
     return Refusal(501, "not_implemented", "a transfer coding other than chunked (RFC 9112 section 6.1)")
 
 
-def end_to_end(section: FieldSection, also_removed: frozenset[bytes]) -> tuple[Field, ...] | Refusal:
-    """The fields that go on to the other side (RFC 9110 §7.6.1)."""
+def end_to_end(
+    section: FieldSection, also_removed: frozenset[bytes], *, relayed: frozenset[bytes] = frozenset()
+) -> tuple[Field, ...] | Refusal:
+    """The fields that go on to the other side (RFC 9110 §7.6.1). `relayed`: hop-by-hop ones that do so, too."""
     options = section.options(b"connection")
     for option in options:
         if not _TOKEN.match(option):
             return bad_request("a Connection option that is not a token (RFC 9110 section 7.6.1)")
         if option in _NOT_NOMINABLE:
             return bad_request(f"Connection names {option.decode()}, which is not hop-by-hop")
-    return section.without(HOP_BY_HOP | also_removed | frozenset(options))
+    return section.without((HOP_BY_HOP - relayed) | also_removed | frozenset(options))
 
 
 def is_claim(name: bytes) -> bool:

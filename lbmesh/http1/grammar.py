@@ -16,8 +16,10 @@ PATH_CLASS = rb"[/!$&-.0-;=@A-Z_a-z~]"
 QUERY_CLASS = rb"[!$-;=?-\[\]^_`a-z{|}~]"
 """What browsers leave unescaped in a query (WHATWG URL, query percent-encode set), without the backslash."""
 
-ORIGIN_FORM = rb"/" + PATH_CLASS + rb"*+(?:%[0-9A-Fa-f]{2}" + PATH_CLASS + rb"*+)*(?:\?" + QUERY_CLASS + rb"*+)?"
-"""origin-form, RFC 9112 §3.2.1; a stray "%" in a path is refused, in a query it is the application's affair."""
+ORIGIN_FORM = rb"/" + PATH_CLASS + rb"*+(?:%(?!00)[0-9A-Fa-f]{2}" + PATH_CLASS + rb"*+)*(?:\?" + QUERY_CLASS + rb"*+)?"
+"""origin-form, RFC 9112 §3.2.1; a stray "%" in a path is refused, in a query it is the application's affair. An escaped
+NUL in a path is refused, too (RFC 3986 §7.3): it ends the path for what is written in C, and for nothing else.
+"""
 
 
 def _ipv6_address() -> bytes:

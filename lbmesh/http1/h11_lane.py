@@ -6,10 +6,12 @@ with their clause, and h11 has the last word as a second, independent reader.
 """
 
 import re
+from collections.abc import Iterator
 
 import h11
 
 from lbmesh.http1.fields import (
+    Field,
     FieldSection,
     body_framing,
     end_to_end,
@@ -19,20 +21,21 @@ from lbmesh.http1.fields import (
     render,
     split_head,
 )
-from lbmesh.http1.grammar import HOST, ORIGIN_FORM, REQUEST_ID, TOKEN_CLASS
-from lbmesh.http1.message import UNTIL_CLOSE, Refusal, RequestHead, ResponseHead, bad_request
+from lbmesh.http1.grammar import REQUEST_ID, TOKEN_CLASS
+from lbmesh.http1.max_forwards import one_hop_less
+from lbmesh.http1.message import UNTIL_CLOSE, Demands, Refusal, RequestHead, ResponseHead, bad_request
+from lbmesh.http1.target import read_target
+from lbmesh.http1.upgrade import protocols_chosen, protocols_offered
 from lbmesh.model.limits import HEAD_BYTES_MAX, TARGET_BYTES_MAX
 
 _REQUEST_LINE = re.compile(rb"(" + TOKEN_CLASS + rb"{1,32}) ([!-~]+) HTTP/([0-9])\.([0-9])\Z")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*))?\Z")
-_ORIGIN_FORM = re.compile(ORIGIN_FORM + rb"\Z")
-_ABSOLUTE_FORM = re.compile(rb"https?://(" + HOST + rb")([/?].*)?\Z", re.IGNORECASE)
-_HOST = re.compile(HOST + rb"\Z")
 _REPLACED = frozenset({b"host"})
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"trailer"})
 """What 1xx and 204 must not carry (RFC 9110 §8.6, RFC 9112 §6.1): it is taken away, so that nobody waits for a body."""
 
-_REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE"})
+_PROXY_CREDENTIALS = frozenset({b"proxy-authorization", b"proxy-authenticate"})
+"""Taken off, but relayed with CONNECT, whose replicas are the proxies that ask for them (RFC 9110 §11.7.2)."""
 
 
 def parse_request(head: bytes) -> RequestHead | Refusal:
@@ -48,20 +51,18 @@ def parse_request(head: bytes) -> RequestHead | Refusal:
     section = parse_fields(field_lines)
     if isinstance(section, Refusal):
         return section
-    addressed = _address(method, raw_target, section, minor_version)
+    addressed = read_target(method, raw_target, section, minor_version)
     if isinstance(addressed, Refusal):
         return addressed
     target, host = addressed
     framing = body_framing(section, minor_version)
     if isinstance(framing, Refusal):
         return framing
-    forwarded = end_to_end(section, _REPLACED if minor_version == 1 else _REPLACED | {b"expect"})
+    if method == b"CONNECT" and framing:
+        return bad_request("CONNECT with a body (RFC 9110 section 9.3.6)")
+    forwarded = _passed_on(section, method, minor_version)
     if isinstance(forwarded, Refusal):
         return forwarded
-    forwarded = tuple(field for field in forwarded if not (is_claim(field[0].lower()) or is_disguised(field[0])))
-    unmet = _unmet_expectation(FieldSection(forwarded))
-    if unmet is not None:
-        return unmet
     if not framing:
         # Forbidden to clients without content (RFC 9110 section 10.1.1); waitress waits for it for ever.
         forwarded = tuple(field for field in forwarded if field[0].lower() != b"expect")
@@ -72,17 +73,53 @@ def parse_request(head: bytes) -> RequestHead | Refusal:
     fault = _second_reader_request(head)
     if fault is not None:
         return fault
+    protocols = protocols_offered(section, minor_version) if method != b"CONNECT" else ()
+    expects_continue = b"expect" in {name.lower() for name, _ in forwarded}
     return RequestHead(
         method=method,
         target=target,
         host=host,
         minor_version=minor_version,
         body_length=framing if framing is not None else 0,
-        keep_alive=_wants_keep_alive(section, minor_version),
+        keep_alive=_wants_keep_alive(section, minor_version) and method != b"CONNECT",
         request_id=request_id,
-        head=render(b"%b %b HTTP/1.1" % (method, target), ((b"Host", host), *forwarded)),
+        head=render(
+            b"%b %b HTTP/1.1" % (method, target),
+            ((b"Host", host), *forwarded, *_of_next_hop(section, minor_version, protocols)),
+        ),
         head_bytes=len(head),
+        demands=Demands(protocols, expects_continue) if protocols or expects_continue else None,
     )
+
+
+def _passed_on(section: FieldSection, method: bytes, minor_version: int) -> tuple[Field, ...] | Refusal:
+    """The client's fields that go on to the replica, or why the request does not."""
+    forwarded = end_to_end(
+        section,
+        _REPLACED if minor_version == 1 else _REPLACED | {b"expect"},
+        relayed=_PROXY_CREDENTIALS if method == b"CONNECT" else frozenset(),
+    )
+    if isinstance(forwarded, Refusal):
+        return forwarded
+    forwarded = tuple(field for field in forwarded if not (is_claim(field[0].lower()) or is_disguised(field[0])))
+    return _unmet_expectation(FieldSection(forwarded)) or (
+        one_hop_less(forwarded) if method == b"OPTIONS" else forwarded
+    )
+
+
+def _of_next_hop(section: FieldSection, minor_version: int, protocols: tuple[bytes, ...]) -> Iterator[Field]:
+    """The hop-by-hop fields that go on because we keep the promise they make: trailers come through to this client
+    (RFC 9110 §6.5.1), and a connection that switches protocols becomes a tunnel.
+    """
+    names = []
+    if minor_version == 1 and b"te" in section.options(b"connection") and b"trailers" in section.options(b"te"):
+        names.append(b"TE")
+        yield b"TE", b"trailers"
+    if protocols:
+        names.append(b"Upgrade")
+        yield b"Upgrade", b", ".join(protocols)
+    if names:
+        yield b"Connection", b", ".join(names)
 
 
 def _parse_request_line(line: bytes) -> tuple[bytes, bytes, int] | Refusal:
@@ -95,43 +132,9 @@ def _parse_request_line(line: bytes) -> tuple[bytes, bytes, int] | Refusal:
         return Refusal(505, "not_implemented", "a version other than HTTP/1.0 and HTTP/1.1 (RFC 9110 section 15.6.6)")
     if len(target) > TARGET_BYTES_MAX:
         return Refusal(414, "target_too_long", f"a request target of more than {TARGET_BYTES_MAX} bytes")
-    if method in _REFUSED_METHODS:
-        return Refusal(405, "method_not_allowed", f"{method.decode()} is not served here")
+    if method == b"TRACE":
+        return Refusal(405, "method_not_allowed", "TRACE is not served: it tells a script what servers alone may see")
     return method, target, int(minor)
-
-
-def _address(
-    method: bytes, raw_target: bytes, section: FieldSection, minor_version: int
-) -> tuple[bytes, bytes] | Refusal:
-    """The target to send on and the authority it is for (RFC 9112 §3.2)."""
-    hosts = section.values(b"host")
-    if len(hosts) > 1 or (not hosts and minor_version == 1):
-        return bad_request("not exactly one Host field (RFC 9112 section 3.2)")
-    host = hosts[0] if hosts else b""
-    if host and not _HOST.match(host):
-        return bad_request("Host is not a host name with an optional port (RFC 9112 section 3.2)")
-    absolute = _ABSOLUTE_FORM.match(raw_target)
-    if absolute:
-        authority, rest = absolute[1], absolute[2] or b"/"
-        if host and host.lower() != authority.lower():
-            return bad_request("Host contradicts the absolute request target (RFC 9112 section 3.2.2)")
-        host, raw_target = authority, rest if rest.startswith(b"/") else b"/" + rest
-        if method == b"OPTIONS" and not absolute[2]:
-            raw_target = b"*"
-    elif not host and minor_version == 1:
-        return bad_request("an empty Host field for a target without an authority")
-    if raw_target == b"*":
-        if method != b"OPTIONS":
-            return bad_request('the target "*" with a method other than OPTIONS (RFC 9112 section 3.2.4)')
-    elif not _is_origin_form(raw_target):
-        return bad_request("a malformed request target (RFC 9112 section 3.2)")
-    return raw_target, host
-
-
-def _is_origin_form(target: bytes) -> bool:
-    """Like ORIGIN_FORM; a backslash is accepted in a query, where browsers leave it as it is."""
-    path, mark, query = target.partition(b"?")
-    return _ORIGIN_FORM.match(path + mark + query.replace(b"\\", b"")) is not None
 
 
 def _unmet_expectation(section: FieldSection) -> Refusal | None:
@@ -163,10 +166,10 @@ def _second_reader_request(head: bytes) -> Refusal | None:
     return None
 
 
-def parse_response(head: bytes, *, method: bytes) -> ResponseHead | Refusal:
+def parse_response(head: bytes, *, method: bytes, offered: tuple[bytes, ...] = ()) -> ResponseHead | Refusal:
     """Decide on a response head, 1xx included, that ends with its empty line. A Refusal is a 502 to the client.
 
-    `method`: of the request it answers.
+    `method`: of the request it answers. `offered`: the protocols that it asked to switch to.
     """
     lines = split_head(head)
     if isinstance(lines, Refusal):
@@ -182,23 +185,33 @@ def parse_response(head: bytes, *, method: bytes) -> ResponseHead | Refusal:
     framing = body_framing(section, minor_version)
     if isinstance(framing, Refusal):
         return _bad_response(framing.detail)
-    if status == 101:
-        return _bad_response("101 for a request that asked for no upgrade (RFC 9110 section 15.2.2)")
+    chosen = protocols_chosen(section, minor_version, offered) if status == 101 else ()
+    if isinstance(chosen, Refusal):
+        return chosen
     never_has_body = status < 200 or status == 204
-    forwarded = end_to_end(section, _FRAMING if never_has_body else frozenset())
+    forwarded = end_to_end(
+        section,
+        _FRAMING if never_has_body else frozenset(),
+        relayed=_PROXY_CREDENTIALS if method == b"CONNECT" else frozenset(),
+    )
     if isinstance(forwarded, Refusal):
         return _bad_response(forwarded.detail)
-    fault = _second_reader_response(head, method)
+    fault = _second_reader_response(head, method, offered)
     if fault is not None:
         return fault
     without_body = never_has_body or status == 304 or method == b"HEAD"
     body_length = 0 if without_body else UNTIL_CLOSE if framing is None else framing
+    if status == 426:
+        chosen = section.members(b"upgrade")
+    if chosen:
+        forwarded = (*forwarded, (b"Connection", b"Upgrade"), (b"Upgrade", b", ".join(chosen)))
     return ResponseHead(
         status=status,
         body_length=body_length,
         keep_alive=_wants_keep_alive(section, minor_version) and body_length != UNTIL_CLOSE,
         head=render(b"HTTP/1.1 %d %b" % (status, phrase), forwarded),
         head_bytes=len(head),
+        minor_version=minor_version,
     )
 
 
@@ -206,9 +219,10 @@ def _bad_response(detail: str) -> Refusal:
     return Refusal(502, "bad_response", detail)
 
 
-def _second_reader_response(head: bytes, method: bytes) -> Refusal | None:
+def _second_reader_response(head: bytes, method: bytes, offered: tuple[bytes, ...]) -> Refusal | None:
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=2 * HEAD_BYTES_MAX)
-    connection.send(h11.Request(method=method, target=b"/", headers=[(b"Host", b"h")]))
+    asked = [(b"Connection", b"Upgrade"), (b"Upgrade", b", ".join(offered))] if offered else []
+    connection.send(h11.Request(method=method, target=b"/", headers=[(b"Host", b"h"), *asked]))
     connection.send(h11.EndOfMessage())
     try:
         connection.receive_data(head)

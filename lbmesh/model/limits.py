@@ -50,6 +50,11 @@ SHED_SHARE = 16
 SHED_WAIT_MIN_S = 1.0
 """… and at least so long, so that a new client has the time to say what it wants."""
 
+DISCARD_BYTES_MAX = 64 * 1024
+"""What may be left of a request when its answer is out already: so much is read and thrown away, so that the connection
+can serve the next one. A client that has more is told to close.
+"""
+
 
 MIRRORS_IN_FLIGHT_MAX = 64
 """Copies of requests under way in one forwarder; more are left out and counted."""

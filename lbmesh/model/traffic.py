@@ -21,14 +21,17 @@ class Timeouts:
     """Limits on each phase of an exchange with a replica, in seconds.
 
     `connect_s`: TCP handshake. `response_s`: request sent to first byte of the response.
-    `idle_s`: silence in either direction while a body is under way. `request_s`: all of it, from the request's head to
-    the last byte of the response, over all attempts; None for no limit.
+    `idle_s`: silence in either direction while a body is under way, or in a tunnel of which one side has ended.
+    `request_s`: all of it, from the request's head to the last byte of the response, over all attempts; None for no
+    limit. `tunnel_s`: silence in a tunnel, such as a WebSocket. An hour is what HAProxy is mostly run with; nginx cuts
+    after 60 s and Envoy after 5 minutes, which surprises users of WebSockets.
     """
 
     connect_s: float = 1.0
     response_s: float = 15.0
     idle_s: float = 60.0
     request_s: float | None = None
+    tunnel_s: float = 3600.0
 
 
 SLOW_START_S = 10.0
@@ -79,6 +82,8 @@ class TrafficPolicy:
     returns takes to rise to its weight; 0 for at once. `hedging` None: no request is sent twice at a time.
     `concurrency` None: `limits.active` is the only bound. `proxy_protocol`: how replicas are told the client's address
     at the start of each connection; None: they do not speak it. `hash`: with ring_hash alone. `sticky` None: no cookie.
+    `connect`: CONNECT is passed on to the replicas, which are proxies. `abort_on_close`: a client that closes its side
+    while it waits for an answer has given up.
     """
 
     balance: Balance = Balance.P2C
@@ -91,3 +96,5 @@ class TrafficPolicy:
     proxy_protocol: ProxyVersion | None = None
     hash: HashKey | None = None
     sticky: Sticky | None = None
+    connect: bool = False
+    abort_on_close: bool = False

@@ -54,6 +54,7 @@ def render_metrics(
     by itself.
     """
     yield from _traffic(state, figures.traffic)
+    yield from _tunnels(state, figures.traffic)
     yield from _upstream(state, figures.traffic)
     yield from _mirrored(figures.traffic)
     yield from family(
@@ -109,6 +110,23 @@ def _traffic(state: NodeState, traffic: TrafficTotals) -> Iterator[bytes]:
     )
     yield from _single(
         "lbmesh_metric_series_left_out_total", "counter", "Label sets beyond the bound.", traffic.series_left_out
+    )
+
+
+def _tunnels(state: NodeState, traffic: TrafficTotals) -> Iterator[bytes]:
+    yield from family(
+        "lbmesh_tunnels",
+        "gauge",
+        "Tunnels open: WebSockets and whatever else a connection was switched to.",
+        [({"worker": str(one.worker)}, one.telemetry.tunnels.open) for one in state.forwarders if one.telemetry],
+    )
+    total = traffic.tunnels
+    yield from _single("lbmesh_tunnels_opened_total", "counter", "Tunnels opened.", total.opened)
+    yield from family(
+        "lbmesh_tunnel_bytes_total",
+        "counter",
+        "Bytes through tunnels, in from clients and out to them.",
+        [({"direction": "in"}, total.bytes_in), ({"direction": "out"}, total.bytes_out)],
     )
 
 

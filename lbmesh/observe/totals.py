@@ -8,8 +8,9 @@ process counted before it ended, or before it began anew from nothing, goes into
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import reduce
 
-from lbmesh.control.link import ReplicaTelemetry, RequestTelemetry, Telemetry
+from lbmesh.control.link import ReplicaTelemetry, RequestTelemetry, Telemetry, TunnelTelemetry
 from lbmesh.model.service import ReplicaId
 from lbmesh.observe.histogram import Histogram
 
@@ -61,6 +62,7 @@ class TrafficTotals:
         self._ended_dropped = 0
         self._ended_mirrored: Counter[MirroredKey] = Counter()
         self._ended_proxy_header_faults = 0
+        self._ended_tunnels = TunnelTelemetry()
         self.series_left_out = 0
 
     def take(self, telemetry: Telemetry) -> None:
@@ -104,6 +106,7 @@ class TrafficTotals:
         for mirrored in process.newest.mirrored:
             self._ended_mirrored[mirrored.service, mirrored.outcome] += mirrored.count
         self._ended_proxy_header_faults += process.newest.proxy_header_faults
+        self._ended_tunnels = _added(self._ended_tunnels, process.newest.tunnels)
 
     def _end_request(self, key: RequestKey, request: RequestTelemetry) -> None:
         self._ended_requests.setdefault(key, Histogram()).merge(request.buckets, request.sum_s)
@@ -158,3 +161,16 @@ class TrafficTotals:
         """Connections closed for want of a right PROXY header."""
         living = sum(process.newest.proxy_header_faults for process in self._processes.values())
         return self._ended_proxy_header_faults + living
+
+    @property
+    def tunnels(self) -> TunnelTelemetry:
+        """Tunnels opened and the bytes that went through; `open` is of no use here, for the dead have none."""
+        return reduce(_added, (process.newest.tunnels for process in self._processes.values()), self._ended_tunnels)
+
+
+def _added(one: TunnelTelemetry, other: TunnelTelemetry) -> TunnelTelemetry:
+    return TunnelTelemetry(
+        opened=one.opened + other.opened,
+        bytes_in=one.bytes_in + other.bytes_in,
+        bytes_out=one.bytes_out + other.bytes_out,
+    )

@@ -42,6 +42,12 @@ def host(value: bytes) -> bytes:
     return b"GET / HTTP/1.1\r\nHost:" + value + b"\r\n\r\n"
 
 
+def connect(target: bytes, *lines: bytes, host: bytes | None = None) -> bytes:
+    """A CONNECT to this target, and the same Host unless another is given."""
+    host = target if host is None else host
+    return b"\r\n".join((b"CONNECT %b HTTP/1.1" % target, b"Host: " + host, *lines, b"", b""))
+
+
 ACCEPTED = (
     # The request line and its four forms of target
     Accepted("9112-3.2.1 origin-form", start(b"GET /a/b?c=d HTTP/1.1"), b"/a/b?c=d"),
@@ -63,6 +69,7 @@ ACCEPTED = (
     Accepted("9112-3.2.4 OPTIONS of its root, in absolute-form", start(b"OPTIONS http://a/ HTTP/1.1"), b"/"),
     Accepted("9110-9.1 any other token is a method", start(b"M-SEARCH / HTTP/1.1")),
     Accepted("9110-9.1 methods are case-sensitive", start(b"get / HTTP/1.1")),
+    Accepted("3986-7.3 an escaped NUL in a query is the application's affair", start(b"GET /?%00 HTTP/1.1"), b"/?%00"),
     Accepted("9110-4.1 a long target", start(b"GET /" + b"a" * 8000 + b" HTTP/1.1"), b"/" + b"a" * 8000),
     # Host
     Accepted("9110-7.2 a name with a port", host(b" a.example:8080"), host=b"a.example:8080"),
@@ -138,16 +145,61 @@ ACCEPTED = (
         fields=(b"X_Own: kept",),
         gone=(b"x_forwarded_for", b"content_length", b"transfer_encoding"),
     ),
-    Accepted("9110-10.1.4 TE is this hop's", get(b"Connection: TE", b"TE: trailers"), gone=(b"te",)),
     Accepted(
-        "9110-7.8 Upgrade is this hop's, and may be ignored",
-        get(b"Connection: upgrade", b"Upgrade: websocket"),
-        gone=(b"upgrade",),
+        "9110-10.1.4 trailers are let through, so TE: trailers is said again",
+        get(b"Connection: TE", b"TE: trailers;q=0.5, deflate, trailers"),
+        fields=(b"TE: trailers", b"Connection: TE"),
+    ),
+    Accepted("9110-10.1.4 a coding in TE is this hop's", get(b"Connection: TE", b"TE: gzip"), gone=(b"te",)),
+    Accepted("9110-10.1.4 TE that Connection does not name", get(b"TE: trailers"), gone=(b"te", b"connection")),
+    Accepted(
+        "9110-7.8 Upgrade is made anew for the replica",
+        get(b"upgrade: websocket", b"Connection: keep-alive, upgrade", b"Sec-WebSocket-Version: 13"),
+        fields=(b"Sec-WebSocket-Version: 13", b"Upgrade: websocket", b"Connection: Upgrade"),
+    ),
+    Accepted(
+        "9110-7.8 any protocol may be asked for, in the client's order",
+        get(b"Connection: Upgrade, TE", b"Upgrade: foo/2, h2c", b"Upgrade: bar", b"TE: trailers"),
+        fields=(b"TE: trailers", b"Upgrade: foo/2, bar", b"Connection: TE, Upgrade"),
+    ),
+    Accepted(
+        "9113-3.1 h2c is never passed on",
+        get(b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAAQAAP__"),
+        gone=(b"upgrade", b"http2-settings", b"connection"),
+    ),
+    Accepted("9113-3.1 nor HTTP/2.0", get(b"Connection: Upgrade", b"Upgrade: HTTP/2.0"), gone=(b"upgrade",)),
+    Accepted("2817-3 nor TLS", get(b"Connection: Upgrade", b"Upgrade: TLS/1.2, H2C"), gone=(b"upgrade",)),
+    Accepted("9110-7.8 Upgrade that Connection does not name", get(b"Upgrade: websocket"), gone=(b"upgrade",)),
+    Accepted("9110-7.8 an option without the field", get(b"Connection: upgrade"), gone=(b"upgrade", b"connection")),
+    Accepted("9110-7.8 what is no protocol", get(b"Connection: upgrade", b"Upgrade: a b, /1"), gone=(b"upgrade",)),
+    Accepted(
+        "9110-7.8 Upgrade is ignored in HTTP/1.0",
+        get(b"Connection: upgrade", b"Upgrade: websocket", start=b"GET / HTTP/1.0"),
+        keep_alive=False,
+        gone=(b"upgrade", b"connection"),
     ),
     Accepted(
         "9110-11.7.2 Proxy-Authorization is this hop's",
         get(b"Proxy-Authorization: Basic eA=="),
         gone=(b"proxy-authorization",),
+    ),
+    Accepted(
+        "9110-7.6.2 Max-Forwards is one less",
+        get(b"max-forwards: 5", start=b"OPTIONS /x HTTP/1.1"),
+        b"/x",
+        fields=(b"max-forwards: 4",),
+    ),
+    Accepted(
+        "9110-7.6.2 the last hop",
+        get(b"Max-Forwards: 1", start=b"OPTIONS * HTTP/1.1"),
+        b"*",
+        fields=(b"Max-Forwards: 0",),
+    ),
+    Accepted(
+        "9110-7.6.2 more than any path has",
+        get(b"Max-Forwards: 123456789", start=b"OPTIONS * HTTP/1.1"),
+        b"*",
+        fields=(b"Max-Forwards: 255",),
     ),
     Accepted("9110-7.6.2 Max-Forwards means nothing to GET", get(b"Max-Forwards: 0"), fields=(b"Max-Forwards: 0",)),
     Accepted(
@@ -191,6 +243,35 @@ ACCEPTED = (
     Accepted("9112-3.2.2 absolute-form in HTTP/1.0", b"GET http://a/ HTTP/1.0\r\n\r\n", keep_alive=False),
 )
 
+CONNECTING = (
+    Accepted("9112-3.2.3 authority-form", connect(b"a.example:443"), b"a.example:443", b"a.example:443", 0, False),
+    Accepted("9112-3.2.3 an IPv6 literal", connect(b"[::1]:443"), b"[::1]:443", b"[::1]:443", 0, False),
+    Accepted("9112-3.2 a Host in another case", connect(b"a:443", host=b"A:443"), b"a:443", b"a:443", 0, False),
+    Accepted(
+        "9112-3.2 CONNECT in HTTP/1.0 needs no Host", b"CONNECT a:443 HTTP/1.0\r\n\r\n", b"a:443", b"a:443", 0, False
+    ),
+    Accepted(
+        "9110-11.7.2 credentials for the replica, which is a proxy",
+        connect(b"a:443", b"Proxy-Authorization: Basic eA==", b"Proxy-Connection: keep-alive", b"Content-Length: 0"),
+        b"a:443",
+        b"a:443",
+        0,
+        False,
+        fields=(b"Proxy-Authorization: Basic eA==", b"Content-Length: 0"),
+        gone=(b"proxy-connection",),
+    ),
+    Accepted(
+        "9110-7.8 CONNECT and Upgrade are not asked for at once",
+        connect(b"a:443", b"Connection: upgrade", b"Upgrade: websocket"),
+        b"a:443",
+        b"a:443",
+        0,
+        False,
+        gone=(b"upgrade",),
+    ),
+)
+"""Accepted where a service takes CONNECT; elsewhere it is a 405."""
+
 
 REFUSED = (
     # The request line
@@ -232,8 +313,27 @@ REFUSED = (
     Refused("9112-3.2.2 a fragment in absolute-form", start(b"GET http://a/#b HTTP/1.1")),
     # 9112-3.2.2 has a proxy ignore Host here; but 3.2 has every client send them identical: only attacks differ.
     Refused("9112-3.2 Host contradicts the target", start(b"GET http://b/ HTTP/1.1")),
-    Refused("9110-9.3.6 CONNECT", b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 405),
+    Refused("9112-3.2.3 CONNECT without a port", connect(b"a")),
+    Refused("9112-3.2.3 CONNECT with an empty port", connect(b"a:")),
+    Refused("9110-9.3.6 CONNECT to port 0", connect(b"a:0")),
+    Refused("9110-9.3.6 CONNECT to a port beyond all", connect(b"a:65536")),
+    Refused("9112-3.2.3 CONNECT with a scheme", connect(b"http://a:443")),
+    Refused("9112-3.2.3 CONNECT in origin-form", connect(b"/", host=b"a:443")),
+    Refused("9112-3.2.3 CONNECT with userinfo", connect(b"u@a:443")),
+    Refused("9112-3.2.3 CONNECT with a path", connect(b"a:443/")),
+    Refused("9112-3.2 CONNECT and Host differ", connect(b"a:443", host=b"b:443")),
+    Refused("9112-3.2 CONNECT and the port of Host differ", connect(b"a:443", host=b"a")),
+    Refused("9110-9.3.6 CONNECT with a body", connect(b"a:443", b"Content-Length: 5")),
+    Refused("9110-9.3.6 CONNECT with chunks", connect(b"a:443", b"Transfer-Encoding: chunked")),
     Refused("9110-9.3.8 TRACE", start(b"TRACE / HTTP/1.1"), 405),
+    Refused("9110-7.6.2 TRACE, even as the last hop", get(b"Max-Forwards: 0", start=b"TRACE / HTTP/1.1"), 405),
+    # OPTIONS that ends here is answered, which is no refusal; but it is not forwarded either.
+    Refused("9110-7.6.2 OPTIONS ends here", get(b"Max-Forwards: 0", start=b"OPTIONS / HTTP/1.1"), 200),
+    Refused("9110-7.6.2 OPTIONS of the server ends here", get(b"Max-Forwards: 00", start=b"OPTIONS * HTTP/1.1"), 200),
+    Refused("9110-7.6.2 Max-Forwards is a number", get(b"Max-Forwards: -1", start=b"OPTIONS / HTTP/1.1")),
+    Refused("9110-7.6.2 Max-Forwards says something", get(b"Max-Forwards:", start=b"OPTIONS / HTTP/1.1")),
+    Refused("9110-7.6.2 two Max-Forwards", get(b"Max-Forwards: 0", b"Max-Forwards: 5", start=b"OPTIONS / HTTP/1.1")),
+    Refused("3986-7.3 an escaped NUL in a path", start(b"GET /a%00b HTTP/1.1")),
     # Host
     Refused("9112-3.2 no Host", b"GET / HTTP/1.1\r\nX: y\r\n\r\n"),
     Refused("9112-3.2 two Hosts", get(b"Host: b")),

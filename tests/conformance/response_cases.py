@@ -16,18 +16,25 @@ class Passed(NamedTuple):
     method: bytes = b"GET"
     fields: tuple[bytes, ...] = ()
     gone: tuple[bytes, ...] = ()
+    offered: tuple[bytes, ...] = ()
 
 
 class Bad(NamedTuple):
-    """A head that is never passed on."""
+    """A head that is never passed on. `offered`: the protocols that the request asked for."""
 
     clause: str
     head: bytes
+    offered: tuple[bytes, ...] = ()
 
 
 def ok(*lines: bytes, start: bytes = b"HTTP/1.1 200 OK") -> bytes:
     """A head that is right except for what is given."""
     return b"\r\n".join((start, *lines, b"", b""))
+
+
+def switched(*lines: bytes) -> bytes:
+    """A 101 with these fields."""
+    return ok(*lines, start=b"HTTP/1.1 101 Switching Protocols")
 
 
 LENGTH = b"Content-Length: 5"
@@ -97,6 +104,42 @@ PASSED = (
     Passed(
         "9110-6.6.2 Trailer goes with the trailers", ok(CODING, b"Trailer: X"), CHUNKED, True, fields=(b"Trailer: X",)
     ),
+    Passed(
+        "9110-15.2.2 101 to what was asked for",
+        switched(b"Connection: upgrade", b"Upgrade: WebSocket", b"Sec-WebSocket-Accept: x"),
+        0,
+        True,
+        101,
+        fields=(b"Sec-WebSocket-Accept: x", b"Connection: Upgrade", b"Upgrade: WebSocket"),
+        offered=(b"foo", b"websocket"),
+    ),
+    Passed(
+        "9110-7.8 101 to layers, all asked for",
+        switched(b"Connection: upgrade", b"Upgrade: foo/2, bar", LENGTH),
+        0,
+        True,
+        101,
+        fields=(b"Connection: Upgrade", b"Upgrade: foo/2, bar"),
+        gone=(b"content-length",),
+        offered=(b"bar", b"foo/2"),
+    ),
+    Passed(
+        "9110-15.5.22 426 says to what",
+        ok(LENGTH, b"Connection: close, upgrade", b"Upgrade: foo", start=b"HTTP/1.1 426 X"),
+        5,
+        False,
+        426,
+        fields=(LENGTH, b"Connection: Upgrade", b"Upgrade: foo"),
+    ),
+    Passed(
+        "9110-11.7.1 a proxy's challenge goes with CONNECT",
+        ok(LENGTH, b"Proxy-Authenticate: Basic", start=b"HTTP/1.1 407 X"),
+        5,
+        True,
+        407,
+        b"CONNECT",
+        fields=(b"Proxy-Authenticate: Basic",),
+    ),
     # Fields
     Passed(
         "9110-5.3 repeated fields stay apart, in order",
@@ -119,7 +162,12 @@ BAD = (
     Bad("9112-4 two spaces", ok(LENGTH, start=b"HTTP/1.1  200 OK")),
     Bad("9112-4 a control character in the reason phrase", ok(LENGTH, start=b"HTTP/1.1 200 \x00")),
     Bad("9112-4 no status line", ok(LENGTH, start=b"")),
-    Bad("9110-15.2.2 101 for a request without Upgrade", ok(b"Upgrade: x", start=b"HTTP/1.1 101 X")),
+    Bad("9110-15.2.2 101 for a request without Upgrade", switched(b"Connection: upgrade", b"Upgrade: x")),
+    Bad("9110-15.2.2 101 to something else", switched(b"Connection: upgrade", b"Upgrade: x"), (b"y",)),
+    Bad("9110-7.8 101 to more than was asked for", switched(b"Connection: upgrade", b"Upgrade: y, x"), (b"y",)),
+    Bad("9110-15.2.2 101 to nothing", switched(b"Connection: upgrade"), (b"y",)),
+    Bad("9110-7.8 101 without the option", switched(b"Upgrade: y"), (b"y",)),
+    Bad("9110-7.8 101 in HTTP/1.0", ok(b"Connection: upgrade", b"Upgrade: y", start=b"HTTP/1.0 101 X"), (b"y",)),
     Bad("9112-6.3 Content-Length and Transfer-Encoding", ok(LENGTH, CODING)),
     Bad("9112-6.3 two different lengths", ok(LENGTH, b"Content-Length: 6")),
     Bad("9112-6.3 the same length twice", ok(LENGTH, LENGTH)),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from lbmesh.http1.message import CHUNKED
-from tests.conformance.request_cases import ACCEPTED, REFUSED, Accepted, Refused
+from tests.conformance.request_cases import ACCEPTED, CONNECTING, REFUSED, Accepted, Refused
 from tests.support.forwarders import ForwarderProcess, a_view, running_forwarder
 from tests.support.origins import OriginConnection, running_origin
 
@@ -100,5 +100,14 @@ def test_accepted(case: Accepted, forwarder: ForwarderProcess, replica: Replica)
     assert [names.count(name) for name in own] == [1, 1, 1, 1, 1]
     assert (b"host", case.host) in values
     assert (b"x-forwarded-host", case.host) in values
-    assert values.count((b"via", b"1.1 lbmesh")) == 1
+    version = b"1.0" if b" HTTP/1.0\r\n" in case.head else b"1.1"
+    assert [value for name, value in values if name == b"via"] == [version + b" lbmesh"]
     assert not set(names) & (set(case.gone) - set(own))
+
+
+@pytest.mark.parametrize("case", CONNECTING, ids=lambda case: case.clause)
+def test_connect_to_a_service_that_does_not_take_it(
+    case: Accepted, forwarder: ForwarderProcess, replica: Replica
+) -> None:
+    refused = Refused(case.clause, case.head, 405)
+    is_refused(refused, [case.head], forwarder, replica)

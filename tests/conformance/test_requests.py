@@ -4,7 +4,7 @@ import pytest
 
 from lbmesh.http1 import fast_lane, h11_lane
 from lbmesh.http1.message import Refusal, RequestHead
-from tests.conformance.request_cases import ACCEPTED, REFUSED, Accepted, Refused
+from tests.conformance.request_cases import ACCEPTED, CONNECTING, REFUSED, Accepted, Refused
 
 
 def lines_of(head: RequestHead) -> list[bytes]:
@@ -24,7 +24,7 @@ def agrees(head: RequestHead, case: Accepted) -> None:
     assert not {line.partition(b":")[0].lower() for line in fields} & set(case.gone)
 
 
-@pytest.mark.parametrize("case", ACCEPTED, ids=lambda case: case.clause)
+@pytest.mark.parametrize("case", [*ACCEPTED, *CONNECTING], ids=lambda case: case.clause)
 def test_accepted(case: Accepted) -> None:
     careful = h11_lane.parse_request(case.head)
     assert isinstance(careful, RequestHead), careful
@@ -49,5 +49,5 @@ def test_refused(case: Refused) -> None:
 
 
 def test_every_case_has_a_name_of_its_own() -> None:
-    names = [case.clause for case in (*ACCEPTED, *REFUSED)]
+    names = [case.clause for case in (*ACCEPTED, *CONNECTING, *REFUSED)]
     assert len(names) == len(set(names))

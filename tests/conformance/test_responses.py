@@ -10,7 +10,7 @@ from tests.conformance.response_cases import BAD, PASSED, Bad, Passed
 @pytest.mark.parametrize("case", PASSED, ids=lambda case: case.clause)
 def test_passed(case: Passed) -> None:
     expected = (case.status, case.body_length, case.keep_alive, len(case.head))
-    careful = h11_lane.parse_response(case.head, method=case.method)
+    careful = h11_lane.parse_response(case.head, method=case.method, offered=case.offered)
     assert isinstance(careful, ResponseHead), careful
     assert (careful.status, careful.body_length, careful.keep_alive, careful.head_bytes) == expected
     start_line, *fields = careful.head.removesuffix(b"\r\n").split(b"\r\n")
@@ -25,7 +25,7 @@ def test_passed(case: Passed) -> None:
 @pytest.mark.parametrize("case", BAD, ids=lambda case: case.clause)
 def test_bad(case: Bad) -> None:
     assert fast_lane.parse_response(case.head, to_head=False) is None
-    careful = h11_lane.parse_response(case.head, method=b"GET")
+    careful = h11_lane.parse_response(case.head, method=b"GET", offered=case.offered)
     assert isinstance(careful, Refusal)
     assert (careful.status, careful.reason) == (502, "bad_response")
 

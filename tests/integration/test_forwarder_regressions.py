@@ -196,6 +196,8 @@ def refuses(forwarder: ForwarderProcess) -> bool:
         forwarder.connect().close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        return False  # it stood in the backlog that was just thrown away
     return False
 
 

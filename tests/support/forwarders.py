@@ -41,6 +41,8 @@ def a_view(
     provenance: ProvenancePolicy = ProvenancePolicy(),
     listener: ListenerPolicy = ListenerPolicy(),
     proxy_protocol: ProxyVersion | None = None,
+    connect: bool = False,
+    abort_on_close: bool = False,
 ) -> View:
     """A View with one service, "app", for every host and path."""
     return View(
@@ -52,7 +54,13 @@ def a_view(
             ServiceView(
                 "app",
                 tuple(ReplicaView(Replica(address, "zone-a"), availability) for address in replicas),
-                TrafficPolicy(timeouts=timeouts, retries=retries, proxy_protocol=proxy_protocol),
+                TrafficPolicy(
+                    timeouts=timeouts,
+                    retries=retries,
+                    proxy_protocol=proxy_protocol,
+                    connect=connect,
+                    abort_on_close=abort_on_close,
+                ),
             ),
         ),
         limits=limits,

@@ -21,6 +21,7 @@ TARGETS = (
     b"/~me/@x:y!$&'()*+=",
     b"/?%",
     b"/?%zz",
+    b"/?%00",
     b"/" + b"long/" * 60,
 )
 ODD_TARGETS = (
@@ -31,6 +32,7 @@ ODD_TARGETS = (
     b"/%",
     b"/%4",
     b"/%zz",
+    b"/a%00b",
     b"/#",
     b"/a#b",
     b"/?#",
@@ -149,6 +151,11 @@ ODD_LINES = (
     b"Connection:",
     b"Connection: x-request-id",
     b"Connection: expect",
+    b"Connection: upgrade\r\nUpgrade: websocket",
+    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c, foo/1\r\nHTTP2-Settings: AAA",
+    b"Connection: te\r\nTE: trailers",
+    b"Upgrade: websocket",
+    b"Max-Forwards: 1",
     b"Expect: 100-continue",
     b"expect: x",
     b"Keep-Alive : 5",

@@ -65,8 +65,11 @@ def request_meaning(head: RequestHead) -> tuple[object, ...]:
 
 def goes_on_plainly(head: RequestHead) -> None:
     """Nothing that a replica could read otherwise leaves the node: what was accepted is accepted again, unchanged."""
-    names = {name.lower() for name, _ in fields_of(head.head)}
-    assert not names & HOP_BY_HOP
+    fields = fields_of(head.head)
+    names = {name.lower() for name, _ in fields}
+    options = {option.strip() for value in values(fields, b"connection") for option in value.lower().split(b",")}
+    assert options <= {b"te", b"upgrade", b"keep-alive"}
+    assert names & HOP_BY_HOP - {b"connection"} == options - {b"keep-alive"}
     assert not {name for name in names if is_claim(name.replace(b"_", b"-"))}
     if not head.host:
         assert head.minor_version == 0

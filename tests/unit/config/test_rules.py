@@ -95,7 +95,8 @@ RULES = [
     ('health = { interval = "2s" }', "health = { intervall = 2 }",
      '12: service "shop": health.intervall: unknown key; write interval'),
     ('timeouts = { connect = "1s" }', "timeouts = { read = 2 }",
-     '11: service "shop": timeouts.read: unknown key; remove it, or write one of connect, idle, request, response'),
+     ('11: service "shop": timeouts.read: unknown key; remove it, or write one of '
+      "connect, idle, request, response, tunnel")),
     ('zone = "zone-b" }', 'zone = "zone-b", wieght = 2 }',
      '15: service "shop": replicas[#2].wieght: unknown key; write weight'),
     ("[[service]]", "[[service]]\nretry = 2", '9: service "shop": retry: unknown key; write retries'),

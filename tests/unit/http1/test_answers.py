@@ -4,7 +4,9 @@ import h11
 import pytest
 
 from lbmesh.http1.local_response import RETRY_AFTER_S, local_response
-from lbmesh.http1.response_rewrite import rewrite_for_client
+from lbmesh.http1.response_rewrite import rewrite_for_client, via
+
+DATE = b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
 
 
 def read(data: bytes, method: str) -> tuple[h11.Response, bytes, bool]:
@@ -25,7 +27,9 @@ def read(data: bytes, method: str) -> tuple[h11.Response, bytes, bool]:
 @pytest.mark.parametrize("status", [400, 404, 405, 408, 413, 414, 417, 431, 499, 500, 501, 502, 503, 504, 505])
 @pytest.mark.parametrize("keep_alive", [True, False])
 def test_an_answer_is_whole_and_says_why(status: int, keep_alive: bool) -> None:
-    data = local_response(status, reason="the_reason", detail="what", request_id=b"id-1", keep_alive=keep_alive)
+    data = local_response(
+        status, reason="the_reason", detail="what", request_id=b"id-1", keep_alive=keep_alive, date=DATE
+    )
     response, body, reusable = read(data, "GET")
     fields = dict(response.headers)
     assert response.status_code == status
@@ -39,7 +43,7 @@ def test_an_answer_is_whole_and_says_why(status: int, keep_alive: bool) -> None:
 
 
 def test_an_answer_to_head_has_no_body() -> None:
-    data = local_response(502, reason="r", detail="d", request_id=b"i", keep_alive=True, to_head=True)
+    data = local_response(502, reason="r", detail="d", request_id=b"i", keep_alive=True, to_head=True, date=DATE)
     response, body, reusable = read(data, "HEAD")
     assert body == b""
     assert reusable
@@ -67,5 +71,7 @@ HEAD = (
     ],
 )
 def test_a_head_for_one_client(minor_version: int, keep_alive: bool, without_framing: bool, expected: bytes) -> None:
-    head = rewrite_for_client(HEAD, minor_version=minor_version, keep_alive=keep_alive, without_framing=without_framing)
+    head = rewrite_for_client(
+        HEAD, via=via(1), minor_version=minor_version, keep_alive=keep_alive, without_framing=without_framing
+    )
     assert head == b"HTTP/1.1 200 OK\r\n" + expected.replace(b"|", b"\r\n") + b"\r\n\r\n"
