@@ -128,7 +128,7 @@ def single_host(value: object) -> str:
 def replacement(value: object) -> str:
     """What a pattern's matches become."""
     if not isinstance(value, str) or len(value) > PATH_CHARS_MAX or not _TO.match(value):
-        raise ValueError(r'write characters of a path, and groups as \\1 or \\g<name>, such as "/items/\\1"')
+        raise ValueError(r"write characters of a path, and groups as \1 or \g<name>, such as '/items/\1'")
     return value
 
 

@@ -23,6 +23,7 @@ from lbmesh.model.provenance import ForwardedField, ProvenancePolicy, ProxyVersi
 from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import HealthCheck, Outliers, Replica, Service
 from lbmesh.model.traffic import Balance, HashKey, SameSite, Sticky, Timeouts, TrafficPolicy
+from tests.support.route_rules import conditions, route_rules, written_route
 
 KEY_FILE = Path("/etc/lbmesh/gossip.key")
 TOKEN_FILE = Path("/etc/lbmesh/admin.token")
@@ -40,7 +41,7 @@ weights = st.integers(1, 100)
 hosts = st.sampled_from(["*", "*.example.com", "shop.example.com", "10.0.0.1", "[2001:db8::1]", "localhost"])
 paths = st.sampled_from(["/", "/a", "/a/b", "/%2F;x=1"])
 replicas = st.builds(Replica, ip_addresses, names, weights)
-timeouts = st.builds(Timeouts, seconds, seconds, seconds)
+timeouts = st.builds(Timeouts, seconds, seconds, seconds, st.none() | seconds)
 hash_keys = st.builds(
     HashKey,
     header=st.none() | st.just("X-User"),
@@ -149,7 +150,17 @@ def route_sets(draw: st.DrawFn, service_names: list[str]) -> tuple[Route, ...]:
     for number, (host, path) in enumerate(leads):
         others = draw(st.lists(st.sampled_from(service_names), max_size=2))
         targets = dict.fromkeys([service_names[number % len(service_names)], *others])
-        routes.append(Route((host,), (path,), tuple(WeightedService(name, draw(weights)) for name in targets)))
+        prefixes, exact_paths = ((path,), ()) if draw(st.booleans()) else ((), (path,))
+        routes.append(
+            Route(
+                (host,),
+                prefixes,
+                tuple(WeightedService(name, draw(weights)) for name in targets),
+                exact_paths,
+                draw(st.none() | conditions),
+                draw(st.none() | route_rules([name for name in service_names if name not in targets], len(targets))),
+            )
+        )
     return tuple(routes)
 
 
@@ -250,8 +261,8 @@ def render(settings: Settings) -> str:
         _table(
             "[[route]]",
             hosts=list(route.hosts),
-            paths=list(route.paths),
             services=[{"name": target.name, "weight": target.weight} for target in route.services],
+            **written_route(route),
         )
         for route in settings.routes
     ]
@@ -270,6 +281,7 @@ def _service(service: Service) -> str:
             "connect": _duration(timeouts.connect_s),
             "response": _duration(timeouts.response_s),
             "idle": _duration(timeouts.idle_s),
+            **({"request": _duration(timeouts.request_s)} if timeouts.request_s else {}),
         },
         health=health
         and {
@@ -341,7 +353,7 @@ def _toml(value: object) -> str:
             return "false"
         case bool():
             return str(value).lower()
-        case int():
+        case int() | float():
             return str(value)
         case list():
             return "[" + _joined(map(_toml, value)) + "]"

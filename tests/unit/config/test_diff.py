@@ -45,6 +45,14 @@ HOT = [
     ('name = "shop"', 'name = "shop"\nsticky = { ttl = "1h" }', ["service shop: sticky added"]),
     ('hosts = ["shop.example.com"]', 'hosts = ["a"]', ["route shop.example.com/ removed", "route a/ added"]),
     ("[admin]", f"{OTHER}[admin]", ["service next added", "route */next added"]),
+    ("[admin]",
+     ('[[route]]\npaths = ["/a"]\nservices = [{ name = "shop" }]\n'
+      'methods = ["GET"]\nheaders = { X-B = true, X-A = "1" }\nquery = { q = "2" }\n[admin]'),
+     ["route */a (GET, q=2, X-A: 1, X-B) added"]),
+    ("[admin]", '[[route]]\nexact_paths = ["/a"]\nservices = [{ name = "shop" }]\n[admin]',
+     ["route */a (exact) added"]),
+    ('name = "shop"', 'name = "shop"\nmaintenance = true', ["route shop.example.com/: maintenance added"]),
+    ('connect = "1s"', 'connect = "1s", request = "1m"', ["service shop: timeouts.request none → 60s"]),
     ("[admin]", '[forwarder]\nhead_timeout = "1s"\nconnections_max = 5\n[admin]',
      ["forwarder.head_timeout 10s → 1s", "forwarder.connections_max 20000 → 5"]),
     ('bind = "0.0.0.0:80"', 'bind = "0.0.0.0:80"\nproxy_protocol = ["10.0.0.0/8"]',
@@ -109,6 +117,17 @@ def test_other_weights_of_a_route() -> None:
     old, new = BASE + OTHER + ROUTE, BASE + OTHER + ROUTE.replace("95", "90").replace("5 }]", "10 }]")
     assert diff(settings_of(old), settings_of(new)) == Hot(
         ("route */a: next 5, shop 95 → next 10, shop 90",),
+    )
+
+
+def test_other_rules_of_a_route() -> None:
+    def ruled(rules: str) -> Settings:
+        return settings_of(BASE + OTHER + ROUTE + rules)
+
+    old = ruled('max_body = "1MiB"\nretries = 1\nrewrite = { prefix = "/x" }\n')
+    new = ruled('max_body = "2MiB"\nallow = ["10.0.0.0/8"]\nrewrite = { prefix = "/x" }\n')
+    assert diff(old, new) == Hot(
+        ("route */a: allow added", "route */a: max_body changed", "route */a: retries removed"),
     )
 
 

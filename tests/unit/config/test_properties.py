@@ -11,6 +11,7 @@ from lbmesh.config.diff import Hot, NeedsRestart, diff
 from lbmesh.config.errors import ConfigError
 from lbmesh.config.parse import parse_settings
 from lbmesh.config.settings import Settings
+from lbmesh.model.route import Conditions, Route
 from tests.support.settings import render, secrets_of, settings
 
 
@@ -84,6 +85,20 @@ KEYS = [
         "port",
         "tls",
         "ca",
+        "redirect",
+        "respond",
+        "maintenance",
+        "rewrite",
+        "request_headers",
+        "set",
+        "rate_limit",
+        "by",
+        "split_by",
+        "mirror",
+        "allow",
+        "until",
+        "to",
+        "regex",
     ],
 ]
 toml_keys = st.sampled_from(KEYS).map(lambda key: f'"{key}"')
@@ -143,9 +158,20 @@ HOT = {"services", "routes", "limits"}
 FIXED = {"node", "listeners", "workers", "gossip", "admin", "log.access", "log.level"}
 
 
+def conditions_of(route: Route) -> tuple[tuple[object, ...], ...]:
+    conditions = route.conditions or Conditions()
+    return conditions.methods, conditions.headers, conditions.query
+
+
 def parts(given: Settings) -> dict[str, object]:
     """All that settings say, part by part, without the orders that mean nothing."""
-    routed = {(route.hosts, route.paths): frozenset(route.services) for route in given.routes}
+    routed = {
+        (route.hosts, route.paths, route.exact_paths, *map(frozenset, conditions_of(route))): (
+            frozenset(route.services),
+            route.rules,
+        )
+        for route in given.routes
+    }
     services = {
         each.name: (*(frozenset(each.replicas), each.traffic, each.health, each.outliers),) for each in given.services
     }

@@ -14,6 +14,7 @@ from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import Replica
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion, ZoneShare
+from tests.support.route_rules import conditions, route_rules
 from tests.support.settings import listener_policies, provenance_policies, traffic_policies
 
 names = st.text(max_size=12)
@@ -38,6 +39,9 @@ routes = st.builds(
     hosts=st.lists(names, max_size=3).map(tuple),
     paths=st.lists(names, max_size=3).map(tuple),
     services=st.lists(st.builds(WeightedService, names, st.integers(0, 100)), max_size=3).map(tuple),
+    exact_paths=st.lists(names, max_size=3).map(tuple),
+    conditions=st.none() | conditions,
+    rules=st.none() | route_rules(["a"], 2),
 )
 views = st.builds(
     View,
