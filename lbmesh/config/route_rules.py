@@ -52,8 +52,8 @@ def read_rules(route: Table, known: Collection[str], targets: Sequence[str], rea
     if "split_by" in route.values and len(targets) == 1:
         route.error("there is one service, and nothing to split; remove this, or write another service", "split_by")
     rules = RouteRules(
-        allow=route.items("allow", route_values.network, (), '["10.0.0.0/8"]'),
-        deny=route.items("deny", route_values.network, (), '["10.0.0.0/8"]'),
+        allow=route.items("allow", values.network, (), '["10.0.0.0/8"]'),
+        deny=route.items("deny", values.network, (), '["10.0.0.0/8"]'),
         maintenance=read_maintenance(route, read_page),
         rate_limit=_read_rate_limit(route),
         redirect=_read_redirect(route),
@@ -105,7 +105,7 @@ def read_maintenance(above: Table, read_page: ReadFile) -> Maintenance | None:
     retry = (("Retry-After", when),) if when else ()
     maintenance = Maintenance(
         Page(503, body, content_type, (("Cache-Control", "no-store"), *retry)),
-        table.items("allow", route_values.network, (), '["10.0.0.0/8"]'),
+        table.items("allow", values.network, (), '["10.0.0.0/8"]'),
     )
     table.close()
     return maintenance

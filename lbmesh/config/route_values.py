@@ -1,7 +1,5 @@
 """Single values of a route's rules. Like `values`, they raise ValueError with what to write instead."""
 
-import contextlib
-import ipaddress
 import re
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
@@ -78,18 +76,6 @@ def token(value: object) -> str:
     if not isinstance(value, str) or not _TOKEN.match(value):
         raise ValueError("write a name of letters, digits and -._~, at most 64")
     return value
-
-
-def network(value: object) -> str:
-    """An address or a network."""
-    try:
-        return str(ipaddress.ip_network(value if isinstance(value, str) else ""))
-    except ValueError as wrong:
-        advice = 'write an address or a network such as "10.0.0.0/8" or "2001:db8::/32"'
-        if isinstance(value, str):
-            with contextlib.suppress(ValueError):
-                advice = f'bits are set beyond its length: write "{ipaddress.ip_network(value, strict=False)}"'
-        raise ValueError(advice) from wrong
 
 
 def one_of(known: Collection[str]) -> Callable[[object], str]:

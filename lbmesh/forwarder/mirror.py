@@ -211,6 +211,7 @@ class MirroredRequest:
         replica = self._replica
         assert replica is not None
         replica.failures += 1
+        replica.observe_failure(monotonic() - self._began, self._service.siblings_latency_s(replica))
         if is_connect:
             self._service.suspend(replica, self._engine.reactor.now)
         self._engine.report_failure(replica, reason)

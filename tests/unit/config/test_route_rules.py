@@ -160,6 +160,7 @@ OWN = "lbmesh puts this field in itself; remove this, or write another name"
 FIELD_VALUE = "write a text of 1 to 1024 printable ASCII characters, no blank at either end"
 FIELD_NAME = 'write a field name such as "X-Check": letters, digits and "-", at most 64'
 PATH = 'write a path that starts with "/", without query or blanks, such as "/healthz"'
+NETWORK = 'write a network such as "10.0.0.0/8" or "2001:db8::/32", or one address'
 SIZE = 'write a size such as "512B", "64KiB", "10MiB" or "1GiB", at most "1024GiB"'
 URL = (
     'write a URL such as "https://{host}{path}{query}", or a path such as "/new{path}": a host is written out or '
@@ -182,12 +183,10 @@ BROKEN = [
      ('1: route #1: exact_paths[#1]: found "/a/../b"; requests are compared without such spellings: write "/b"')),
     # Access.
     ('allow = ["10.0.0.1/8"]',
-     ('1: route #1: allow[#1]: found "10.0.0.1/8"; bits are set beyond its length: write "10.0.0.0/8"')),
-    ('deny = ["localhost"]',
-     ('1: route #1: deny[#1]: found "localhost"; write an address or a network such as "10.0.0.0/8" or '
-      '"2001:db8::/32"')),
-    ("deny = [10]",
-     '1: route #1: deny[#1]: found 10; write an address or a network such as "10.0.0.0/8" or "2001:db8::/32"'),
+     ('1: route #1: allow[#1]: found "10.0.0.1/8"; the address has bits beyond /8: write "10.0.0.0/8", or "10.0.0.1" '
+      "for it alone")),
+    ('deny = ["localhost"]', f'1: route #1: deny[#1]: found "localhost"; {NETWORK}'),
+    ("deny = [10]", f"1: route #1: deny[#1]: found 10; {NETWORK}"),
     # Pages.
     ('maintenance = "yes"', '1: route #1: maintenance: found "yes"; write a table: maintenance = { … }, or true'),
     ('maintenance = { until = "2026-07-01" }',

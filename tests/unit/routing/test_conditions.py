@@ -4,7 +4,7 @@ import pytest
 
 from lbmesh.model.route import Conditions, Route
 from lbmesh.routing.conditions import compile_conditions
-from lbmesh.routing.request_fields import cookie_reader, header_reader, query_reader
+from lbmesh.routing.request_fields import header_reader, query_reader
 from lbmesh.routing.table import RouteTable
 from tests.support.asked import a_head
 
@@ -23,24 +23,6 @@ from tests.support.asked import a_head
 )
 def test_reading_a_field(fields: str, value: bytes | None) -> None:
     assert header_reader("X-Beta")(a_head(fields=fields)) == value
-
-
-@pytest.mark.parametrize(
-    ("fields", "value"),
-    [
-        ("Cookie: sid=1\r\n", b"1"),
-        ("cookie: a=b; sid=1; c=d\r\n", b"1"),
-        ("Cookie: a=b;sid=1\r\n", b"1"),
-        ("Cookie: a=sid=2; sid=1\r\n", b"1"),
-        ("Cookie: xsid=2\r\n", None),
-        ("Cookie: sid\r\n", None),
-        ("Cookie: a=b\r\nCookie: sid=1\r\n", b"1"),
-        ("X: sid=1\r\n", None),
-        ("Cookie: sid=\r\n", b""),
-    ],
-)
-def test_reading_a_cookie(fields: str, value: bytes | None) -> None:
-    assert cookie_reader("sid")(a_head(fields=fields)) == value
 
 
 @pytest.mark.parametrize(
