@@ -54,8 +54,8 @@ class ReadyRules:
     def __init__(self, route: Route, rules: RouteRules, buckets: TokenBuckets | None) -> None:
         """`buckets`: of `rules.rate_limit`, where there is one."""
         self._leads_on = bool(route.services) or rules.respond is not None
-        self._allow = Networks(rules.allow)
-        self._deny = Networks(rules.deny)
+        self._allow = Networks(rules.allow) if rules.allow else None
+        self._deny = Networks(rules.deny) if rules.deny else None
         self._maintenance = _page_answer(rules.maintenance.page, "maintenance") if rules.maintenance else None
         self._passes_maintenance = Networks(rules.maintenance.allow if rules.maintenance else ())
         self._limit = rules.rate_limit
@@ -73,7 +73,7 @@ class ReadyRules:
     def answer(self, asked: Asked, now: float) -> Answer | None:
         """What the client gets from here; None when its request goes on to a service. `now`: monotonic."""
         client = asked.client
-        if client in self._deny or (self._allow and client not in self._allow):
+        if (self._deny and client in self._deny) or (self._allow and client not in self._allow):
             return Answer(403, "denied", "this route is not for this client", AnswerPage())
         if self._maintenance is not None and client not in self._passes_maintenance:
             return self._maintenance

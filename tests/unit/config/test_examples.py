@@ -65,6 +65,8 @@ def test_what_is_commented_out_is_the_default() -> None:
         *["kind", "method", "host", "port", "headers", "status", "headers_match", "body_regex"],
         *["grpc_service", "tls", "server_name", "ca", "send", "expect"],
         *["hash", "header", "cookie", "source", "balance_factor", "sticky", "ttl", "secure", "http_only", "same_site"],
+        *["split_by", "methods", "query", "allow", "deny", "maintenance", "rate_limit", "redirect", "max_body"],
+        *["rewrite", "regex", "request_headers", "mirror", "response_headers", "exact_paths", "respond"],
     ],
 )
 def test_every_key_is_shown(key: str) -> None:
