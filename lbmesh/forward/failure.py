@@ -70,4 +70,7 @@ STATUSES_OF_REQUESTS = frozenset({501, 505})
 STATUSES_OF_LOAD = frozenset({429, 503})
 """Too much is asked of the replica, which may say for how long (RFC 6585 §4, RFC 9110 §15.6.4)."""
 
+STALE = (UPSTREAM_CLOSED, UPSTREAM_RESET)
+"""How a pooled connection ends that the replica closed just as it was used again: nobody's fault."""
+
 CONNECT_FAILURES = frozenset({CONNECT_REFUSED, CONNECT_TIMEOUT, CONNECT_FAILED})

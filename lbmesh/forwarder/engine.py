@@ -8,6 +8,7 @@ from time import monotonic
 
 from lbmesh.control.link import ReplicaFailure
 from lbmesh.forwarder.durations import DurationHistograms
+from lbmesh.forwarder.hedge_timer import HedgeTimer
 from lbmesh.forwarder.http_clock import HttpClock
 from lbmesh.forwarder.overload import Overload
 from lbmesh.forwarder.proxy_header_faults import ProxyHeaderFaults
@@ -56,6 +57,7 @@ class Engine:
         "counters",
         "draining",
         "failures",
+        "hedges",
         "http_clock",
         "on_failure",
         "overload",
@@ -76,6 +78,7 @@ class Engine:
         self.http_clock = HttpClock(wall_clock)
         self.reactor = Reactor(self.time_text.expire)
         self.overload = Overload(self.reactor, ForwarderLimits().overload_s)
+        self.hedges = HedgeTimer()
         self.wheel = TimerWheel(monotonic())
         self.access_log = access_log
         self.random = random

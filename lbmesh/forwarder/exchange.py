@@ -13,12 +13,14 @@ from lbmesh.forwarder.affinity import Affinity
 from lbmesh.forwarder.client_side import ClientSide
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.framing import BodyReader
+from lbmesh.forwarder.hedge import Hedge
 from lbmesh.forwarder.mirror import mirror_request
 from lbmesh.forwarder.pace import Pace
 from lbmesh.forwarder.record import exchange_line
 from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.route_state import RouteState
 from lbmesh.forwarder.service_state import ServiceState
+from lbmesh.forwarder.service_watch import ServiceWatch
 from lbmesh.forwarder.tunnel import Opening, Tunnel
 from lbmesh.forwarder.upstream import UpstreamConnection
 from lbmesh.http1.local_response import Page, local_response
@@ -39,9 +41,6 @@ from lbmesh.routing.rules import BODY_BYTES_MAX, Answer, ReadyRules
 REQUEST_TIMEOUT_SLACK_S = 0.001
 """A deadline met so much too early is met."""
 
-_STALE = (failures.UPSTREAM_CLOSED, failures.UPSTREAM_RESET)
-"""How a pooled connection ends that the replica closed just as it was used again: nobody's fault."""
-
 
 class Exchange:
     """The state of one request, from its head to its record in the log.
@@ -54,7 +53,6 @@ class Exchange:
         "_asked",
         "_attempt_began",
         "_attempts",
-        "_began",
         "_body_begun",
         "_body_bytes_max",
         "_bytes_in",
@@ -62,6 +60,7 @@ class Exchange:
         "_detail",
         "_ends_at",
         "_engine",
+        "_hedge",
         "_holds_replica",
         "_informational",
         "_keep_alive",
@@ -82,6 +81,7 @@ class Exchange:
         "_tried",
         "_upstream",
         "active",
+        "began",
         "client",
         "head",
         "request",
@@ -107,6 +107,8 @@ class Exchange:
         self._tried: tuple[ReplicaState, ...] = ()
         self._holds_replica = self._retrying = self.waiting = False
         self._detail = ""
+        self.began = 0.0
+        self._hedge: Hedge | None = None
         self._asked: Asked | None = None
         self._response_edits: FieldEditor | None = None
         self._body_bytes_max = BODY_BYTES_MAX
@@ -123,7 +125,7 @@ class Exchange:
         engine = self._engine
         self.head = head
         self.active = True
-        self._began = self._attempt_began = monotonic()
+        self.began = self._attempt_began = monotonic()
         self._bytes_in = self._bytes_out = self._attempts = self._informational = 0
         self._stage = Stage.NOT_SENT
         self._body_begun = False
@@ -182,6 +184,8 @@ class Exchange:
         if replica is None:
             self._fail(failures.NO_REPLICA, f"no replica of service {service.name} can serve")
         else:
+            if service.watch is not None and service.watch.delay is not None and affinity is None:
+                self._plan_hedge(service.watch, service.watch.delay.delay_s)
             self._attempt(replica)
         return True
 
@@ -247,6 +251,61 @@ class Exchange:
             service.budget.active += 1
         self._detail = answer.detail
         self._reply(answer.status, answer.reason, answer.detail, keep_alive=self._keep_alive, page=answer.page)
+
+    # Hedging
+
+    def _plan_hedge(self, watch: ServiceWatch, delay_s: float | None) -> None:
+        """Have a second attempt made if the first is out for longer than that, and if it may be repeated."""
+        watch.hedge_budget.earn()
+        if delay_s is not None and self.request_read and self.head.method in IDEMPOTENT_METHODS:
+            self._engine.hedges.plan(self, delay_s)
+
+    def hedge(self) -> None:
+        """The first attempt has been out for so long that a second one may answer sooner."""
+        service = self._service
+        if service is None or service.watch is None or self._response is not None or self._attempts != 1:
+            return
+        other = service.pick_with_room((self._replica,) if self._replica else ())
+        if other is None or other is self._replica or not service.watch.hedge_budget.spend():
+            return
+        service.hedges += 1
+        self._attempts += 1
+        self._hedge = hedge = Hedge(self, other)
+        try:
+            hedge.begin(self._engine)
+        except OSError:
+            self._hedge = None
+
+    def take_hedge(self, hedge: Hedge, *, has_won: bool = False) -> None:
+        """The second attempt takes the place of the first: it has won, or the first has failed."""
+        slow, upstream = self._replica, hedge.upstream
+        assert upstream is not None
+        self._hedge = None
+        if self._holds_replica and slow is not None:
+            slow.took_at_least(monotonic() - self._attempt_began)
+        self._drop_upstream()
+        self._replica, self._upstream = hedge.replica, upstream
+        self._holds_replica = True
+        self._attempt_began = hedge.began
+        self._stage = Stage.SENT if hedge.sent else Stage.NOT_SENT
+        service = self._service
+        assert service is not None
+        service.hedges_won += has_won
+        upstream.hand_over(self)
+        self._expect_within(self._timeouts.response_s if hedge.sent else self._timeouts.connect_s)
+
+    def hedge_failed(self, replica: ReplicaState, failure: Failure | None) -> None:
+        """The second attempt came to nothing; the first is still out."""
+        self._hedge = None
+        self._tried = (*self._tried, replica)
+        service = self._service
+        if failure is not None and service is not None:
+            self._blame(service, replica, failure)
+
+    def _drop_hedge(self) -> None:
+        hedge, self._hedge = self._hedge, None
+        if hedge is not None:
+            hedge.drop()
 
     def _begin_body(self, length: int) -> None:
         """A small body that is already here whole travels with the head, and can be sent again."""
@@ -422,6 +481,10 @@ class Exchange:
             replica.observe_latency(now - self._attempt_began)
         else:
             self._observe_refusal(head, service, replica, now - self._attempt_began)
+        if self._hedge is not None:
+            self._drop_hedge()
+        if service.watch is not None and head.status < 429:
+            service.watch.observe(now - self._attempt_began, now)
         if self._response_edits is not None:
             head = self._edited(self._response_edits, head)
             head_out = head.head + via(head.minor_version) + b"\r\n"
@@ -632,11 +695,14 @@ class Exchange:
         assert upstream is not None
         assert replica is not None
         assert service is not None
-        stale = upstream.reused and self._stage is not Stage.ANSWERED and failure in _STALE
+        stale = upstream.reused and self._stage is not Stage.ANSWERED and failure in failures.STALE
         self._drop_upstream()
         if not stale:
             self._blame(service, replica, failure)
             self._tried = (*self._tried, replica)
+        if self._hedge is not None and self._stage is not Stage.ANSWERED:
+            self.take_hedge(self._hedge)
+            return
         if may_retry(
             failure,
             stage=self._stage,
@@ -678,6 +744,9 @@ class Exchange:
         """
         service, replica = self._service, self._replica
         if service is None or replica is None or not self.waits_for_fallen():
+            return
+        if self._hedge is not None:
+            self.take_hedge(self._hedge)
             return
         tried = (*self._tried, replica)
         other = service.pick_with_room(tried)
@@ -830,9 +899,11 @@ class Exchange:
         """The one place where an exchange ends: counters, histogram, a line in the access log (a tunnel's is later)."""
         engine, head, service = self._engine, self.head, self._service
         self._release_replica()
+        if self._hedge is not None:
+            self._drop_hedge()
         self.active = False
         engine.counters.active -= 1
-        duration_s = now - self._began
+        duration_s = now - self.began
         if service is None:
             engine.unrouted.of(head.method, status, reason).record(duration_s)
         else:

@@ -67,6 +67,7 @@ class Forwarder:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._access_log.run)
             nursery.start_soon(run_reactor, self._engine.reactor)
+            nursery.start_soon(self._engine.hedges.run, self._engine.reactor)
             nursery.start_soon(self._keep_time)
             nursery.start_soon(self._announce)
             await self._obey(link, nursery)

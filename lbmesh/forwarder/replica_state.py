@@ -185,6 +185,11 @@ class ReplicaState:
         base_s = max(self.latency_s, self._siblings_s) if failing else self.latency_s
         self.cost_s = base_s * (1.0 + FAILING_COST * failing)
 
+    def took_at_least(self, seconds: float) -> None:
+        """An answer was waited for so long and no longer."""
+        if seconds > self.latency_s:
+            self.observe_latency(seconds)
+
     def expect_latency(self, usual_s: float) -> None:
         """Nothing is known of it: it is taken to be like its siblings, for what looks quick draws all traffic."""
         self.latency_s = self.cost_s = usual_s

@@ -8,6 +8,7 @@ from lbmesh.forward.retry import RetryBudget
 from lbmesh.forwarder.affinity import Affinity
 from lbmesh.forwarder.durations import DurationHistograms
 from lbmesh.forwarder.replica_state import LATENCY_DECAY, LATENCY_FLOOR_S, ReplicaState
+from lbmesh.forwarder.service_watch import ServiceWatch
 from lbmesh.forwarder.waiting_room import WaitingRoom
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
@@ -38,6 +39,7 @@ class ServiceState:
         "_replicas",
         "_suspended",
         "_view",
+        "_watch",
         "abort_on_close",
         "affinity",
         "balancer",
@@ -45,6 +47,8 @@ class ServiceState:
         "connect",
         "durations",
         "has_fallen",
+        "hedges",
+        "hedges_won",
         "is_warming",
         "local_zone",
         "moved",
@@ -54,6 +58,7 @@ class ServiceState:
         "room",
         "timeouts",
         "usual_s",
+        "watch",
     )
 
     timeouts: Timeouts
@@ -66,6 +71,8 @@ class ServiceState:
         self.name = name
         self.budget = RetryBudget()
         self.room = WaitingRoom(self.budget)
+        self._watch = ServiceWatch(self.room, self.budget)
+        self.watch: ServiceWatch | None = None
         self.reported: ServiceTelemetry | None = None
         """What the agent was last told."""
         self.durations = DurationHistograms()
@@ -76,7 +83,7 @@ class ServiceState:
         self.is_warming = False
         self.has_fallen = False
         """A replica has gone down since this was last looked at."""
-        self.moved = 0
+        self.hedges = self.hedges_won = self.moved = 0
         self._suspended: list[ReplicaState] = []
         self.affinity: Affinity | None = None
         self.usual_s = LATENCY_FLOOR_S
@@ -118,10 +125,10 @@ class ServiceState:
         self.local_zone = local_zone
         self.timeouts = view.traffic.timeouts
         self.retries = view.traffic.retries
-        self.room.set_limits(view.traffic.limits, view.traffic.limits.active)
         self.affinity = Affinity.of(view.traffic, self.name, self.replicas, self.budget, self.affinity)
         self.connect = view.traffic.connect
         self.abort_on_close = view.traffic.abort_on_close
+        self.watch = self._watch if self._watch.obey(view.traffic, now) else None
         self.rebalance(now)
 
     def rebalance(self, now: float) -> None:
@@ -190,6 +197,8 @@ class ServiceState:
             active=self.budget.active,
             active_max=self.room.active_max,
             pending=len(self.room),
+            hedges=self.hedges,
+            hedges_won=self.hedges_won,
             moved=self.moved,
         )
 

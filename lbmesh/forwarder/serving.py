@@ -49,8 +49,10 @@ class Serving:
         return self.listeners[number] if number < len(self.listeners) else PLAIN
 
     def tick(self, now: float) -> None:
-        """Once a second: suspensions end, shares rise."""
+        """Once a second: suspensions end, shares rise, percentiles are found anew."""
         for service in self.services.values():
+            if service.watch is not None:
+                service.watch.tick()
             if service.is_warming or service.has_suspended(now):
                 service.rebalance(now)
 

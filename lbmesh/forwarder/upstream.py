@@ -41,8 +41,8 @@ class Receiver(Protocol):
 class Requester(Protocol):
     """Whose request a connection carries. `request`: the head, and a small body with it."""
 
-    request: bytes
-
+    @property
+    def request(self) -> bytes: ...
     @property
     def head(self) -> RequestHead: ...
     @property
@@ -221,6 +221,10 @@ class UpstreamConnection:
         if sent < len(request):
             self.outgoing = request[sent:]
         exchange.request_sent()
+
+    def hand_over(self, exchange: Requester) -> None:
+        """What comes from now on is this exchange's."""
+        self._exchange = exchange
 
     def write(self, data: bytes) -> None:
         """Send a piece of the body, or keep what the kernel does not take."""

@@ -45,6 +45,10 @@ class WaitingRoom:
     def set_limits(self, limits: ServiceLimits, active_max: int) -> None:
         """Take over limits; who waits already is looked at again."""
         self.limits = self._list.limits = limits
+        self.set_active_max(active_max)
+
+    def set_active_max(self, active_max: int) -> None:
+        """Let so many be active at a time."""
         self.active_max = active_max
         if self._list:
             self.look()

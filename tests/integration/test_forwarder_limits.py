@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lbmesh.model.restraint import ServiceLimits
+from lbmesh.forward.concurrency import FIRST_LIMIT, SAMPLES_MIN
+from lbmesh.model.restraint import AdaptiveConcurrency, ServiceLimits
 from lbmesh.model.traffic import Timeouts, TrafficPolicy
 from lbmesh.model.view import View
 from tests.support.forwarders import ForwarderProcess, a_view, running_forwarder
@@ -208,6 +209,26 @@ def test_an_upload_that_waits_is_sent_whole(forwarder: ForwarderProcess) -> None
         assert upload.response().status == 200
         sending.join(LONG_S)
         assert gate.bodies == [body]
+
+
+def test_adaptive_concurrency_obeys_what_it_learns(forwarder: ForwarderProcess) -> None:
+    gate = Gate()
+    gate.open_for_all()
+    with running_origin(gate) as origin, ExitStack() as stack:
+        policy = TrafficPolicy(concurrency=AdaptiveConcurrency())
+        forwarder.send_view(with_traffic(a_view([origin.address]), policy))
+        client = RawClient(stack.enter_context(forwarder.connect()))
+
+        def limit_after_one_more() -> int:
+            assert client.exchange(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").status == 200
+            return forwarder.latest_telemetry().services[0].active_max
+
+        assert limit_after_one_more() == FIRST_LIMIT
+        for _ in range(SAMPLES_MIN):
+            client.exchange(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_for(lambda: limit_after_one_more() == FIRST_LIMIT // 2, "a look at the baseline")
+        forwarder.send_view(limited([origin], ServiceLimits(active=77), number=2))
+        wait_for(lambda: limit_after_one_more() == 77, "the fixed limit")
 
 
 def _lines(forwarder: ForwarderProcess, count: int) -> list[dict[str, object]] | None:

@@ -1,0 +1,129 @@
+"""A second attempt at another replica while the first is out: the first answer wins, the other is dropped.
+
+Only for what may be repeated (idempotent, and all of it here), once a request, and within the service's budget. The
+loser's connection is closed, since an answer that nobody waits for will come on it; its replica has failed nothing.
+"""
+
+from time import monotonic
+from typing import Protocol
+
+from lbmesh.forward.failure import STALE, Failure
+from lbmesh.forwarder.engine import Engine
+from lbmesh.forwarder.replica_state import ReplicaState
+from lbmesh.forwarder.upstream import Receiver, UpstreamConnection
+from lbmesh.http1.message import RequestHead, ResponseHead
+from lbmesh.model.address import Address
+
+
+class Owner(Protocol):
+    """The exchange that is hedged."""
+
+    @property
+    def request(self) -> bytes: ...
+    @property
+    def head(self) -> RequestHead: ...
+    @property
+    def active(self) -> bool: ...
+    @property
+    def client(self) -> Receiver: ...
+
+    def client_ends(self) -> tuple[Address, Address] | None:
+        """The two ends of the client's connection."""
+
+    def take_hedge(self, hedge: "Hedge", *, has_won: bool = False) -> None:
+        """The hedge's attempt is the exchange's own from now on."""
+
+    def hedge_failed(self, replica: ReplicaState, failure: Failure | None) -> None:
+        """Nothing will come of the hedge; None when that is nobody's fault."""
+
+    def respond(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
+        """The final head, and all the bytes that it came with."""
+
+
+class Hedge:
+    """The second attempt. It is the Requester of its connection until it wins. `sent`: bytes of the request are out."""
+
+    __slots__ = ("_exchange", "began", "replica", "sent", "upstream")
+
+    def __init__(self, exchange: Owner, replica: ReplicaState) -> None:
+        self._exchange = exchange
+        self.replica = replica
+        self.began = monotonic()
+        self.sent = False
+        self.upstream: UpstreamConnection | None = None
+
+    @property
+    def request(self) -> bytes:
+        """What the exchange has sent."""
+        return self._exchange.request
+
+    @property
+    def head(self) -> RequestHead:
+        """The exchange's."""
+        return self._exchange.head
+
+    @property
+    def active(self) -> bool:
+        """Does anybody wait for an answer?"""
+        return self._exchange.active
+
+    @property
+    def client(self) -> Receiver:
+        """The exchange's."""
+        return self._exchange.client
+
+    def begin(self, engine: Engine) -> None:
+        """Send. Raises OSError when no connection can be opened."""
+        replica = self.replica
+        upstream = replica.idle.pop() if replica.idle else UpstreamConnection(engine, replica)
+        assert isinstance(upstream, UpstreamConnection)
+        self.upstream = upstream
+        replica.in_flight += 1
+        replica.requests += 1
+        if not replica.is_active:
+            engine.activate(replica)
+        if upstream.connecting:
+            upstream.connect(self)
+        else:
+            upstream.send_request(self)
+
+    def drop(self) -> None:
+        """The exchange has its answer, or has ended."""
+        upstream, self.upstream = self.upstream, None
+        self.replica.in_flight -= 1
+        if upstream is not None:
+            upstream.close()
+
+    def client_ends(self) -> tuple[Address, Address] | None:
+        """The exchange's."""
+        return self._exchange.client_ends()
+
+    def request_sent(self) -> None:
+        """The first bytes are out."""
+        self.sent = True
+
+    def upstream_progress(self) -> None:
+        """What had waited to be sent is out."""
+
+    def informational(self, head: ResponseHead) -> bool:
+        """Nothing is passed on before there is an answer."""
+        del head
+        return True
+
+    def respond(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
+        """It wins."""
+        self._exchange.take_hedge(self, has_won=True)
+        self._exchange.respond(head, head_out, data)
+
+    def response_data(self, data: bytes) -> None:
+        """The exchange itself takes the body."""
+
+    def response_ended(self) -> None:
+        """The exchange itself takes the end."""
+
+    def attempt_failed(self, failure: Failure, detail: str) -> None:
+        """It has lost."""
+        del detail
+        is_stale = self.upstream is not None and self.upstream.reused and failure in STALE
+        self.drop()
+        self._exchange.hedge_failed(self.replica, None if is_stale else failure)
