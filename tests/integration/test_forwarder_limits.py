@@ -59,7 +59,7 @@ def test_requests_beyond_the_limit_wait_for_a_place(forwarder: ForwarderProcess)
         clients = [ask(stack, forwarder, b"/%d" % number) for number in range(5)]
         asked(gate, 2)
         pending(forwarder, 3)
-        assert len(gate.heads) == 2
+        assert len(asked(gate, 2)) == 2
         gate.open_for_all()
         assert [client.response().status for client in clients] == [200] * 5
         assert origin.connections <= 2
@@ -137,10 +137,12 @@ def test_a_replica_gets_no_more_connections_than_it_may(forwarder: ForwarderProc
     gates = Gate(b"one"), Gate(b"other")
     with ExitStack() as stack:
         origins = [stack.enter_context(running_origin(gate)) for gate in gates]
+        for gate in gates:
+            stack.callback(gate.open_for_all)
         forwarder.send_view(limited(origins, ServiceLimits(replica_connections=2, pending_timeout_s=LONG_S)))
         clients = [ask(stack, forwarder, b"/%d" % number) for number in range(7)]
         pending(forwarder, 3)
-        assert [len(gate.heads) for gate in gates] == [2, 2]
+        wait_for(lambda: [len(gate.heads) for gate in gates] == [2, 2], "two requests at each")
         gates[0].open()
         wait_for(lambda: len(gates[0].heads) == 3, "a third request at the replica that had a place")
         assert len(gates[1].heads) == 2
