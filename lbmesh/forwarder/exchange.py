@@ -257,7 +257,8 @@ class Exchange:
     def _plan_hedge(self, watch: ServiceWatch, delay_s: float | None) -> None:
         """Have a second attempt made if the first is out for longer than that, and if it may be repeated."""
         watch.hedge_budget.earn()
-        if delay_s is not None and self.request_read and self.head.method in IDEMPOTENT_METHODS:
+        repeatable = self.request_read and self.head.method in IDEMPOTENT_METHODS and self.head.demands is None
+        if delay_s is not None and repeatable:
             self._engine.hedges.plan(self, delay_s)
 
     def hedge(self) -> None:
@@ -669,7 +670,7 @@ class Exchange:
         assert upstream is not None
         assert replica is not None
         assert service is not None
-        opening = Opening(self.head, head.status, self._attempts, self._began, self._request_id, self._bytes_in)
+        opening = Opening(self.head, head.status, self._attempts, self.began, self._request_id, self._bytes_in)
         tunnel = Tunnel(
             self._engine,
             client=client,

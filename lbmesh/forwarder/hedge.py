@@ -7,7 +7,7 @@ loser's connection is closed, since an answer that nobody waits for will come on
 from time import monotonic
 from typing import Protocol
 
-from lbmesh.forward.failure import STALE, Failure
+from lbmesh.forward.failure import BAD_RESPONSE, STALE, Failure
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.upstream import Receiver, UpstreamConnection
@@ -114,6 +114,11 @@ class Hedge:
         """It wins."""
         self._exchange.take_hedge(self, has_won=True)
         self._exchange.respond(head, head_out, data)
+
+    def switch_protocols(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
+        """Not for a second attempt: no request that asks for another protocol is hedged."""
+        del head, head_out, data
+        self.attempt_failed(BAD_RESPONSE, "101 to a request that asked for no other protocol")
 
     def response_data(self, data: bytes) -> None:
         """The exchange itself takes the body."""

@@ -55,6 +55,7 @@ def render_metrics(
     """
     yield from _traffic(state, figures.traffic)
     yield from _tunnels(state, figures.traffic)
+    yield from _services(figures.traffic)
     yield from _upstream(state, figures.traffic)
     yield from _mirrored(figures.traffic)
     yield from family(
@@ -98,6 +99,13 @@ def _traffic(state: NodeState, traffic: TrafficTotals) -> Iterator[bytes]:
         "Client connections, idle ones included.",
         [({"worker": str(one.worker)}, one.connections) for one in telemetry],
     )
+    yield from family(
+        "lbmesh_forwarder_lag_seconds",
+        "gauge",
+        "The least that anything waited for its turn in the last tenth of a second: above forwarder.overload, "
+        "a forwarder is overloaded.",
+        [({"worker": str(one.worker)}, one.lag_s) for one in telemetry],
+    )
     yield from _single("lbmesh_connections_accepted_total", "counter", "Connections accepted.", traffic.accepted)
     yield from _single(
         "lbmesh_proxy_header_faults_total",
@@ -127,6 +135,46 @@ def _tunnels(state: NodeState, traffic: TrafficTotals) -> Iterator[bytes]:
         "counter",
         "Bytes through tunnels, in from clients and out to them.",
         [({"direction": "in"}, total.bytes_in), ({"direction": "out"}, total.bytes_out)],
+    )
+
+
+def _services(traffic: TrafficTotals) -> Iterator[bytes]:
+    services = [({"service": name}, figures) for name, figures in traffic.services.all()]
+    yield from family(
+        "lbmesh_service_active_requests",
+        "gauge",
+        "Requests that hold a place of their service's limit.",
+        [(labels, one.active) for labels, one in services],
+    )
+    yield from family(
+        "lbmesh_service_active_limit",
+        "gauge",
+        "Requests that may do so, in all forwarders together: limits.active, or what adaptive concurrency has found.",
+        [(labels, one.active_max) for labels, one in services],
+    )
+    yield from family(
+        "lbmesh_service_pending_requests",
+        "gauge",
+        "Requests that wait for a place.",
+        [(labels, one.pending) for labels, one in services],
+    )
+    yield from family(
+        "lbmesh_service_hedges_total",
+        "counter",
+        "Second attempts sent while the first was out.",
+        [(labels, one.hedges) for labels, one in services],
+    )
+    yield from family(
+        "lbmesh_service_hedges_won_total",
+        "counter",
+        "Second attempts that answered first.",
+        [(labels, one.hedges_won) for labels, one in services],
+    )
+    yield from family(
+        "lbmesh_service_moved_requests_total",
+        "counter",
+        "Requests moved away from a replica that had gone down.",
+        [(labels, one.moved) for labels, one in services],
     )
 
 

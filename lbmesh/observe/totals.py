@@ -13,6 +13,7 @@ from functools import reduce
 from lbmesh.control.link import ReplicaTelemetry, RequestTelemetry, Telemetry, TunnelTelemetry
 from lbmesh.model.service import ReplicaId
 from lbmesh.observe.histogram import Histogram
+from lbmesh.observe.service_totals import ServiceTotals
 
 SERIES_MAX = 10_000
 """Label sets remembered; what comes beyond is left out and counted, as a scraper could not digest it
@@ -63,6 +64,7 @@ class TrafficTotals:
         self._ended_mirrored: Counter[MirroredKey] = Counter()
         self._ended_proxy_header_faults = 0
         self._ended_tunnels = TunnelTelemetry()
+        self.services = ServiceTotals()
         self.series_left_out = 0
 
     def take(self, telemetry: Telemetry) -> None:
@@ -87,6 +89,8 @@ class TrafficTotals:
                 self._end_replica(before)
             if before is not None or self._has_room():
                 process.replicas[replica.replica] = replica
+        for service in telemetry.services:
+            self.services.take(telemetry.worker, service)
 
     def _has_room(self) -> bool:
         used = len(self._ended_requests) + len(self._ended_replicas)
@@ -97,6 +101,7 @@ class TrafficTotals:
         return False
 
     def _end(self, process: ProcessFigures) -> None:
+        self.services.end(process.newest.worker)
         for key, request in process.requests.items():
             self._end_request(key, request)
         for replica in process.replicas.values():

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from lbmesh.control.inputs import Event, EventKind
-from lbmesh.control.link import MirroredTelemetry, ReplicaTelemetry, RequestTelemetry, Telemetry
+from lbmesh.control.link import MirroredTelemetry, ReplicaTelemetry, RequestTelemetry, ServiceTelemetry, Telemetry
 from lbmesh.control.state import ForwarderState, NodeState, Readiness, ReloadOutcome, ReplicaState
 from lbmesh.gossip.seal import Rejection
 from lbmesh.model.address import Address
@@ -26,6 +26,8 @@ TELEMETRY = Telemetry(
     ),
     replicas=(ReplicaTelemetry(REPLICA, 7, 2, 1, 1, 0.125),),
     mirrored=(MirroredTelemetry("shadow", "left_out_body", 4),),
+    services=(ServiceTelemetry("shop", active=5, active_max=50, pending=2, hedges=4, hedges_won=3, moved=1),),
+    lag_s=0.25,
 )  # fmt: skip
 STATE = NodeState(
     now=10.0,
@@ -70,6 +72,13 @@ def test_the_page_says_what_is_documented() -> None:
         f"http_server_request_duration_seconds_count{{{labels}}} 2",
         f"http_server_request_duration_seconds_sum{{{labels}}} 0.25",
         'http_server_active_requests{worker="0"} 1',
+        'lbmesh_forwarder_lag_seconds{worker="0"} 0.25',
+        'lbmesh_service_active_requests{service="shop"} 5',
+        'lbmesh_service_active_limit{service="shop"} 50',
+        'lbmesh_service_pending_requests{service="shop"} 2',
+        'lbmesh_service_hedges_total{service="shop"} 4',
+        'lbmesh_service_hedges_won_total{service="shop"} 3',
+        'lbmesh_service_moved_requests_total{service="shop"} 1',
         f"lbmesh_upstream_requests_total{{{replica}}} 7",
         f"lbmesh_upstream_failures_total{{{replica}}} 2",
         f"lbmesh_upstream_responses_5xx_total{{{replica}}} 1",
