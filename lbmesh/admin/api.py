@@ -15,6 +15,7 @@ from lbmesh import __version__
 from lbmesh.admin.key_shapes import KEYS_PATH, read_order, ring_shape
 from lbmesh.admin.names import find_replica
 from lbmesh.admin.text import short
+from lbmesh.control.explaining_url import UrlExplanation
 from lbmesh.control.inputs import KeyOrder, KeyVerb
 from lbmesh.control.state import ForwarderState, NodeState, ReplicaState
 from lbmesh.gossip.key_orders import RingPicture, Said
@@ -27,7 +28,7 @@ from lbmesh.routing.warming import is_warming, warmth
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
 EXPLAIN_PATH = "/v1/explain/"
-_EXPLAINED = ("replica", "member")
+_EXPLAINED = ("replica", "member", "url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class AdminSource:
     replica_ids: Callable[[], Iterable[ReplicaId]]
     explain_replica: Callable[[ReplicaId], Explanation | None]
     explain_member: Callable[[str], Explanation | None]
+    explain_url: Callable[[str], UrlExplanation | str] = lambda _: "this node explains no URLs"
     token: str | None = None
     ring: Callable[[], RingPicture | None] = lambda: None
     key_fault: Callable[[], str | None] = lambda: None
@@ -104,6 +106,11 @@ def _explanation(kind: str, name: str, source: AdminSource) -> AdminAnswer:
     """Why, as an object; for a name that is not there, what is wrong with it and which names it stands for."""
     error, found = f"no member {short(name)} is known here", None
     meant: tuple[str, ...] = ()
+    if kind == "url":
+        routed = source.explain_url(name)
+        if isinstance(routed, str):
+            return _json(404, {"error": routed, "meant": ()})
+        return _json(200, {"node": source.state().node, "kind": kind, **asdict(routed)})
     if kind == "member":
         found = source.explain_member(name)
         if found is None and not (state := source.state()).members:

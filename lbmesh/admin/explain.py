@@ -1,4 +1,6 @@
-"""`lbmesh explain`: why a node holds a replica or a member for what it is. The answer first, then the evidence."""
+"""`lbmesh explain`: why a node holds a replica or a member for what it is, and why a request would go where. The answer
+first, then the evidence.
+"""
 
 import sys
 import textwrap
@@ -8,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lbmesh.admin.client import OTHER_SHAPE, Asked, ask, fail, other_release
+from lbmesh.admin.explain_url import url_lines
 from lbmesh.admin.names import near
 from lbmesh.admin.text import ago, plain, short
 
@@ -19,18 +22,18 @@ _COLOURS = {"down": "31", "impaired": "33", "unknown": "33", "left": "33", "up":
 
 
 def run_explain(whom: Asked, kind: str, name: str, *, as_json: bool) -> int:
-    """Print why; the exit code: 1 when the node cannot be asked, or has nobody of that name. `kind`: "replica" or
-    "member".
+    """Print why; the exit code: 1 when the node cannot be asked, or has nobody of that name. `kind`: "replica",
+    "member" or "url".
     """
     name = name[:_ASKED_CHARS_MAX]
-    answer = ask(whom, f"/v1/explain/{kind}/{quote(name, safe='/', errors='surrogateescape')}")
+    answer = ask(whom, f"/v1/explain/{kind}/{quote(name, safe='' if kind == 'url' else '/', errors='surrogateescape')}")
     if isinstance(answer, str):
         return fail("explain", answer, as_json=as_json)
     try:
         found: dict[str, Any] = answer.json()
         if answer.status_code != 200:
             return fail("explain", found["error"], meant=_meant(whom, kind, name, found), as_json=as_json)
-        lines = list(explain_lines(found, colours=_has_colours()))
+        lines = list(url_lines(found) if kind == "url" else explain_lines(found, colours=_has_colours()))
     except OTHER_SHAPE:
         return fail("explain", other_release(whom), as_json=as_json)
     print(answer.text.rstrip("\n") if as_json else "\n".join(lines))
@@ -89,7 +92,7 @@ def _wrapped(text: str, first: str, further: str) -> list[str]:
 def _meant(whom: Asked, kind: str, name: str, found: dict[str, Any]) -> list[str]:
     """Commands with the names that may have been meant."""
     names = list(found["meant"])
-    if not names:
+    if not names and kind != "url":
         answer = ask(whom, "/v1/state")
         state = {} if isinstance(answer, str) else answer.json()
         names = list(near(name, _names(kind, state)))

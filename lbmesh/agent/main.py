@@ -177,6 +177,7 @@ class Agent:
             metrics_type=CONTENT_TYPE,
             replica_ids=hub.plane.replica_ids,
             explain_replica=lambda replica: hub.plane.explain_replica(monotonic(), replica),
+            explain_url=hub.plane.explain_url,
             explain_member=lambda name: hub.plane.explain_member(monotonic(), name),
             token=settings.admin.token if settings.admin else None,
             ring=hub.plane.ring,

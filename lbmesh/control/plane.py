@@ -12,6 +12,7 @@ from dataclasses import replace
 from lbmesh.config.settings import Settings
 from lbmesh.control.events import forwarder_event, memory_event, replica_event
 from lbmesh.control.explaining import explain_replica
+from lbmesh.control.explaining_url import UrlExplanation, explain_url
 from lbmesh.control.forwarders import SILENT_S, Forwarders
 from lbmesh.control.heartbeat import Heartbeat
 from lbmesh.control.inputs import Effects, Event, EventKind, KeyOrder, ProbeResult, StreamStep
@@ -427,6 +428,12 @@ class Plane:
     def replica_states(self) -> Iterator[ReplicaState]:
         """Every replica, service by service. The plane may take inputs while this is half consumed."""
         return replica_states(self._settings.services, self.view, self._book, self._ejections)
+
+    def explain_url(self, url: str) -> UrlExplanation | str:
+        """Where a request would go, and why; in words, why that cannot be said."""
+        if self.view is None:
+            return "there is no View yet: nothing is served"
+        return explain_url(url, self.view, self._forwarders.states(), self._traffic)
 
     def explain_replica(self, now: float, replica: ReplicaId) -> Explanation | None:
         """Why a replica's availability is what it is: who said what, when, and which rule decided. None for a replica

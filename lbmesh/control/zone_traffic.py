@@ -126,6 +126,21 @@ class ZoneTraffic:
         found = tuple(ZoneShare(zone, share, cold.get(zone, 0.0)) for zone, share in sorted(shares.items()))
         return before if _are_near(before, found, MOVED) else found
 
+    def words(self, name: str, replicas: Sequence[ReplicaView]) -> dict[str, str]:
+        """The figures behind each zone's share."""
+        traffic = self._mesh_traffic(name)
+        capacity = capacity_by_zone(replicas)
+        asked, can = sum(traffic.demand.values()), sum(capacity.values())
+        words = {
+            zone: f"{traffic.demand.get(zone, 0.0) / asked:.0%} of the traffic, {weight / can:.0%} of the capacity, "
+            f"{traffic.in_flight.get(zone, 0.0):.0f} in flight"
+            for zone, weight in capacity.items()
+        }
+        band = self._bands.get(name)
+        if band is not None and band.band.spill and self._zone in words:
+            words[self._zone] += f"; busier than the others: {band.band.spill:.0%} less stays"
+        return words
+
     def _shares(self, name: str, capacity: Mapping[str, int]) -> dict[str, float]:
         if len(capacity) < 2 and self._zone in capacity:
             return dict.fromkeys(capacity, 1.0)

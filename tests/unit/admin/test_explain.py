@@ -4,11 +4,13 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from lbmesh.admin.api import AdminRequest, AdminSource, answer
 from lbmesh.admin.explain import WIDTH, explain_lines
+from lbmesh.admin.explain_url import url_lines
 from lbmesh.admin.names import find_replica, near
 from lbmesh.control.inputs import ProbeResult
 from lbmesh.model.address import Address
@@ -157,6 +159,7 @@ def ask() -> Callable[[str], tuple[int, dict[str, Any]]]:
         replica_ids=plane.replica_ids,
         explain_replica=lambda replica: plane.explain_replica(world.now, replica),
         explain_member=lambda name: plane.explain_member(world.now, name),
+        explain_url=plane.explain_url,
     )
 
     def get(path: str) -> tuple[int, dict[str, Any]]:
@@ -189,3 +192,24 @@ def test_the_api_says_what_is_wrong_with_a_name(ask: Callable[[str], tuple[int, 
     assert ask("/v1/explain/replica/nonsense")[0] == 404
     assert ask(f"/v1/explain/member/{'n' * 9999}")[1]["error"] == f"no member {'n' * 99}… is known here"
     assert ask("/v1/explain/member/lb-z") == (404, {"error": "no member lb-z is known here", "meant": []})
+
+
+def test_the_api_explains_where_a_request_would_go(ask: Callable[[str], tuple[int, dict[str, Any]]]) -> None:
+    status, found = ask("/v1/explain/url/http%3A%2F%2Fshop.example.com%2Fa%3Fb%3Dc")
+    assert (status, found["node"], found["kind"]) == (200, "lb-a", "url")
+    (service,) = found["services"]
+    assert (service["name"], service["share"]) == ("next", 1.0)
+    assert [(one["address"], one["share"]) for one in service["replicas"]] == [("10.0.0.1:80", 1.0)]
+    assert service["zones"] == [
+        {"zone": "zone-a", "share": 1.0, "why": "50% of the traffic, 100% of the capacity, 0 in flight"}
+    ]
+    lines = list(url_lines(found))
+    assert lines[0] == "http://shop.example.com/a?b=c goes to next (100%), as lb-a sees it"
+    assert "  100%  zone-a  50% of the traffic, 100% of the capacity, 0 in flight" in lines
+    assert lines[-1].startswith("  100.0%  10.0.0.1:80  zone-a  0          -        up: ")
+
+
+@pytest.mark.parametrize("url", ["shop", "ftp://shop/", "http://", "http://a b/", "http://é/", "http://[::1/"])
+def test_the_api_says_how_a_url_is_written(ask: Callable[[str], tuple[int, dict[str, Any]]], url: str) -> None:
+    status, wrong = ask(f"/v1/explain/url/{quote(url, safe='')}")
+    assert (status, wrong["error"]) == (404, 'write a URL such as "http://shop.example.com/checkout"')
