@@ -204,17 +204,20 @@ class ClientConnection:
         self._remembered_bytes_max = 0 if self._is_trusted else REMEMBERED_HEAD_BYTES_MAX
         self._plain_rules = rules if rules.tells_plainly and not self._is_trusted else None
 
-    def _introduction(self, rules: ProvenanceRules, head: RequestHead, data: bytes) -> bytes:
-        """The field lines that tell a replica who asks, by the rules in force."""
+    def _introduced(self, rules: ProvenanceRules, head: RequestHead, data: bytes) -> tuple[RequestHead, bytes]:
+        """The head, and the field lines that tell a replica who asks, by the rules in force."""
         if rules is not self._rules:
             self._judge_peer(rules)
         if rules is self._plain_rules:
-            return self.forwarded + head.host + b"\r\n"
-        if not self._is_trusted:
-            return VIA + rules.introduce_peer(self._peer_host, self._peer_scheme, head.host).fields
-        client, scheme, fields = rules.introduce(data, head.head_bytes, self._peer_host, self._peer_scheme, head.host)
-        self._know_client(client, scheme)
-        return VIA + fields
+            return head, self.forwarded + head.host + b"\r\n"
+        if self._is_trusted:
+            who = rules.introduce(data, head.head_bytes, self._peer_host, self._peer_scheme, head.host)
+            self._know_client(who.client, who.scheme)
+        else:
+            who = rules.introduce_peer(self._peer_host, self._peer_scheme, head.host)
+        if who.editable:
+            head = head._replace(head=head.head + who.editable)
+        return head, VIA + who.fields
 
     def _know_client(self, host: str, scheme: bytes) -> None:
         """Take this request to be from this address, which the log names beside the peer's if it is another, and to
@@ -338,7 +341,7 @@ class ClientConnection:
         if serving.provenance is self._plain_rules:
             introduction = self.forwarded + head.host + b"\r\n"
         else:
-            introduction = self._introduction(serving.provenance, head, data)
+            head, introduction = self._introduced(serving.provenance, head, data)
         if not head.minor_version:
             introduction = introduction.replace(VIA, VIA_1_0, 1)
         request = head.head + introduction

@@ -22,11 +22,9 @@ def test_claims(field: ForwardedField, case: Claimed) -> None:
     )
     rules = ProvenanceRules(ProvenancePolicy(TRUSTED, field, (field,)), "lb-a1")
     for _ in range(2):  # the second time from memory
-        client, _, fields = rules.introduce(
-            data + b"X-Forwarded-For: 6.6.6.6\r\n", head.head_bytes, PEER, b"http", b"a"
-        )
-        assert client == case.client
-        assert fields == b"".join(line + b"\r\n" for line in case.told)
+        who = rules.introduce(data + b"X-Forwarded-For: 6.6.6.6\r\n", head.head_bytes, PEER, b"http", b"a")
+        assert who.client == case.client
+        assert who.fields + who.editable == b"".join(line + b"\r\n" for line in case.told)
 
 
 def test_every_case_has_a_name_of_its_own() -> None:

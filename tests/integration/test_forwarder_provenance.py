@@ -1,6 +1,7 @@
 """A real forwarder behind proxies that it trusts, and behind others: what replicas and the log are told."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from lbmesh.model.provenance import ForwardedField, ProvenancePolicy
 from tests.support.forwarders import ForwarderProcess, a_view, running_forwarder
 from tests.support.origins import Origin, answering, running_origin
 from tests.support.raw_client import RawClient
+from tests.support.routed import routed_view
 from tests.support.wait import wait_for
 
 X, F, REAL = ForwardedField.X_FORWARDED, ForwardedField.FORWARDED, ForwardedField.X_REAL_IP
@@ -161,3 +163,42 @@ def test_a_reload_holds_for_connections_that_are_open(
     assert ["X-Real-IP" in replica.told(number) for number in range(10)] == [*[False] * 6, True, True, False, False]
     peers = [peer for _, peer in clients_of(forwarder, 10)]
     assert peers == [None, None, "127.0.0.1", "127.0.0.1", *[None] * 6]
+
+
+def test_rules_of_routes_go_by_the_client(forwarder: ForwarderProcess, origin: Origin, replica: Replica) -> None:
+    """Who may, over which scheme it was asked, and edits of what proxies said beside that: replaced, never doubled."""
+    routes = (
+        '[[route]]\nservices = [{ name = "app" }]\nredirect = { scheme = "https" }\n'
+        '[[route]]\nservices = [{ name = "app" }]\npaths = ["/in"]\nallow = ["203.0.113.0/24"]\n'
+        '[route.request_headers]\nset = { X-Real-IP = "{client_ip}", X-Forwarded-Prefix = "/in" }\n'
+        'remove = ["X-Forwarded-Port"]\n'
+    )
+    policy = ProvenancePolicy(("127.0.0.1/32",), X, (X, REAL))
+    forwarder.send_view(replace(routed_view(routes, {"app": origin.address}), provenance=policy))
+    claims = (
+        b"Host: a\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Port: 443\r\n"
+        b"X-Forwarded-Prefix: /out\r\nX-Forwarded-Server: edge\r\n\r\n"
+    )
+    with forwarder.connect() as connection:
+        client = RawClient(connection)
+        asked = [
+            (b"/in", b"203.0.113.7", b"https"),
+            (b"/in", b"192.0.2.1", b"https"),
+            (b"/in", b"203.0.113.8", b"https"),
+            (b"/", b"203.0.113.7", b"http"),
+            (b"/", b"203.0.113.7", b"https"),
+        ]
+        statuses = [
+            client.exchange(b"GET " + path + b" HTTP/1.1\r\n" + claims % (address, scheme)).status
+            for path, address, scheme in asked
+        ]
+    assert statuses == [200, 403, 200, 308, 200]
+    for number, address in enumerate(("203.0.113.7", "203.0.113.8")):
+        assert replica.told(number) == {
+            "X-Forwarded-Server": ["edge"],
+            "X-Forwarded-Prefix": ["/in"],
+            "X-Forwarded-For": [f"{address}, 127.0.0.1"],
+            "X-Forwarded-Proto": ["https"],
+            "X-Forwarded-Host": ["a"],
+            "X-Real-IP": [address],
+        }

@@ -13,8 +13,8 @@ def told(
     policy: ProvenancePolicy, *lines: bytes, peer: str = "10.0.0.1", scheme: bytes = b"http", host: bytes = b"a:80"
 ) -> list[bytes]:
     head = b"\r\n".join((b"GET / HTTP/1.1", *lines, b"", b""))
-    fields = ProvenanceRules(policy, "lb-a1").introduce(head, len(head), peer, scheme, host).fields
-    return fields.removesuffix(b"\r\n").split(b"\r\n")
+    who = ProvenanceRules(policy, "lb-a1").introduce(head, len(head), peer, scheme, host)
+    return (who.fields + who.editable).removesuffix(b"\r\n").split(b"\r\n")
 
 
 def test_all_three() -> None:
