@@ -42,12 +42,15 @@ def may_retry(
     """May this attempt be repeated on another replica?
 
     Always while nothing was sent; after that only what is idempotent (RFC 9110 §9.2.2) and can be sent again
-    whole; never once the client has seen a byte of an answer.
+    whole; never once the client has seen a byte of an answer. What was not sent draws on no budget: no replica has to
+    do it twice, and when one dies, all that was meant for it comes back at once.
     """
     if failure.fault is not Fault.REPLICA or retries_left <= 0 or stage is Stage.ANSWERED:
         return False
     if not body_replayable:
         return False
-    if stage is Stage.SENT and method not in IDEMPOTENT_METHODS:
+    if stage is Stage.NOT_SENT:
+        return True
+    if method not in IDEMPOTENT_METHODS:
         return False
     return already_retrying or budget.allows()

@@ -698,9 +698,11 @@ class Exchange:
         assert service is not None
         stale = upstream.reused and self._stage is not Stage.ANSWERED and failure in failures.STALE
         self._drop_upstream()
+        before = self._tried
         if not stale:
             self._blame(service, replica, failure)
-            self._tried = (*self._tried, replica)
+        if not stale or service.affinity is None:
+            self._tried = (*before, replica)
         if self._hedge is not None and self._stage is not Stage.ANSWERED:
             self.take_hedge(self._hedge)
             return
@@ -713,20 +715,27 @@ class Exchange:
             budget=service.budget,
             already_retrying=self._retrying,
         ):
-            affinity = service.affinity
-            if affinity is None:
-                other, _ = service.balancer.pick_other(self._tried)
-            else:
-                other, _ = affinity.pick_other(self.head, self.client.address, self._tried)
+            other = self._pick_other(service)
+            if other is None and stale:
+                self._tried = before
+                other = self._pick_other(service)
             if other is not None and not service.room.has_room(other):
                 other = service.pick_with_room(self._tried)
             if other is not None:
-                if not self._retrying:
+                if self._stage is Stage.SENT and not self._retrying:
                     self._retrying = True
                     service.budget.retrying += 1
                 self._attempt_again(other)
                 return
         self._fail(failure, detail)
+
+    def _pick_other(self, service: ServiceState) -> ReplicaState | None:
+        """A replica that was not tried yet."""
+        if service.affinity is None:
+            other, _ = service.balancer.pick_other(self._tried)
+        else:
+            other, _ = service.affinity.pick_other(self.head, self.client.address, self._tried)
+        return other
 
     def _attempt_again(self, other: ReplicaState) -> None:
         self._stage = Stage.NOT_SENT

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import h11
@@ -15,7 +16,10 @@ import pytest
 from lbmesh.forward.retry import BUDGET_MINIMUM
 from lbmesh.forwarder.client import LINGER_S
 from lbmesh.forwarder.timers import PERIOD_S
+from lbmesh.model.health import Availability
 from lbmesh.model.limits import READ_BYTES
+from lbmesh.model.service import Replica
+from lbmesh.model.view import ReplicaView, ViewVersion
 from tests.support.forwarders import WAIT_S, ForwarderProcess, a_view, running_forwarder
 from tests.support.origins import OriginConnection, answering, running_origin, take_little
 from tests.support.raw_client import RawClient
@@ -231,3 +235,33 @@ def test_what_a_drain_cuts_off_is_in_the_access_log(forwarder: ForwarderProcess)
         held.release.release()
         assert forwarder.process.wait(WAIT_S) == 0
     assert [(line["method"], line["reason"]) for line in forwarder.log_lines()] == [("GET", "drained")]
+
+
+def test_after_a_stale_connection_another_replica_is_asked(forwarder: ForwarderProcess) -> None:
+    """A replica dies while connections to it are pooled, of which each would cost a retry: one retry must be enough."""
+    clients = 3
+    together = threading.Barrier(clients)
+
+    def answer_together(connection: OriginConnection) -> None:
+        while connection.read_head():
+            together.wait(WAIT_S)
+            connection.answer(b"dying")
+
+    with running_origin(answer_together) as dying, running_origin(answering(b"alive")) as other:
+        view = a_view([dying.address], retries=1)
+        forwarder.send_view(view)
+        connections = [forwarder.connect() for _ in range(clients)]
+        for connection in connections:
+            connection.sendall(GET)
+        assert [RawClient(connection).response().body for connection in connections] == [b"dying"] * clients
+        [service] = view.services
+        spare = ReplicaView(Replica(other.address, "zone-a"), Availability.UNKNOWN)
+        both = replace(service, replicas=(*service.replicas, spare))
+        forwarder.send_view(replace(view, version=ViewVersion(1, 2), services=(both,)))
+        stop(forwarder)
+        connections[0].sendall(GET)  # the forwarder reads it before it sees that the replica is gone
+        dying.close()
+        forwarder.process.send_signal(signal.SIGCONT)
+        assert RawClient(connections[0]).response().body == b"alive"
+        for connection in connections:
+            connection.close()

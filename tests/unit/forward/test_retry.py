@@ -74,6 +74,15 @@ def test_a_quiet_service_may_retry_at_all() -> None:
     assert not allowed(budget=budget)
 
 
+def test_what_was_not_sent_draws_on_no_budget() -> None:
+    """A replica dies: all that was meant for it is refused at once, and no other has more to do for it."""
+    budget = RetryBudget()
+    budget.retrying = 1000
+    assert allowed(failures.CONNECT_REFUSED, NOT_SENT, budget=budget)
+    assert allowed(failures.CONNECT_REFUSED, NOT_SENT, b"POST", budget=budget)
+    assert not allowed(failures.CONNECT_REFUSED, NOT_SENT, budget=budget, retries_left=0)
+
+
 def test_a_busy_service_may_retry_its_share() -> None:
     budget = RetryBudget()
     budget.active = 100
