@@ -89,6 +89,12 @@ $(VENV)/.ready-origins: $(VENV)/.ready requirements-origins.lock
 slow: setup
 	$(BIN)/python -m tests.slow $(ARGS)
 
+# Mixed traffic on a node under reloads and dying replicas; memory, descriptors and counters must be flat at the end.
+# For example: make soak ARGS="--minutes 240"
+.PHONY: soak
+soak: setup
+	$(BIN)/python -m tests.soak $(ARGS)
+
 # One random schedule of faults on simulated planes. Any seed replays exactly: make sim SEED=42
 .PHONY: sim
 sim: setup
