@@ -298,7 +298,7 @@ class ClientConnection:
 
     def _parse_carefully(self, data: bytes) -> None:
         """Not plainly valid: incomplete, unusual or wrong."""
-        data = data.removeprefix(b"\r\n")
+        data = _without_empty_lines(data)
         end = data.find(b"\r\n\r\n")
         if end < 0:
             self._incomplete(data)
@@ -379,7 +379,7 @@ class ClientConnection:
         if data.find(b"\r\n\r\n") >= 0:
             self._parse(data)
         else:
-            self._incomplete(data.removeprefix(b"\r\n"))
+            self._incomplete(_without_empty_lines(data))
 
     # In an exchange
 
@@ -630,6 +630,14 @@ def _too_large(data: bytes) -> Refusal:
     if data.find(b"\n", 0, TARGET_BYTES_MAX) < 0:
         return Refusal(414, "target_too_long", f"a request target of more than {TARGET_BYTES_MAX} bytes")
     return Refusal(431, "head_too_large", f"a request head of more than {HEAD_BYTES_MAX} bytes")
+
+
+def _without_empty_lines(data: bytes) -> bytes:
+    """The data without the empty lines in front (RFC 9112 §2.2), however many and however they are cut."""
+    start = 0
+    while data.startswith(b"\r\n", start):
+        start += 2
+    return data[start:]
 
 
 _TURNED_AWAY = local_response(

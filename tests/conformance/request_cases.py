@@ -48,6 +48,8 @@ def connect(target: bytes, *lines: bytes, host: bytes | None = None) -> bytes:
     return b"\r\n".join((b"CONNECT %b HTTP/1.1" % target, b"Host: " + host, *lines, b"", b""))
 
 
+CODING = b"Transfer-Encoding: chunked"
+
 ACCEPTED = (
     # The request line and its four forms of target
     Accepted("9112-3.2.1 origin-form", start(b"GET /a/b?c=d HTTP/1.1"), b"/a/b?c=d"),
@@ -238,7 +240,58 @@ ACCEPTED = (
     ),
     Accepted("a request id that no log can take is replaced", get(b'X-Request-Id: "'), gone=(b"x-request-id",)),
     Accepted("two request ids are none", get(b"X-Request-Id: a", b"X-Request-Id: b"), gone=(b"x-request-id",)),
+    # What an intermediary has no business with
+    Accepted(
+        "9110-5.1 fields that nobody here knows go on as they came",
+        get(
+            b"Authorization: Basic eA==", b"Cookie: a=b; c=d", b"Range: bytes=0-1", b'If-None-Match: W/"x"', b"X-New: 1"
+        ),
+        fields=(
+            b"Authorization: Basic eA==",
+            b"Cookie: a=b; c=d",
+            b"Range: bytes=0-1",
+            b'If-None-Match: W/"x"',
+            b"X-New: 1",
+        ),
+    ),
+    Accepted(
+        "9110-7.7 no-transform finds nothing to do",
+        get(b"Cache-Control: no-transform"),
+        fields=(b"Cache-Control: no-transform",),
+    ),
+    Accepted(
+        "9110-12.5.3 what content the client takes", get(b"Accept-Encoding: gzip"), fields=(b"Accept-Encoding: gzip",)
+    ),
+    Accepted(
+        "9110-7.6.1 a client's own field may be nominated, whatever it is",
+        get(b"Connection: Cookie", b"Cookie: a"),
+        gone=(b"cookie",),
+    ),
+    Accepted(
+        "9110-7.6.1 nominating X-Forwarded-For hides nobody", get(b"Connection: X-Forwarded-For"), gone=(b"connection",)
+    ),
+    Accepted("9110-7.6.1 a nominated field that is not there", get(b"Connection: X-Hop"), gone=(b"connection",)),
+    Accepted("9112-3.2.2 absolute-form with a port", b"GET http://a:80/ HTTP/1.1\r\nHost: a:80\r\n\r\n", host=b"a:80"),
+    Accepted(
+        "9112-3.2.2 absolute-form with an IPv6 literal",
+        b"GET http://[::1]/x HTTP/1.1\r\nHost: [::1]\r\n\r\n",
+        b"/x",
+        b"[::1]",
+    ),
+    Accepted("9110-9.3.1 a GET in chunks", get(CODING), body_length=CHUNKED),
+    Accepted("9110-8.6 a length of zero", get(b"Content-Length: 0"), fields=(b"Content-Length: 0",)),
     # Older versions
+    Accepted(
+        "9112-9.3 HTTP/1.0 with a body",
+        get(b"Content-Length: 5", start=b"POST / HTTP/1.0"),
+        body_length=5,
+        keep_alive=False,
+    ),
+    Accepted(
+        "9112-9.3 HTTP/1.0 with close and keep-alive",
+        get(b"Connection: close, keep-alive", start=b"GET / HTTP/1.0"),
+        keep_alive=False,
+    ),
     Accepted("9112-3.2 HTTP/1.0 needs no Host", b"GET / HTTP/1.0\r\n\r\n", host=b"", keep_alive=False),
     Accepted("9112-3.2.2 absolute-form in HTTP/1.0", b"GET http://a/ HTTP/1.0\r\n\r\n", keep_alive=False),
 )
@@ -292,6 +345,9 @@ REFUSED = (
     Refused("9110-15.6.6 HTTP/2.0 in the form of 1.1", start(b"GET / HTTP/2.0"), 505),
     Refused("9113-3.4 the preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\n", 505),
     Refused("9110-15.5.15 a target that is too long", start(b"GET /" + b"a" * TARGET_BYTES_MAX + b" HTTP/1.1"), 414),
+    Refused("9112-3 no method", start(b" / HTTP/1.1")),
+    Refused("9112-3 no target", start(b"GET HTTP/1.1")),
+    Refused("9112-3 NUL in the method", start(b"G\x00T / HTTP/1.1")),
     # Targets
     Refused("9112-3.2 a relative target", start(b"GET a HTTP/1.1")),
     Refused("9112-3.2 a fragment", start(b"GET /#a HTTP/1.1")),
@@ -309,6 +365,8 @@ REFUSED = (
     Refused("9110-4.2.4 userinfo in the target", start(b"GET http://u:p@a/ HTTP/1.1")),
     Refused("9110-4.2.1 an empty host in the target", start(b"GET http:///a HTTP/1.1")),
     Refused("9110-4.2.1 a malformed authority", start(b"GET http://a:x/ HTTP/1.1")),
+    Refused("9112-3.2.2 a scheme without an authority", start(b"GET http:/a HTTP/1.1")),
+    Refused("9112-3.2.2 a scheme alone", start(b"GET http: HTTP/1.1")),
     Refused("9112-3.2.2 another scheme", start(b"GET ftp://a/ HTTP/1.1")),
     Refused("9112-3.2.2 a fragment in absolute-form", start(b"GET http://a/#b HTTP/1.1")),
     # 9112-3.2.2 has a proxy ignore Host here; but 3.2 has every client send them identical: only attacks differ.
@@ -383,11 +441,18 @@ REFUSED = (
     # Framing
     Refused("9112-6.3 Content-Length and Transfer-Encoding", get(b"Content-Length: 5", b"Transfer-Encoding: chunked")),
     Refused("9112-6.3 the same, the other way round", get(b"Transfer-Encoding: chunked", b"Content-Length: 5")),
+    Refused("9112-6.3 a length of zero beside chunked", get(CODING, b"Content-Length: 0")),
+    Refused("9112-6.3 an empty length beside chunked", get(CODING, b"Content-Length:")),
     Refused("9112-6.1 chunked in HTTP/1.0", get(b"Transfer-Encoding: chunked", start=b"POST / HTTP/1.0")),
     Refused("9112-6.3 two different lengths", get(b"Content-Length: 5", b"Content-Length: 6")),
     # 9112-6.3 rule 5 lets a recipient take equal lengths as one; no client at large sends them.
     Refused("9112-6.3 the same length twice", get(b"Content-Length: 5", b"Content-Length: 5")),
     Refused("9112-6.3 a list of equal lengths", get(b"Content-Length: 5, 5")),
+    Refused("9110-8.6 a list with an empty element", get(b"Content-Length: 5,")),
+    Refused("9110-8.6 an empty element in front", get(b"Content-Length: ,5")),
+    Refused("9110-8.6 two numbers", get(b"Content-Length: 5 5")),
+    Refused("9110-8.6 an underscore between digits", get(b"Content-Length: 1_0")),
+    Refused("9110-8.6 an empty length and a length", get(b"Content-Length:", b"Content-Length: 5")),
     Refused("9110-8.6 a signed length", get(b"Content-Length: +5")),
     Refused("9110-8.6 a negative length", get(b"Content-Length: -5")),
     Refused("9110-8.6 a hexadecimal length", get(b"Content-Length: 0x5")),
@@ -411,6 +476,9 @@ REFUSED = (
     Refused("9110-7.6.1 Connection must not name Host", get(b"Connection: host")),
     Refused("9110-7.6.1 Connection must not name a length", get(b"Connection: Content-Length", b"Content-Length: 5")),
     Refused("9110-7.6.1 Connection must not name the framing", get(b"Connection: close, transfer-encoding")),
+    Refused("9110-7.6.1 Connection must not name Cache-Control", get(b"Connection: cache-control")),
+    Refused("9110-7.6.1 Connection must not name Date", get(b"Connection: Date")),
+    Refused("9110-7.6.1 Connection must not name Trailer", get(b"Connection: trailer", CODING)),
     Refused("9110-7.6.1 an option that is no token", get(b"Connection: a b")),
     Refused("9110-10.1.1 an expectation nobody knows", get(b"Expect: a"), 417),
     Refused("9110-10.1.1 an expectation beside 100-continue", get(b"Expect: 100-continue, a"), 417),

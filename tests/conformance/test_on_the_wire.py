@@ -111,3 +111,21 @@ def test_connect_to_a_service_that_does_not_take_it(
 ) -> None:
     refused = Refused(case.clause, case.head, 405)
     is_refused(refused, [case.head], forwarder, replica)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("in_bytes", [False, True])
+def test_empty_lines_before_a_request_are_skipped(
+    count: int, in_bytes: bool, forwarder: ForwarderProcess, replica: Replica
+) -> None:
+    """RFC 9112 §2.2, before the first request and between two, however they are cut."""
+    wire = (b"\r\n" * count + b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % count) * 2
+    before = len(replica.received)
+    with forwarder.connect() as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in [wire[at : at + 1] for at in range(len(wire))] if in_bytes else [wire]:
+            connection.sendall(piece)
+        connection.shutdown(socket.SHUT_WR)
+        answer = everything_from(connection)
+    assert answer.count(b"HTTP/1.1 200 OK\r\n") == 2
+    assert [head.split(b" ")[1] for head in replica.received[before:]] == [b"/%d" % count] * 2
