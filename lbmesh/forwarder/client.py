@@ -618,7 +618,24 @@ class ClientConnection:
         self.outgoing = self.buffer = b""
         self._forget()
         self.engine.counters.connections -= 1
-        self.engine.reactor.close(self.descriptor, self._socket)
+        self.engine.reactor.close(self.descriptor, _Release(self._socket, self.exchange))
+
+
+class _Release:
+    """The end of a connection, behind the batch: nobody steps it any more. The ring that it makes with its exchange is
+    taken apart, so that both are freed at once, and not when the garbage collector comes by.
+    """
+
+    __slots__ = ("_exchange", "_socket")
+
+    def __init__(self, connection: socket.socket, exchange: Exchange) -> None:
+        self._socket = connection
+        self._exchange = exchange
+
+    def close(self) -> None:
+        """Close the socket, let go of the rest."""
+        self._socket.close()
+        del self._exchange.client
 
 
 def _log_fragment(client: str, peer: str) -> bytes:
