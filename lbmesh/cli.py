@@ -7,6 +7,7 @@ import argparse
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -232,7 +233,7 @@ def _run(parsed: argparse.Namespace) -> int:
 def _check(parsed: argparse.Namespace) -> int:
     from lbmesh.config.check import check_file
 
-    errors = check_file(parsed.config)
+    errors = check_file(parsed.config, time.time())
     if parsed.json:
         import json
 

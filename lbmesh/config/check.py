@@ -1,26 +1,55 @@
 """What `lbmesh check` says."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from lbmesh.config.errors import ConfigError, spell
+from lbmesh.config.key_pair import validity_fault
 from lbmesh.config.load import load_settings
-from lbmesh.config.locate import locate
+from lbmesh.config.locate import KeyPath, locate
 from lbmesh.config.settings import Settings
+from lbmesh.config.table import in_order
+from lbmesh.model.tls import KeyPair
 
 
-def check_file(path: Path) -> tuple[str, ...]:
-    """One line for each error in the file, in its order; none when a node can run with it and write its log."""
+def check_file(path: Path, unix_s: float) -> tuple[str, ...]:
+    """One line for each error in the file, in its order; none when a node can run with it, write its log, and show
+    certificates that are valid at that time.
+    """
     loaded = load_settings(path)
     if isinstance(loaded, Settings):
-        loaded = _access_log_errors(path, loaded.log.access)
+        lines = locate(path.read_text())
+        loaded = in_order((*_access_log_errors(path, loaded, lines), *_validity_errors(path, loaded, lines, unix_s)))
     return tuple(map(str, loaded))
 
 
-def _access_log_errors(path: Path, access: str) -> tuple[ConfigError, ...]:
+def _access_log_errors(path: Path, settings: Settings, lines: dict[KeyPath, int]) -> Iterator[ConfigError]:
     """A node does run without its access log, and says so in its own log; whoever checks is told before."""
+    access = settings.log.access
     directory = Path(access).parent
-    if access in ("stdout", "off") or directory.is_dir():
-        return ()
-    line = locate(path.read_text())["log", "access"]
-    message = f"there is no directory {directory}; make it, and let the user that runs lbmesh write to it"
-    return (ConfigError(str(path), line, "log.access", spell(access), message),)
+    if access not in ("stdout", "off") and not directory.is_dir():
+        message = f"there is no directory {directory}; make it, and let the user that runs lbmesh write to it"
+        yield ConfigError(str(path), lines["log", "access"], "log.access", spell(access), message)
+
+
+def _validity_errors(path: Path, settings: Settings, lines: dict[KeyPath, int], unix_s: float) -> Iterator[ConfigError]:
+    """A node does show a certificate that has expired, for want of a better one."""
+    for keys, title, pair in _key_pairs(settings, lines):
+        fault = validity_fault(pair, unix_s)
+        if fault:
+            yield ConfigError(str(path), lines[(*keys, "cert")], f"{title}.cert", "", f"{pair.cert}: {fault}")
+
+
+def _key_pairs(settings: Settings, lines: dict[KeyPath, int]) -> Iterator[tuple[KeyPath, str, KeyPair]]:
+    """Each with where it stands: a listener's one beside the other keys, or in a list."""
+    for number, listener in enumerate(settings.listeners):
+        keys: KeyPath = ("listener", number, "tls")
+        title = f"listener[#{number + 1}].tls"
+        for index, pair in enumerate(listener.policy.tls.key_pairs if listener.policy.tls else ()):
+            if (*keys, "cert") in lines:
+                yield keys, title, pair
+            else:
+                yield (*keys, "certificates", index), f"{title}.certificates[#{index + 1}]", pair
+    for number, service in enumerate(settings.services):
+        if service.tls and service.tls.key_pair:
+            yield ("service", number, "tls"), f"service[{service.name}].tls", service.tls.key_pair

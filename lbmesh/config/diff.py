@@ -15,6 +15,7 @@ from lbmesh.model.restraint import AdaptiveConcurrency, Hedging, ServiceLimits
 from lbmesh.model.route import Conditions, Route, WeightedService
 from lbmesh.model.route_rules import RouteRules
 from lbmesh.model.service import HealthCheck, Outliers, Replica, Service
+from lbmesh.model.tls import KeyPair, ListenerTls, ServiceTls
 from lbmesh.model.traffic import HashKey, Sticky, Timeouts, TrafficPolicy
 
 K = TypeVar("K")
@@ -105,11 +106,40 @@ def _hot_changes(old: Settings, new: Settings) -> Iterator[str]:
             yield from _change(f"{title}:", _weights(was.services), _weights(now.services))
             yield from _rule_changes(title, was.rules or RouteRules(), now.rules or RouteRules())
     for listener, changed in zip(old.listeners, new.listeners, strict=True):
-        yield from _field_changes(f"listener {listener.bind}: ", listener.policy, changed.policy)
+        yield from _listener_policy_changes(f"listener {listener.bind}: ", listener.policy, changed.policy)
     yield from _field_changes("forwarder.", old.limits, new.limits)
     yield from _field_changes("forwarder.", old.provenance, new.provenance)
     if old.gossip and new.gossip:
         yield from _key_changes(old.gossip.file_keys, new.gossip.file_keys)
+
+
+def _listener_policy_changes(prefix: str, old: ListenerPolicy, new: ListenerPolicy) -> Iterator[str]:
+    yield from _field_changes(prefix, old, replace(new, tls=old.tls))
+    yield from _presence(f"{prefix}tls", old.tls, new.tls)
+    if old.tls and new.tls:
+        yield from _pair_changes(f"{prefix}tls: ", old.tls.key_pairs, new.tls.key_pairs)
+        yield from _field_changes(f"{prefix}tls.", old.tls, replace(new.tls, key_pairs=old.tls.key_pairs))
+
+
+def _service_tls_changes(prefix: str, old: ServiceTls | None, new: ServiceTls | None) -> Iterator[str]:
+    yield from _presence(f"{prefix}tls", old, new)
+    if old and new:
+        yield from _pair_changes(f"{prefix}tls: ", _listed_pair(old.key_pair), _listed_pair(new.key_pair))
+        yield from _field_changes(f"{prefix}tls.", old, replace(new, key_pair=old.key_pair))
+
+
+def _listed_pair(pair: KeyPair | None) -> tuple[KeyPair, ...]:
+    return (pair,) if pair else ()
+
+
+def _pair_changes(prefix: str, old: tuple[KeyPair, ...], new: tuple[KeyPair, ...]) -> Iterator[str]:
+    """A certificate is known by its file; of what it holds only the first digits of its fingerprint are told."""
+    for cert, was, now in _paired({pair.cert: pair for pair in old}, {pair.cert: pair for pair in new}):
+        yield from _presence(f"{prefix}certificate {cert}", was, now)
+        if was and now:
+            yield from _change(f"{prefix}certificate {cert}", was.fingerprint[:16], now.fingerprint[:16])
+    if old and new and {pair.cert for pair in old} == {pair.cert for pair in new}:
+        yield from _change(f"{prefix}first certificate", old[0].cert, new[0].cert)
 
 
 def _key_changes(old: tuple[bytes, ...], new: tuple[bytes, ...]) -> Iterator[str]:
@@ -131,6 +161,7 @@ def _service_changes(title: str, old: Service, new: Service) -> Iterator[str]:
         if was and now:
             yield from _field_changes(f"{title}: replica {address}: ", was, now)
     yield from _traffic_changes(f"{title}: ", old.traffic, new.traffic)
+    yield from _service_tls_changes(f"{title}: ", old.tls, new.tls)
     yield from _presence(f"{title}: health check", old.health, new.health)
     if old.health and new.health:
         yield from _health_changes(f"{title}: health.", old.health, new.health)
@@ -185,11 +216,13 @@ Compared = (
     | Outliers
     | ForwarderLimits
     | ListenerPolicy
+    | ListenerTls
+    | ServiceTls
     | LogSettings
     | ProvenancePolicy
 )
 
-_NAMES_IN_FILE = {"service": "grpc_service", "ca_certificates": "ca"}
+_NAMES_IN_FILE = {"service": "grpc_service", "ca_certificates": "ca", "client_ca_certificates": "client_ca"}
 
 
 def _health_changes(prefix: str, old: HealthCheck, new: HealthCheck) -> Iterator[str]:
@@ -201,7 +234,8 @@ def _health_changes(prefix: str, old: HealthCheck, new: HealthCheck) -> Iterator
     yield from _field_changes(prefix, old, replace(new, probe=old.probe, tls=old.tls))
     yield from _presence(f"{prefix}tls", old.tls, new.tls)
     if old.tls and new.tls:
-        yield from _field_changes(f"{prefix}tls.", old.tls, new.tls)
+        yield from _field_changes(f"{prefix}tls.", old.tls, replace(new.tls, key_pair=old.tls.key_pair))
+        yield from _pair_changes(f"{prefix}tls: ", _listed_pair(old.tls.key_pair), _listed_pair(new.tls.key_pair))
 
 
 def _kind(probe: Probe) -> str:

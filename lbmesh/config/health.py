@@ -1,14 +1,15 @@
 """A service's `health`: how its replicas are checked, with every key only where it means something."""
 
 import math
-from pathlib import Path
 
 from lbmesh.config import health_values, values
 from lbmesh.config.fields import read_fields
-from lbmesh.config.table import ReadFile, Table
+from lbmesh.config.table import Files, Table
+from lbmesh.config.tls import probe_tls, read_authorities, read_key_pair, read_trust
 from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeMethod, ProbeTls, TcpProbe
 from lbmesh.model.provenance import ProxyVersion
 from lbmesh.model.service import HealthCheck
+from lbmesh.model.tls import ServiceTls
 
 CHECKS_MAX = 100
 """The largest `fall` and `rise`."""
@@ -22,12 +23,15 @@ _KIND_OF = {
 """The kinds that have each key; all others belong to every kind."""
 
 
-def read_health(service: Table, read_certificates: ReadFile, proxy_protocol: ProxyVersion | None) -> HealthCheck | None:
+def read_health(
+    service: Table, files: Files, service_tls: ServiceTls | None, proxy_protocol: ProxyVersion | None
+) -> HealthCheck | None:
     """`health = false` asks for no probes. The timeout is by default 1 s, or the interval if that is less.
 
-    `proxy_protocol`: the service's; probes speak it, too, unless they go to a port of their own.
+    `service_tls`, `proxy_protocol`: the service's; probes speak both, too, but a PROXY header is not sent to a port of
+    their own.
     """
-    default = HealthCheck(proxy_protocol=proxy_protocol)
+    default = HealthCheck(tls=probe_tls(service_tls), proxy_protocol=proxy_protocol)
     if service.values.get("health") is False:
         service.known.add("health")
         return None
@@ -48,7 +52,7 @@ def read_health(service: Table, read_certificates: ReadFile, proxy_protocol: Pro
         fall=table.optional("fall", values.whole_number(1, CHECKS_MAX), default.fall),
         rise=table.optional("rise", values.whole_number(1, CHECKS_MAX), default.rise),
         port=table.optional("port", values.whole_number(1, 65535), None),
-        tls=_read_tls(table, read_certificates),
+        tls=_read_tls(table, files, default.tls),
         proxy_protocol=table.optional("proxy_protocol", values.proxy_version_or_none, on_replica_port),
     )
     table.close()
@@ -106,35 +110,23 @@ def _read_http(table: Table) -> HttpProbe:
     return probe
 
 
-def _read_tls(health: Table, read_certificates: ReadFile) -> ProbeTls | None:
+def _read_tls(health: Table, files: Files, absent: ProbeTls | None) -> ProbeTls | None:
     """`tls = true` checks certificates against the authorities that this machine trusts."""
-    if isinstance(health.values.get("tls"), bool):
-        health.known.add("tls")
+    health.known.add("tls")
+    if "tls" not in health.values:
+        return absent
+    if isinstance(health.values["tls"], bool):
         return ProbeTls() if health.values["tls"] else None
     table = health.table("tls", instead="true")
     if table is None:
         return None
-    ca = table.optional("ca", values.file_path, None)
-    verify = table.optional("verify", values.boolean, True)
-    if ca and not verify:
-        table.error("verify = false looks at no certificate; remove this, or write verify = true", "ca")
+    ca, verify = read_trust(table)
     tls = ProbeTls(
         server_name=table.optional("server_name", health_values.server_name, None),
         ca=ca,
-        ca_certificates=_read_ca(table, ca, read_certificates) if ca else None,
+        ca_certificates=read_authorities(table, "ca", ca, files),
         verify=verify,
+        key_pair=read_key_pair(table, files, required=False),
     )
     table.close()
     return tls
-
-
-def _read_ca(table: Table, path: Path, read_certificates: ReadFile) -> str | None:
-    try:
-        return read_certificates(path)
-    except FileNotFoundError:
-        table.error(f"there is no file {path}; write the path of the authority's certificate, in PEM", "ca")
-    except OSError as failed:
-        table.error(f"cannot read {path}: {failed.strerror or type(failed).__name__}", "ca")
-    except ValueError as wrong:
-        table.error(f"{path}: {wrong}", "ca")
-    return None

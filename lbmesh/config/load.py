@@ -4,12 +4,15 @@ import errno
 import os
 import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from lbmesh.config.errors import ConfigError
+from lbmesh.config.key_pair import PairError, Part, make_key_pair
 from lbmesh.config.parse import CONFIG_CHARS_MAX, parse_settings
 from lbmesh.config.route_rules import PAGE_BYTES_MAX
 from lbmesh.config.settings import Settings
+from lbmesh.model.tls import KeyPair
 
 SECRET_BYTES_MAX = 64 * 1024
 """A key or token file larger than this is not one."""
@@ -37,6 +40,7 @@ def load_settings(path: Path) -> Settings | tuple[ConfigError, ...]:
         read_file=read_secret,
         read_certificates=read_certificates,
         read_page=read_page,
+        read_key_pair=read_key_pair,
     )
 
 
@@ -80,6 +84,34 @@ def read_page(path: Path) -> str:
         return _read(path, PAGE_BYTES_MAX).decode()
     except UnicodeDecodeError as wrong:
         raise ValueError("not UTF-8; save the page in that encoding") from wrong
+
+
+def read_key_pair(cert: Path, key: Path) -> KeyPair:
+    """The certificate and its private key in these files; only their owner may be able to read the latter.
+
+    Raises PairError, which says in which file what is wrong.
+    """
+    chain_pem = _pair_text("cert", cert, _read_chain)
+    return make_key_pair(cert, key, chain_pem, _pair_text("key", key, read_secret))
+
+
+def _read_chain(path: Path) -> str:
+    text = _read(path, CERTIFICATES_BYTES_MAX).decode("ascii", errors="backslashreplace")
+    chain = "".join(f"{found.strip()}\n" for found in _CERTIFICATE.findall(text))
+    if not chain:
+        raise ValueError("the file holds no certificate in PEM (-----BEGIN CERTIFICATE-----); write it, and its chain")
+    return chain
+
+
+def _pair_text(part: Part, path: Path, read: Callable[[Path], str]) -> str:
+    try:
+        return read(path)
+    except FileNotFoundError as missing:
+        raise PairError(part, f"there is no file {path}; write another path, or put it there") from missing
+    except OSError as failed:
+        raise PairError(part, f"cannot read {path}: {failed.strerror or type(failed).__name__}") from failed
+    except ValueError as wrong:
+        raise PairError(part, f"{path}: {wrong}") from wrong
 
 
 def _read(path: Path, bytes_max: int) -> bytes:

@@ -16,7 +16,7 @@ from lbmesh.config.sections import (
 )
 from lbmesh.config.services import read_services
 from lbmesh.config.settings import Settings
-from lbmesh.config.table import ReadFile, Report, Table, in_order
+from lbmesh.config.table import Files, ReadFile, ReadKeyPair, Report, Table, in_order
 
 CONFIG_CHARS_MAX = 8 * 1024 * 1024
 """About 100,000 replicas; more is refused before it is parsed."""
@@ -35,21 +35,23 @@ def parse_settings(
     read_file: ReadFile,
     read_certificates: ReadFile,
     read_page: ReadFile,
+    read_key_pair: ReadKeyPair,
 ) -> Settings | tuple[ConfigError, ...]:
     """The settings in `text`, or all its errors in the order of their lines.
 
     `file` names the text in errors. `host_name` and `cpu_count` are defaults for the node's name and its
     number of workers. `read_file` gives the text of `key_file` and `token_file`, `read_certificates` the PEM of a `ca`,
-    `read_page` the page of a `file`; what they raise becomes errors.
+    `read_page` the page of a `file`, `read_key_pair` what `cert` and `key` name; what they raise becomes errors.
     """
     root = _read_toml(text, file)
     if isinstance(root, ConfigError):
         return (root,)
+    files = Files(read_certificates, read_key_pair)
     node = read_node(root, host_name)
     gossip = read_gossip(root, read_file)
     workers, limits, provenance = read_forwarder(root, cpu_count)
-    listeners = read_listeners(root, provenance.trusted_proxies)
-    services, service_tables = read_services(root, read_certificates)
+    listeners = read_listeners(root, provenance.trusted_proxies, files)
+    services, service_tables = read_services(root, files)
     routes = read_routes(root, service_tables, read_page)
     admin = read_admin(root, listeners, read_file)
     log = read_log(root)

@@ -9,7 +9,8 @@ from typing import TypeVar
 from lbmesh.config import values
 from lbmesh.config.key_file import gossip_keys
 from lbmesh.config.settings import AdminSettings, GossipSettings, ListenerSettings, LogSettings, NodeSettings
-from lbmesh.config.table import ReadFile, Table
+from lbmesh.config.table import Files, ReadFile, Table
+from lbmesh.config.tls import read_listener_tls
 from lbmesh.model.address import Address
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.listener import ListenerPolicy
@@ -112,7 +113,7 @@ def _read_provenance(forwarder: Table) -> ProvenancePolicy:
     )
 
 
-def read_listeners(root: Table, trusted_proxies: tuple[str, ...]) -> tuple[ListenerSettings, ...]:
+def read_listeners(root: Table, trusted_proxies: tuple[str, ...], files: Files) -> tuple[ListenerSettings, ...]:
     """[[listener]]: at least one, no address twice. `trusted_proxies`: those of [forwarder]."""
     tables = root.tables("listener")
     if root.values.get("listener", []) == []:
@@ -121,8 +122,9 @@ def read_listeners(root: Table, trusted_proxies: tuple[str, ...]) -> tuple[Liste
     first_lines: dict[Address, int] = {}
     for table in tables:
         bind = table.required("bind", values.bind_address, '"0.0.0.0:80"')
-        policy = ListenerPolicy(proxy_protocol=_read_proxy_protocol(table, trusted_proxies))
-        table.not_yet("tls")
+        policy = ListenerPolicy(
+            proxy_protocol=_read_proxy_protocol(table, trusted_proxies), tls=read_listener_tls(table, files)
+        )
         table.close()
         if bind is None:
             continue

@@ -5,7 +5,8 @@ from lbmesh.config.affinity import read_hash, read_sticky
 from lbmesh.config.health import read_health
 from lbmesh.config.outliers import read_outliers
 from lbmesh.config.restraint import read_concurrency, read_hedging, read_limits
-from lbmesh.config.table import ReadFile, Table
+from lbmesh.config.table import Files, Table
+from lbmesh.config.tls import read_service_tls
 from lbmesh.model.address import Address
 from lbmesh.model.service import Replica, Service
 from lbmesh.model.traffic import Timeouts, TrafficPolicy
@@ -14,7 +15,7 @@ WEIGHT_MAX = 100
 RETRIES_MAX = 10
 
 
-def read_services(root: Table, read_certificates: ReadFile) -> tuple[tuple[Service, ...], list[Table]]:
+def read_services(root: Table, files: Files) -> tuple[tuple[Service, ...], list[Table]]:
     """All services in the file's order, and the tables that they came from."""
     tables = root.tables("service", label="name")
     if root.values.get("service", []) == []:
@@ -27,20 +28,21 @@ def read_services(root: Table, read_certificates: ReadFile) -> tuple[tuple[Servi
             table.error(f"line {first_lines[name]} has a service of this name; write another", "name", found=name)
         if name is not None:
             first_lines.setdefault(name, table.line("name"))
-        services.append(_read_service(table, name or "", read_certificates))
+        services.append(_read_service(table, name or "", files))
     return tuple(services), tables
 
 
-def _read_service(table: Table, name: str, read_certificates: ReadFile) -> Service:
+def _read_service(table: Table, name: str, files: Files) -> Service:
     for key in ("hosts", "paths", "maintenance"):
         table.known.add(key)
-    traffic = _read_traffic(table)
+    traffic, tls = _read_traffic(table), read_service_tls(table, files)
     service = Service(
         name=name,
         replicas=_read_replicas(table),
         traffic=traffic,
-        health=read_health(table, read_certificates, traffic.proxy_protocol),
+        health=read_health(table, files, tls, traffic.proxy_protocol),
         outliers=read_outliers(table),
+        tls=tls,
     )
     table.close()
     return service

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from lbmesh.config.errors import FOUND_CHARS_MAX, ConfigError, spell
 from lbmesh.config.locate import KeyPath
+from lbmesh.model.tls import KeyPair
 
 T = TypeVar("T")
 Parse = Callable[[object], T]
@@ -17,6 +18,18 @@ Parse = Callable[[object], T]
 
 ReadFile = Callable[[Path], str]
 """A file's text; may raise OSError, whose `strerror` says what to do about it, and ValueError."""
+
+ReadKeyPair = Callable[[Path, Path], KeyPair]
+"""The pair in two files, of a certificate and of its key; raises `key_pair.PairError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What a file's keys name on this machine, as `load` reads it: `certificates` a PEM of authorities."""
+
+    certificates: ReadFile
+    key_pair: ReadKeyPair
+
 
 ITEMS_MAX = 256
 """Hosts or paths of one route, or seeds: hosts times paths are compared one by one."""

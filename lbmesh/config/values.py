@@ -7,7 +7,9 @@ found and where.
 import ipaddress
 import re
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from lbmesh.gossip.limits import PROFILES
 from lbmesh.model.address import Address, is_ip_literal, is_name, parse_address
@@ -21,6 +23,7 @@ DURATION_MAX_S = 24 * 3600.0
 NAME_CHARS_MAX = 63
 """Nodes, zones and services: a DNS label's length (RFC 1035, 2.3.4), since names become labels later."""
 PATH_CHARS_MAX = 4096
+CIPHERS_CHARS_MAX = 1024
 HOST_CHARS_MAX = 253
 """RFC 1035, 2.3.4."""
 ADDRESS_CHARS_MAX = HOST_CHARS_MAX + len(":65535")
@@ -195,6 +198,39 @@ def url_path(value: object) -> str:
     """An absolute path without query."""
     if not isinstance(value, str) or len(value) > PATH_CHARS_MAX or not _URL_PATH.match(value):
         raise ValueError('write a path that starts with "/", without query or blanks, such as "/healthz"')
+    return value
+
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def one_of(kinds: type[E]) -> Callable[[object], E]:
+    """A parser of the words of an enumeration."""
+
+    def parse(value: object) -> E:
+        if not isinstance(value, str) or value not in set(kinds):
+            raise ValueError("write one of " + ", ".join(f'"{kind}"' for kind in kinds))
+        return kinds(value)
+
+    return parse
+
+
+def ciphers(value: object) -> str:
+    """A list of TLS 1.2 ciphers in the words of openssl-ciphers(1) that names at least one this machine has."""
+    # Imported here, because the sentinel reads settings too, stays light, and seldom has any to read.
+    import ssl
+
+    example = 'write names such as "ECDHE+AESGCM:ECDHE+CHACHA20", which `openssl ciphers` takes'
+    if not isinstance(value, str) or not value or len(value) > CIPHERS_CHARS_MAX or not value.isascii():
+        raise ValueError(example)
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_ciphers(value)
+    except (ssl.SSLError, ValueError) as unknown:
+        raise ValueError(f"this machine has no such cipher; {example}") from unknown
+    weak = [each["name"] for each in context.get_ciphers() if each["protocol"] != "TLSv1.3" and not each["aead"]]
+    if weak:
+        raise ValueError(f"{weak[0]} is among them, and no AEAD (RFC 9325, 4.2); {example}")
     return value
 
 

@@ -2,12 +2,13 @@
 
 Many short lines rather than one long one: a forwarder decodes a big View a slice at a time, between batches
 of requests, and swaps it in once the last line is there. The order is a header (`view`), the listeners
-(`view_listener`), the routes (`view_route`), each service (`view_service`) followed by its replicas
-(`view_replicas`), and `view_end`, which counts what came before. What a line holds is said by the types of `model`;
-msgspec checks it against them.
+(`view_listener`), each followed by its certificates (`view_key_pair`), the routes (`view_route`), each service
+(`view_service`) followed by its replicas (`view_replicas`), and `view_end`, which counts what came before. What a line
+holds is said by the types of `model`; msgspec checks it against them.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from msgspec import MsgspecError, Struct, json
 
@@ -15,6 +16,7 @@ from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.provenance import ProvenancePolicy
 from lbmesh.model.route import Route
+from lbmesh.model.tls import KeyPair, ServiceTls
 from lbmesh.model.traffic import TrafficPolicy
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion, ZoneShare
 
@@ -35,6 +37,12 @@ class _ListenerLine(Struct, frozen=True, tag_field="kind", tag="view_listener"):
     listener: ListenerPolicy
 
 
+class _KeyPairLine(Struct, frozen=True, tag_field="kind", tag="view_key_pair"):
+    """One of the listener before it, whose own line has none: many would be more than a line may hold."""
+
+    key_pair: KeyPair
+
+
 class _RouteLine(Struct, frozen=True, tag_field="kind", tag="view_route"):
     route: Route
 
@@ -43,6 +51,7 @@ class _ServiceLine(Struct, frozen=True, tag_field="kind", tag="view_service"):
     name: str
     traffic: TrafficPolicy
     zones: tuple[ZoneShare, ...]
+    tls: ServiceTls | None
 
 
 class _ReplicasLine(Struct, frozen=True, tag_field="kind", tag="view_replicas"):
@@ -55,7 +64,7 @@ class _EndLine(Struct, frozen=True, tag_field="kind", tag="view_end"):
     counts: tuple[int, int, int, int]
 
 
-_Line = _Header | _ListenerLine | _RouteLine | _ServiceLine | _ReplicasLine | _EndLine
+_Line = _Header | _ListenerLine | _KeyPairLine | _RouteLine | _ServiceLine | _ReplicasLine | _EndLine
 
 _encode = json.Encoder().encode
 _decode = json.Decoder[_Line](_Line).decode
@@ -73,7 +82,7 @@ class ViewEncoder:
     def pieces(self, view: View) -> Iterator[bytes]:
         """The View's lines, each with its newline, some to a piece. Making a piece is a small step."""
         yield _line(_Header(view.version, view.node, view.zone, view.limits, view.workers, view.provenance))
-        yield b"".join(_line(_ListenerLine(listener)) for listener in view.listeners)
+        yield b"".join(_line(line) for listener in view.listeners for line in _listener_lines(listener))
         if self._routes[0] is not view.routes:
             self._routes = view.routes, b"".join(_line(_RouteLine(route)) for route in view.routes)
         yield self._routes[1]
@@ -94,13 +103,28 @@ def encode_view(view: View) -> tuple[bytes, ...]:
 
 
 def _service_lines(service: ServiceView) -> Iterator[bytes]:
-    yield _line(_ServiceLine(service.name, service.traffic, service.zones))
+    yield _line(_ServiceLine(service.name, service.traffic, service.zones, service.tls))
     for start in range(0, len(service.replicas), REPLICAS_PER_LINE):
         yield _line(_ReplicasLine(service.replicas[start : start + REPLICAS_PER_LINE]))
 
 
 def _line(line: _Line) -> bytes:
     return _encode(line) + b"\n"
+
+
+def _listener_lines(listener: ListenerPolicy) -> Iterator[_Line]:
+    if listener.tls is None:
+        yield _ListenerLine(listener)
+        return
+    yield _ListenerLine(replace(listener, tls=replace(listener.tls, key_pairs=())))
+    for pair in listener.tls.key_pairs:
+        yield _KeyPairLine(pair)
+
+
+def _with_key_pair(listener: ListenerPolicy, pair: KeyPair) -> ListenerPolicy:
+    if listener.tls is None:
+        raise ValueError("a certificate behind a listener without TLS")
+    return replace(listener, tls=replace(listener.tls, key_pairs=(*listener.tls.key_pairs, pair)))
 
 
 class ViewDecoder:
@@ -158,6 +182,10 @@ class ViewDecoder:
         match line:
             case _ListenerLine():
                 self._listeners.append(line.listener)
+            case _KeyPairLine():
+                if not self._listeners:
+                    raise ValueError("a certificate without a listener before it")
+                self._listeners[-1] = _with_key_pair(self._listeners[-1], line.key_pair)
             case _RouteLine():
                 self._routes.append(line.route)
             case _ServiceLine():
@@ -176,7 +204,7 @@ class ViewDecoder:
         if self._service is None:
             return
         line, replicas = self._service, tuple(self._replicas)
-        service = ServiceView(line.name, replicas, line.traffic, line.zones)
+        service = ServiceView(line.name, replicas, line.traffic, line.zones, line.tls)
         known = self._known_services.get(line.name)
         self._services.append(known if known is not None and known == service else service)
         self._service = None

@@ -109,6 +109,7 @@ class ViewMaker:
             zones=traffic.zones(
                 service.name, replicas, service.traffic.slow_start_s, known.zones if known else (), now
             ),
+            tls=service.tls,
         )
 
 

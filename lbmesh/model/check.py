@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from lbmesh.model.tls import KeyPair
+
 
 class ProbeMethod(StrEnum):
     """The methods that ask and change nothing (RFC 9110, 9.2.1), apart from TRACE."""
@@ -73,10 +75,11 @@ class ProbeTls:
     """The probe goes over TLS. `server_name`: whom the certificate must be for; None: `host`, else the address.
 
     `ca_certificates`: what the file `ca` held, in PEM; None: the authorities that this machine trusts.
-    `verify` False: any certificate will do.
+    `verify` False: any certificate will do. `key_pair`: what the prober shows for itself.
     """
 
     server_name: str | None = None
     ca: Path | None = None
     ca_certificates: str | None = field(default=None, repr=False)
     verify: bool = True
+    key_pair: KeyPair | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from lbmesh.model.address import Address
 from lbmesh.model.check import HttpProbe, Probe, ProbeTls
 from lbmesh.model.provenance import ProxyVersion
+from lbmesh.model.tls import ServiceTls
 from lbmesh.model.traffic import TrafficPolicy
 
 
@@ -62,7 +63,7 @@ class Outliers:
 class Service:
     """A named set of replicas that answer the same requests. `health` None: never probed, always up.
 
-    `outliers` None: failing requests eject no replica.
+    `outliers` None: failing requests eject no replica. `tls` None: replicas are spoken to in plain HTTP.
     """
 
     name: str
@@ -70,3 +71,4 @@ class Service:
     traffic: TrafficPolicy = TrafficPolicy()
     health: HealthCheck | None = HealthCheck()
     outliers: Outliers | None = Outliers()
+    tls: ServiceTls | None = None

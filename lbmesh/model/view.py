@@ -11,6 +11,7 @@ from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.provenance import ProvenancePolicy
 from lbmesh.model.route import Route
 from lbmesh.model.service import Replica
+from lbmesh.model.tls import ServiceTls
 from lbmesh.model.traffic import TrafficPolicy
 
 
@@ -53,13 +54,15 @@ class ZoneShare:
 @dataclass(frozen=True, slots=True)
 class ServiceView:
     """A service as the forwarders need it. `zones`: the shares of all zones that can serve, which add up to 1. Without
-    any, all requests stay in the node's own zone while a replica there can serve.
+    any, all requests stay in the node's own zone while a replica there can serve. `tls`: how replicas are spoken to,
+    None for plain HTTP.
     """
 
     name: str
     replicas: tuple[ReplicaView, ...]
     traffic: TrafficPolicy = TrafficPolicy()
     zones: tuple[ZoneShare, ...] = ()
+    tls: ServiceTls | None = None
 
     def share(self, zone: str) -> float:
         """The zone's share."""

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lbmesh.config.errors import ConfigError
+from lbmesh.config.key_pair import PairError
 from lbmesh.config.parse import parse_settings
 from lbmesh.config.settings import Settings
+from lbmesh.model.tls import KeyPair
 
 KEY = "0123456789abcdef" * 4
 BASE = """\
@@ -40,6 +42,14 @@ def reader(files: dict[str, str]) -> Callable[[Path], str]:
     return read_file
 
 
+def a_key_pair(cert: Path, key: Path) -> KeyPair:
+    """What two files hold, but for those whose name says that something is wrong with them."""
+    for part, path in (("cert", cert), ("key", key)):
+        if path.stem == "bad":
+            raise PairError("cert" if part == "cert" else "key", f"{path}: damaged; write it again")
+    return KeyPair(cert, key, "chain", "key", (f"{cert.stem}.example.com",), 0.0, 2e9, "ab" * 32)
+
+
 def parse(
     text: str, *, host_name: str = "lb-a1", cpu_count: int = 2, files: dict[str, str] = FILES
 ) -> Settings | tuple[ConfigError, ...]:
@@ -51,6 +61,7 @@ def parse(
         read_file=reader(files),
         read_certificates=reader(files),
         read_page=reader(files),
+        read_key_pair=a_key_pair,
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from lbmesh.config.parse import parse_settings
 from lbmesh.config.settings import Settings
 from lbmesh.model.check import Probe
-from tests.support.config_text import KEY
+from tests.support.config_text import KEY, a_key_pair
 
 EXAMPLES = Path(__file__).parents[3] / "config"
 
@@ -19,7 +19,14 @@ def load(name: str, *, uncommented: bool = False) -> Settings:
     if uncommented:
         text = re.sub(r"^# (\w+ = )", r"\1", text, flags=re.MULTILINE)
     parsed = parse_settings(
-        text, file=name, host_name="lb", cpu_count=2, read_file=lambda _: KEY, read_certificates=str, read_page=str
+        text,
+        file=name,
+        host_name="lb",
+        cpu_count=2,
+        read_file=lambda _: KEY,
+        read_certificates=str,
+        read_page=str,
+        read_key_pair=a_key_pair,
     )
     assert isinstance(parsed, Settings), [str(error) for error in parsed]
     return parsed

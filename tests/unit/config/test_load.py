@@ -18,6 +18,9 @@ from lbmesh.config.settings import Settings
 from tests.support.certificates import Authority
 from tests.support.config_text import BASE, KEY
 
+NOW_S = 1.8e9
+"""In 2027."""
+
 
 def write(folder: Path, text: str = BASE, key_mode: int = 0o600) -> Path:
     """The base file in `folder`, with its two secrets beside it."""
@@ -38,7 +41,7 @@ def test_a_sound_file_loads_and_checks(tmp_path: Path) -> None:
     assert loaded.gossip is not None
     assert loaded.gossip.keys == (bytes.fromhex(KEY),)
     assert loaded.workers == len(os.sched_getaffinity(0))
-    assert check_file(file) == ()
+    assert check_file(file, NOW_S) == ()
 
 
 def test_the_host_s_name_is_the_default(tmp_path: Path) -> None:
@@ -53,7 +56,7 @@ def test_check_shows_every_error_with_file_and_line(tmp_path: Path) -> None:
     file = write(
         tmp_path, BASE.replace("[node]", '[node]\nname = "lb-a1"').replace('"1s"', "1").replace("0.0.0.0:80", "0.0.0.0")
     )
-    lines = check_file(file)
+    lines = check_file(file, NOW_S)
     assert [line.split(" ")[0] for line in lines] == [f"{file}:8:", f"{file}:12:"]
 
 
@@ -61,7 +64,7 @@ def test_check_shows_every_error_with_file_and_line(tmp_path: Path) -> None:
 def test_a_key_that_others_can_reach_is_refused(tmp_path: Path, mode: int) -> None:
     file = write(tmp_path, BASE.replace("[node]", '[node]\nname = "lb-a1"'), key_mode=mode)
     key = tmp_path / "gossip.key"
-    assert check_file(file)[0] == (
+    assert check_file(file, NOW_S)[0] == (
         f"{file}:6: gossip.key_file: cannot read {key}: its mode {mode:04o} lets others read it; run chmod 0600 {key}"
     )
 
@@ -90,17 +93,17 @@ def test_a_secret_is_bounded(tmp_path: Path) -> None:
 def test_a_secret_that_is_no_text_is_told_like_any_other(tmp_path: Path) -> None:
     file = write(tmp_path, BASE.replace("[node]", '[node]\nname = "lb-a1"'))
     (tmp_path / "gossip.key").write_bytes(b"\xff" * 64)
-    assert ["line 1 of the key file is not" in line for line in check_file(file)] == [True]
+    assert ["line 1 of the key file is not" in line for line in check_file(file, NOW_S)] == [True]
 
 
 def test_check_says_when_the_access_log_s_directory_is_missing_which_a_node_can_run_without(tmp_path: Path) -> None:
     file = write(tmp_path, BASE + f'[log]\naccess = "{tmp_path}/logs/access.log"\n')
     line = BASE.count("\n") + 2
-    (error,) = check_file(file)
+    (error,) = check_file(file, NOW_S)
     assert error.startswith(f'{file}:{line}: log.access: found "{tmp_path}/logs/access.log"; there is no directory ')
     assert isinstance(load_settings(file), Settings)
     (tmp_path / "logs").mkdir()
-    assert check_file(file) == ()
+    assert check_file(file, NOW_S) == ()
 
 
 CA = 'health = { interval = "2s", tls = { ca = "/ca.pem" } }'
@@ -138,7 +141,7 @@ def test_a_bad_authority_is_told_with_its_line(tmp_path: Path, content: bytes, s
     ca.write_bytes(content)
     text = BASE.replace("[node]", '[node]\nname = "lb-a1"').replace('health = { interval = "2s" }', CA)
     file = write(tmp_path, text.replace("/ca.pem", str(ca)))
-    assert check_file(file) == (f'{file}:13: service "shop": health.tls.ca: {ca}: {said}',)
+    assert check_file(file, NOW_S) == (f'{file}:13: service "shop": health.tls.ca: {ca}: {said}',)
 
 
 def test_an_authority_is_bounded(tmp_path: Path) -> None:
@@ -149,17 +152,19 @@ def test_an_authority_is_bounded(tmp_path: Path) -> None:
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    assert check_file(tmp_path / "none.toml") == (f"{tmp_path}/none.toml: cannot be read: No such file or directory",)
-    assert check_file(tmp_path) == (f"{tmp_path}: cannot be read: Is a directory",)
+    assert check_file(tmp_path / "none.toml", NOW_S) == (
+        f"{tmp_path}/none.toml: cannot be read: No such file or directory",
+    )
+    assert check_file(tmp_path, NOW_S) == (f"{tmp_path}: cannot be read: Is a directory",)
 
 
 def test_a_file_that_is_not_utf_8_names_the_line(tmp_path: Path) -> None:
     file = tmp_path / "latin.toml"
     file.write_bytes(b"[node]\n# fine\nname = '\xe9'\n")
-    assert check_file(file) == (f"{file}:3: not UTF-8; save the file in that encoding",)
+    assert check_file(file, NOW_S) == (f"{file}:3: not UTF-8; save the file in that encoding",)
 
 
 def test_a_file_is_bounded(tmp_path: Path) -> None:
     file = tmp_path / "big.toml"
     file.write_bytes(b"#" * (CONFIG_CHARS_MAX + 1))
-    assert check_file(file) == (f"{file}: cannot be read: larger than {CONFIG_CHARS_MAX} bytes",)
+    assert check_file(file, NOW_S) == (f"{file}: cannot be read: larger than {CONFIG_CHARS_MAX} bytes",)

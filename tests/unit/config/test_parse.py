@@ -14,7 +14,7 @@ from lbmesh.model.provenance import ForwardedField, ProvenancePolicy, ProxyVersi
 from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import HealthCheck, Outliers, Replica, Service
 from lbmesh.model.traffic import Balance, Timeouts, TrafficPolicy
-from tests.support.config_text import BASE, FILES, KEY, changed, errors_of, parse, settings_of
+from tests.support.config_text import BASE, FILES, KEY, a_key_pair, changed, errors_of, parse, settings_of
 
 ROUTE = '[[route]]\nservices = [{ name = "shop" }]\n'
 
@@ -295,7 +295,14 @@ def test_what_the_system_says_about_a_secret_is_passed_on() -> None:
         raise PermissionError(1, f"its mode 0644 lets others read it; run chmod 0600 {path}")
 
     parsed = parse_settings(
-        BASE, file="x.toml", host_name="lb", cpu_count=1, read_file=read_file, read_certificates=str, read_page=str
+        BASE,
+        file="x.toml",
+        host_name="lb",
+        cpu_count=1,
+        read_file=read_file,
+        read_certificates=str,
+        read_page=str,
+        read_key_pair=a_key_pair,
     )
     assert not isinstance(parsed, Settings)
     assert [str(error) for error in parsed] == [

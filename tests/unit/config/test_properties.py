@@ -12,6 +12,7 @@ from lbmesh.config.errors import ConfigError
 from lbmesh.config.parse import parse_settings
 from lbmesh.config.settings import Settings
 from lbmesh.model.route import Conditions, Route
+from tests.support.config_text import a_key_pair
 from tests.support.settings import render, secrets_of, settings
 
 
@@ -29,6 +30,7 @@ def parse(text: str, files: dict[Path, str] | None = None) -> Settings | tuple[C
         read_file=read_file,
         read_certificates=read_file,
         read_page=read_file,
+        read_key_pair=a_key_pair,
     )
 
 

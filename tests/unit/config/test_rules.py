@@ -16,6 +16,8 @@ AUTHORITY = 'write a host such as "shop.internal", "shop.internal:8080" or "[200
 STATUS = 'write statuses from 200 to 599 such as "200-299,304" or [200, 204]'
 FIELD_VALUE = "write a text of 1 to 1024 printable ASCII characters, no blank at either end"
 NOT_YET = "this version does not have it; remove it"
+PAIR = '{ cert = "/a.pem", key = "/a.key" }'
+CIPHERS = 'write names such as "ECDHE+AESGCM:ECDHE+CHACHA20", which `openssl ciphers` takes'
 ROUTE = '[[route]]\nservices = [{ name = "shop" }]\n'
 
 # One row for each rule: a place in the base file, what to put there, and the one error that must come of it.
@@ -81,7 +83,7 @@ RULES = [
      ("17: qqqq: unknown key; remove it, or write one of admin, forwarder, gossip, listener, log, "
       "node, route, service")),
     ("[[listener]]", '[[listener]]\n"a\\nb" = 1',
-     '7: listener #1: "a\\nb": unknown key; remove it, or write one of bind, proxy_protocol'),
+     '7: listener #1: "a\\nb": unknown key; remove it, or write one of bind, proxy_protocol, tls'),
     ('health = { interval = "2s" }', "outliers = true",
      '12: service "shop": outliers: found true; write a table: outliers = { … }, or false'),
     ('health = { interval = "2s" }', "outliers = { failure_percent = 100 }",
@@ -109,7 +111,48 @@ RULES = [
     ("[admin]", f"{ROUTE}path = 1\n[admin]", "19: route #1: path: unknown key; write paths"),
     ('bind = "10.0.1.10:7946"', 'bind = "10.0.1.10:7946"\nheartbeat_bind = "10.0.1.10:7946"',
      "5: gossip.heartbeat_bind: 10.0.1.10:7946 is the gossip's own address; write another port"),
-    ("[[listener]]", "[[listener]]\ntls = { cert = 1 }", f"7: listener #1: tls: {NOT_YET}"),
+    # TLS of listeners and services.
+    ("[[listener]]", "[[listener]]\ntls = true", "7: listener #1: tls: found true; write a table: tls = { … }"),
+    ("[[listener]]", '[[listener]]\ntls = { cert = "/site.pem" }',
+     '7: listener #1: tls.key: missing; write key = "/etc/lbmesh/tls/site.key"'),
+    ("[[listener]]", '[[listener]]\ntls = { cert = "/a.pem", key = "/bad.key" }',
+     "7: listener #1: tls.key: /bad.key: damaged; write it again"),
+    ("[[listener]]", "[[listener]]\ntls.certificates = []",
+     ("7: listener #1: tls.certificates: a listener needs a certificate; write certificates = "
+      '[{ cert = "/etc/lbmesh/tls/site.pem", key = "/etc/lbmesh/tls/site.key" }]')),
+    ("[[listener]]", f'[[listener]]\ntls.certificates = [{PAIR}]\ntls.key = "/b.key"',
+     "7: listener #1: tls.certificates: there is cert or key beside it; put that pair first in this list"),
+    ("[[listener]]", f"[[listener]]\ntls.certificates = [\n{PAIR},\n{PAIR}]",
+     "9: listener #1: tls.certificates[#2].cert: the one in line 8 is for a.example.com too; remove one"),
+    ("[[listener]]", '[[listener]]\ntls.certificates = [{ cert = "/a.pem", key = "/a.key", name = "a" }]',
+     "7: listener #1: tls.certificates[#1].name: unknown key; remove it, or write one of cert, key"),
+    *[
+        ("[[listener]]", f'[[listener]]\ntls = {{ cert = "/a.pem", key = "/a.key", {wrong} }}',
+         f"7: listener #1: tls.{error}")
+        for wrong, error in (
+            ('min_version = "1.1"', 'min_version: found "1.1"; write one of "1.2", "1.3"'),
+            ('unknown_name = "no"', 'unknown_name: found "no"; write one of "default", "refuse"'),
+            ('client_auth = "maybe"', 'client_auth: found "maybe"; write one of "off", "optional", "require"'),
+            ('client_auth = "require"',
+             'client_ca: missing, and client_auth asks for it; write client_ca = "/etc/lbmesh/tls/clients.pem"'),
+            ('client_ca = "/none.pem"',
+             "client_ca: there is no file /none.pem; write the path of the authority's certificate, in PEM"),
+            ('ciphers = "NONE"', f'ciphers: found "NONE"; this machine has no such cipher; {CIPHERS}'),
+            ('ciphers = "AES128-SHA"',
+             f'ciphers: found "AES128-SHA"; AES128-SHA is among them, and no AEAD (RFC 9325, 4.2); {CIPHERS}'),
+            ('alpn = ["h2"]', ("alpn: unknown key; remove it, or write one of cert, certificates, ciphers, "
+                               "client_auth, client_ca, key, min_version, unknown_name")),
+        )
+    ],
+    ('health = { interval = "2s" }', "tls = 1",
+     '12: service "shop": tls: found 1; write a table: tls = { … }, or true'),
+    ('health = { interval = "2s" }', 'tls = { verify = false, ca = "/gossip.key" }',
+     '12: service "shop": tls.ca: verify = false looks at no certificate; remove this, or write verify = true'),
+    ('health = { interval = "2s" }', 'tls = { cert = "/a.pem" }',
+     '12: service "shop": tls.key: missing; write key = "/etc/lbmesh/tls/site.key"'),
+    ('health = { interval = "2s" }', 'tls = { server_name = "a b" }',
+     ('12: service "shop": tls.server_name: found "a b"; write the name in the certificate, such as "shop.internal", '
+      "or an IP address")),
     ("[admin]", "[[front]]\n[admin]", f"17: front: {NOT_YET}"),
     ("[admin]", "[failover]\n[admin]", f"17: failover: {NOT_YET}"),
     ("[admin]", "[dns]\n[admin]", f"17: dns: {NOT_YET}"),

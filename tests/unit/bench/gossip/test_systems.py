@@ -45,7 +45,7 @@ def test_other_lines_of_lbmesh_say_nothing(line: bytes) -> None:
 
 def test_lbmesh_s_configuration_is_fine(tmp_path: Path) -> None:
     command = Lbmesh().command(host(tmp_path))
-    assert check_file(Path(command[-1])) == ()
+    assert check_file(Path(command[-1]), 0.0) == ()
 
 
 @pytest.mark.parametrize(
