@@ -106,7 +106,8 @@ class TunnelTelemetry(Struct, frozen=True):
 class Telemetry(Struct, frozen=True, tag_field="kind", tag="telemetry"):
     """One forwarder's figures, sent every second and before it ends: all its gauges, and the rows that have changed,
     in several messages when there are many. `is_inventory`: the rows say what was counted before this link stood.
-    `lag_s`: how long what is ready waits for its turn.
+    `lag_s`: how long what is ready waits for its turn. `handshakes`: of clients over TLS that came to an end;
+    `handshakes_resumed`: those of them that took up an earlier session; `handshake_failures`: (reason, count).
     """
 
     worker: int
@@ -124,6 +125,9 @@ class Telemetry(Struct, frozen=True, tag_field="kind", tag="telemetry"):
     lag_s: float = 0.0
     proxy_header_faults: int = 0
     tunnels: TunnelTelemetry = TunnelTelemetry()
+    handshakes: int = 0
+    handshakes_resumed: int = 0
+    handshake_failures: tuple[tuple[str, int], ...] = ()
 
 
 LinkMessage = Hello | Viewed | ReplicaFailure | Telemetry

@@ -9,6 +9,7 @@ holds is said by the types of `model`; msgspec checks it against them.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from msgspec import MsgspecError, Struct, json
 
@@ -66,8 +67,21 @@ class _EndLine(Struct, frozen=True, tag_field="kind", tag="view_end"):
 
 _Line = _Header | _ListenerLine | _KeyPairLine | _RouteLine | _ServiceLine | _ReplicasLine | _EndLine
 
-_encode = json.Encoder().encode
-_decode = json.Decoder[_Line](_Line).decode
+
+def _text_of_path(value: object) -> str:
+    if not isinstance(value, Path):
+        raise NotImplementedError(f"no form for {type(value).__name__}")
+    return str(value)
+
+
+def _path_of_text(kind: type, text: object) -> Path:
+    if kind is not Path or not isinstance(text, str):
+        raise NotImplementedError(f"no form for {kind.__name__}")
+    return Path(text)
+
+
+_encode = json.Encoder(enc_hook=_text_of_path).encode
+_decode = json.Decoder[_Line](_Line, dec_hook=_path_of_text).decode
 
 
 class ViewEncoder:

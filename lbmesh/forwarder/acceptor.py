@@ -5,9 +5,9 @@ import socket
 
 import structlog
 
-from lbmesh.forwarder.client import ClientConnection
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.proxied_arrival import ProxiedArrival
+from lbmesh.forwarder.tls_client import open_client
 
 ACCEPTS_PER_STEP = 4
 """Connections taken from one listener before the others get their turn, and the other forwarders their share."""
@@ -106,7 +106,7 @@ class Listener:
                 continue
             listener, peer_host = serving.listener(self._number), peer[0].removeprefix(_IPV4_MAPPED)
             if listener.proxies is None:
-                ClientConnection(self._engine, connection, peer_host, listener)
+                open_client(self._engine, connection, peer_host, listener)
             else:
                 ProxiedArrival(self._engine, connection, peer_host, listener)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from fcntl import ioctl
 from termios import TIOCOUTQ
-from typing import Protocol
+from typing import Any, Protocol
 
 from lbmesh.forward import failure as failures
 from lbmesh.forward.failure import CLIENT_CLOSED, DRAINED, INTERNAL, Failure
@@ -37,7 +37,8 @@ LINGER_BYTES_MAX = 1024 * 1024
 REMEMBERED_HEAD_BYTES_MAX = 1024
 
 parse_request = fast_lane.parse_request
-State = Callable[["ClientConnection"], None]
+State = Callable[[Any], None]
+"""A method of the connection, or of what is derived from it."""
 
 
 class Conversation(Protocol):
@@ -298,6 +299,9 @@ class ClientConnection:
 
     def _parse_carefully(self, data: bytes) -> None:
         """Not plainly valid: incomplete, unusual or wrong."""
+        if data[:2] == _TLS_HANDSHAKE:
+            self.refuse(Refusal(400, "tls_on_plain_port", "a TLS handshake on a port that speaks plain HTTP"))
+            return
         data = _without_empty_lines(data)
         end = data.find(b"\r\n\r\n")
         if end < 0:
@@ -665,3 +669,5 @@ _TURNED_AWAY = local_response(
     date=b"%b",
     keep_alive=False,
 )
+_TLS_HANDSHAKE = b"\x16\x03"
+"""How one begins (RFC 8446, 5.1)."""

@@ -8,6 +8,7 @@ from time import monotonic
 
 from lbmesh.control.link import ReplicaFailure
 from lbmesh.forwarder.durations import DurationHistograms
+from lbmesh.forwarder.handshakes import Handshakes
 from lbmesh.forwarder.hedge_timer import HedgeTimer
 from lbmesh.forwarder.http_clock import HttpClock
 from lbmesh.forwarder.overload import Overload
@@ -57,6 +58,7 @@ class Engine:
         "counters",
         "draining",
         "failures",
+        "handshakes",
         "hedges",
         "http_clock",
         "on_failure",
@@ -79,6 +81,7 @@ class Engine:
         self.reactor = Reactor(self.time_text.expire)
         self.overload = Overload(self.reactor, ForwarderLimits().overload_s)
         self.hedges = HedgeTimer()
+        self.handshakes = Handshakes(self.reactor)
         self.wheel = TimerWheel(monotonic())
         self.access_log = access_log
         self.random = random

@@ -6,10 +6,10 @@ TLS handshake, is for the connection that takes over. Where a listener wants no 
 
 import socket
 
-from lbmesh.forwarder.client import ClientConnection
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.listener_state import ListenerState
 from lbmesh.forwarder.reactor import BROKEN
+from lbmesh.forwarder.tls_client import open_client
 from lbmesh.http1.provenance import peer_address
 from lbmesh.http1.proxy_header import ProxyFault, ProxyHeader, read_proxy_header
 from lbmesh.model.limits import PROXY_HEADER_BYTES_MAX
@@ -70,7 +70,7 @@ class ProxiedArrival:
         self.closed = True
         engine.reactor.remove(self.descriptor)
         engine.counters.connections -= 1
-        client = ClientConnection(engine, connection, self._peer_host, self._listener)
+        client = open_client(engine, connection, self._peer_host, self._listener)
         if header.source is not None and header.destination is not None:
             client.is_made_for(header.source, header.destination, over_tls=header.over_tls)
 

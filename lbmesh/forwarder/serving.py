@@ -107,6 +107,11 @@ def _provenance(view: View, previous: Serving | None) -> ProvenanceRules:
 
 
 def _listeners(view: View, previous: Serving | None) -> tuple[ListenerState, ...]:
-    """A state lives on for as long as its policy does."""
-    known = {state.policy: state for state in previous.listeners} if previous else {}
-    return tuple(known.get(policy) or ListenerState(policy) for policy in view.listeners)
+    """A state lives on for as long as nothing but its certificates changes."""
+    states = list(previous.listeners) if previous else []
+    for number, policy in enumerate(view.listeners):
+        if number == len(states):
+            states.append(ListenerState(policy))
+        elif not states[number].take_over(policy):
+            states[number] = ListenerState(policy)
+    return tuple(states[: len(view.listeners)])

@@ -106,6 +106,9 @@ class TelemetryReport:
                     engine.counters.tunnel_bytes_in,
                     engine.counters.tunnel_bytes_out,
                 ),
+                handshakes=engine.handshakes.done,
+                handshakes_resumed=engine.handshakes.resumed,
+                handshake_failures=tuple(engine.handshakes.failed.items()),
             )
         )
 

@@ -30,11 +30,8 @@ class ListenerContext:
         self.door.minimum_version = _VERSIONS[tls.min_version]
         self.door.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
         self.door.set_ciphers(tls.ciphers)
-        self.door.set_alpn_protocols(list(PROTOCOLS))
         self.door.verify_mode = _CLIENT_AUTH[tls.client_auth]
-        if tls.client_ca_certificates:
-            self.door.load_verify_locations(cadata=tls.client_ca_certificates)
-            self.door.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        self.door.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         self.door.sni_callback = self._choose
         self._tls = tls
         self.renew(tls)
@@ -42,7 +39,7 @@ class ListenerContext:
     def renew(self, tls: ListenerTls) -> None:
         """Show these certificates from now on; all else is as it was."""
         self._tls = tls
-        contexts = [_certificate_context(pair) for pair in tls.key_pairs]
+        contexts = [_certificate_context(pair, tls) for pair in tls.key_pairs]
         self._default = contexts[0]
         self._by_name: dict[str, ssl.SSLContext] = {}
         for pair, context in zip(tls.key_pairs, contexts, strict=True):
@@ -62,9 +59,13 @@ class ListenerContext:
         return None
 
 
-def _certificate_context(pair: KeyPair) -> ssl.SSLContext:
+def _certificate_context(pair: KeyPair, tls: ListenerTls) -> ssl.SSLContext:
+    """OpenSSL takes the certificate, the protocols and the clients' authorities from here, all else from the door."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     load_key_pair(context, pair.chain_pem, pair.key_pem)
+    context.set_alpn_protocols(list(PROTOCOLS))
+    if tls.client_ca_certificates:
+        context.load_verify_locations(cadata=tls.client_ca_certificates)
     return context
 
 

@@ -51,8 +51,11 @@ def _once(group: int, line: bytes) -> bytes:
     return b"(?(%d)(?!)|%s\r\n)" % (group, line)
 
 
-_CLAIMS = rb"[Xx]-[Ff]orwarded-[-A-Za-z]++|[Xx]-[Rr]eal-[Ii][Pp]|[Ff]orwarded"
-"""What a client says of where it comes from, in the usual cases: taken out, for anybody can write it."""
+_CLAIMS = (
+    rb"[Xx]-[Ff]orwarded-[-A-Za-z]++|[Xx]-[Rr]eal-[Ii][Pp]|[Ff]orwarded"
+    rb"|[Cc]lient-[Cc]ert(?:-[Cc]hain)?|[Xx]-[Cc]lient-[Cc]ert-(?:[Ss]ubject|[Ff]ingerprint)"
+)
+"""What a client says of where it comes from and who it is, in the usual cases: taken out, for anybody can write it."""
 
 _REQUEST = re.compile(
     rb"(GET|HEAD|POST|PUT|DELETE|PATCH) ("
@@ -67,6 +70,10 @@ _REQUEST = re.compile(
             b"x-forwarded-",
             b"x-real-ip",
             b"forwarded",
+            b"client-cert",
+            b"client-cert-chain",
+            b"x-client-cert-subject",
+            b"x-client-cert-fingerprint",
             b"x-request-id",
             b"upgrade",
             b"expect",

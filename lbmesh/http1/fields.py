@@ -31,7 +31,16 @@ HOP_BY_HOP = frozenset(
 """Fields meant for this connection only (RFC 9110 §7.6.1, §11.7). Transfer-Encoding stays: the chunked framing that
 goes out is the one that came in. Trailer stays with it."""
 
-_CLAIMS = frozenset({b"x-real-ip", b"forwarded"})
+_CLAIMS = frozenset(
+    {
+        b"x-real-ip",
+        b"forwarded",
+        b"client-cert",
+        b"client-cert-chain",
+        b"x-client-cert-subject",
+        b"x-client-cert-fingerprint",
+    }
+)
 _CLAIMS_BEGIN = b"x-forwarded-"
 
 _GUARDED = HOP_BY_HOP | {b"host", b"content-length", b"transfer-encoding", b"trailer", b"x-request-id", b"expect"}

@@ -11,6 +11,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from lbmesh.config.load import read_key_pair
+from lbmesh.model.tls import KeyPair
+
 ALWAYS = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -49,6 +52,25 @@ class Authority:
             + signed.public_bytes(serialization.Encoding.PEM)
         )
         return path
+
+
+def key_pair(file: Path) -> KeyPair:
+    """What `Authority.issue` wrote, as settings have it."""
+    file.chmod(0o600)
+    return read_key_pair(file, file)
+
+
+def client_context(authority: Path | None = None, **versions: ssl.TLSVersion) -> ssl.SSLContext:
+    """A client's side, that trusts this authority alone, or anybody. `versions`: minimum_version, maximum_version."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if authority is None:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    else:
+        context.load_verify_locations(authority)
+    for name, version in versions.items():
+        setattr(context, name, version)
+    return context
 
 
 def server_context(file: Path, protocols: Sequence[str] = ()) -> ssl.SSLContext:

@@ -22,6 +22,7 @@ from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.provenance import ProvenancePolicy, ProxyVersion
 from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import Replica
+from lbmesh.model.tls import ServiceTls
 from lbmesh.model.traffic import Timeouts, TrafficPolicy
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion
 from lbmesh.observe.ticks import TickBoard
@@ -43,6 +44,7 @@ def a_view(
     proxy_protocol: ProxyVersion | None = None,
     connect: bool = False,
     abort_on_close: bool = False,
+    tls: ServiceTls | None = None,
 ) -> View:
     """A View with one service, "app", for every host and path."""
     return View(
@@ -61,6 +63,7 @@ def a_view(
                     connect=connect,
                     abort_on_close=abort_on_close,
                 ),
+                tls=tls,
             ),
         ),
         limits=limits,

@@ -5,7 +5,7 @@ from lbmesh.config.settings import Settings
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion
-from tests.support.config_text import reader
+from tests.support.config_text import a_key_pair, reader
 
 
 def routed_view(
@@ -38,6 +38,7 @@ def routed_view(
         read_file=reader({}),
         read_certificates=reader({}),
         read_page=reader(pages or {}),
+        read_key_pair=a_key_pair,
     )
     assert isinstance(settings, Settings), [str(error) for error in settings]
     return View(
