@@ -21,6 +21,7 @@ from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.route_state import RouteState
 from lbmesh.forwarder.service_state import ServiceState
 from lbmesh.forwarder.service_watch import ServiceWatch
+from lbmesh.forwarder.tls_upstream import open_upstream
 from lbmesh.forwarder.tunnel import Opening, Tunnel
 from lbmesh.forwarder.upstream import UpstreamConnection
 from lbmesh.http1.local_response import Page, local_response
@@ -338,7 +339,7 @@ class Exchange:
                 return
             upstream.close()
         try:
-            upstream = UpstreamConnection(self._engine, replica)
+            upstream = open_upstream(self._engine, replica)
         except OSError as error:
             self._fail(failures.OVERLOADED, f"this balancer can open no more connections: {error.strerror}")
             return

@@ -14,6 +14,7 @@ from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.route_state import MirrorState
 from lbmesh.forwarder.service_state import ServiceState
 from lbmesh.forwarder.timers import NEVER, PERIOD_S
+from lbmesh.forwarder.tls_upstream import open_upstream
 from lbmesh.forwarder.upstream import UpstreamConnection
 from lbmesh.http1.message import RequestHead, ResponseHead
 from lbmesh.model.limits import INFORMATIONAL_RESPONSES_MAX, MIRRORED_RESPONSE_BYTES_MAX, MIRRORS_IN_FLIGHT_MAX
@@ -127,7 +128,7 @@ class MirroredRequest:
                 return
             pooled.close()
         try:
-            upstream = UpstreamConnection(self._engine, replica)
+            upstream = open_upstream(self._engine, replica)
         except OSError:
             self._end(FAILED)
             return

@@ -1,6 +1,7 @@
 """One replica as a forwarder knows it: its counters, its load and latency, its idle connections."""
 
 import socket
+import ssl
 from collections.abc import Callable
 from math import inf
 from typing import Protocol
@@ -44,11 +45,23 @@ class PooledConnection(Protocol):
         """Close it, and take it out of the pool."""
 
 
+class ReplicaTls:
+    """How one replica is spoken to over TLS. `session`: of the last connection that was pooled, to be resumed."""
+
+    __slots__ = ("context", "server_name", "session")
+
+    def __init__(self, context: ssl.SSLContext, server_name: str) -> None:
+        self.context = context
+        self.server_name = server_name
+        self.session: ssl.SSLSession | None = None
+
+
 class ReplicaState:
     """One replica as this forwarder knows it. `idle`: pooled connections, the most recently used last.
     `rise_began_s`: when its share began to rise, or will; long ago when it is worth its weight. `has_answered`: since
     its last failure that the agent was told of. `is_active`: it is among the engine's active replicas, which are looked
     at each second; most of 10,000 are not. `connecting`: handshakes under way. `is_down`: as the View has it.
+    `tls`: None for plain HTTP.
     `latency_s`: peak-EWMA of the response times; `cost_s`: the same with failures priced in, by which policies compare.
     `sampled`: it was heard of in this second. `proxy_protocol`: with which header each connection begins, if with any;
     such a connection is one client's and is not pooled, so `idle_max` is 0.
@@ -87,11 +100,18 @@ class ReplicaState:
         "socket_address",
         "speaks_http_1_0",
         "suspended_until",
+        "tls",
         "weight",
         "zone",
     )
 
-    def __init__(self, replica_id: ReplicaId, replica: Replica, proxy_protocol: ProxyVersion | None = None) -> None:
+    def __init__(
+        self,
+        replica_id: ReplicaId,
+        replica: Replica,
+        proxy_protocol: ProxyVersion | None = None,
+        tls: ReplicaTls | None = None,
+    ) -> None:
         host, port = replica.address.host, replica.address.port
         self.id = replica_id
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -99,6 +119,7 @@ class ReplicaState:
         self.proxy_protocol = proxy_protocol
         self.idle: list[PooledConnection] = []
         self.idle_max = IDLE_UPSTREAMS_PER_REPLICA if proxy_protocol is None else 0
+        self.tls = tls
         self.in_flight = self.connecting = 0
         self.latency_s = self.cost_s = LATENCY_FLOOR_S
         self._failing = self._rests_for_s = self._siblings_s = 0.0

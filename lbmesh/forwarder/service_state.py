@@ -1,5 +1,6 @@
 """One service as a forwarder knows it: its replicas by identity, the balancer over them, its budget and histograms."""
 
+import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
@@ -7,12 +8,14 @@ from lbmesh.control.link import ServiceTelemetry
 from lbmesh.forward.retry import RetryBudget
 from lbmesh.forwarder.affinity import Affinity
 from lbmesh.forwarder.durations import DurationHistograms
-from lbmesh.forwarder.replica_state import LATENCY_DECAY, LATENCY_FLOOR_S, ReplicaState
+from lbmesh.forwarder.replica_state import LATENCY_DECAY, LATENCY_FLOOR_S, ReplicaState, ReplicaTls
 from lbmesh.forwarder.service_watch import ServiceWatch
+from lbmesh.forwarder.tls_contexts import service_context
 from lbmesh.forwarder.waiting_room import WaitingRoom
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
-from lbmesh.model.service import ReplicaId
+from lbmesh.model.service import Replica, ReplicaId
+from lbmesh.model.tls import ServiceTls
 from lbmesh.model.traffic import Balance, Timeouts
 from lbmesh.model.view import ReplicaView, ServiceView
 from lbmesh.routing.balancer import Balancer, Group
@@ -38,6 +41,8 @@ class ServiceState:
         "_random",
         "_replicas",
         "_suspended",
+        "_tls",
+        "_tls_context",
         "_view",
         "_watch",
         "abort_on_close",
@@ -78,6 +83,8 @@ class ServiceState:
         self.durations = DurationHistograms()
         self._random = random
         self._replicas: dict[Address, ReplicaState] = {}
+        self._tls: ServiceTls | None = None
+        self._tls_context: ssl.SSLContext | None = None
         self._view: ServiceView | None = None
         self.local_zone = ""
         self.is_warming = False
@@ -100,16 +107,25 @@ class ServiceState:
         """
         if local_zone == self.local_zone and (view is self._view or view == self._view):
             return
+        known, tls_context = self._replicas, self._tls_context
+        if view.tls != self._tls:
+            # What is connected otherwise must not serve any more: every replica begins anew, with an empty pool.
+            known, tls_context = {}, service_context(view.tls) if view.tls else None
         gone = dict(self._replicas)
         replicas: dict[Address, ReplicaState] = {}
         for number, replica_view in enumerate(view.replicas, 1):
             replica = replica_view.replica
-            state = gone.get(replica.address)
+            state = known.get(replica.address)
             if state is None or state.proxy_protocol is not view.traffic.proxy_protocol:
-                state = ReplicaState(ReplicaId(self.name, replica.address), replica, view.traffic.proxy_protocol)
+                state = ReplicaState(
+                    ReplicaId(self.name, replica.address),
+                    replica,
+                    view.traffic.proxy_protocol,
+                    _replica_tls(replica, view.tls, tls_context),
+                )
                 state.expect_latency(self.usual_s)
             else:
-                del gone[replica.address]
+                gone.pop(replica.address, None)
                 state.update(replica)
             is_down = replica_view.availability is Availability.DOWN
             self.has_fallen = self.has_fallen or (is_down and not state.is_down)
@@ -121,6 +137,7 @@ class ServiceState:
         self._replicas = replicas
         for state in gone.values():
             state.retire()
+        self._tls, self._tls_context = view.tls, tls_context
         self._view = view
         self.local_zone = local_zone
         self.timeouts = view.traffic.timeouts
@@ -250,3 +267,9 @@ def _zone_shares(
     if local_zone in zones:
         return {zone: float(zone == local_zone) for zone in zones}
     return {zone: float(sum(state.weight for state in group)) for zone, group in zones.items()}
+
+
+def _replica_tls(replica: Replica, tls: ServiceTls | None, context: ssl.SSLContext | None) -> ReplicaTls | None:
+    if tls is None or context is None:
+        return None
+    return ReplicaTls(context, tls.server_name or replica.address.host)

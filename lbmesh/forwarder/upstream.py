@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from errno import ECONNREFUSED, EINPROGRESS
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
 from lbmesh.forward import failure as failures
 from lbmesh.forward.failure import Failure
@@ -25,7 +25,8 @@ _NO_HEAD = bytes(HEAD_BYTES_MAX + READ_BYTES + 1)
 """Remembered before there is a head: longer than all that is ever compared with it, so that nothing starts with it."""
 
 parse_response = fast_lane.parse_response
-State = Callable[["UpstreamConnection"], None]
+State = Callable[[Any], None]
+"""A method of the connection, or of what is derived from it."""
 
 
 class Receiver(Protocol):
@@ -144,14 +145,18 @@ class UpstreamConnection:
         if code:
             self._connect_failed(code)
         elif self._is_connected():
-            self.connecting = False
-            self.replica.connecting -= 1
             assert self._exchange is not None
-            if self.replica.proxy_protocol is not None and not self._send_proxy_header(self._exchange):
-                return
-            self.send_request(self._exchange)
-            if self.readable:
-                self._engine.reactor.again(self)
+            if self.replica.proxy_protocol is None or self._send_proxy_header(self._exchange):
+                self._connected()
+
+    def _connected(self) -> None:
+        """The replica can be spoken to."""
+        self.connecting = False
+        self.replica.connecting -= 1
+        assert self._exchange is not None
+        self.send_request(self._exchange)
+        if self.readable:
+            self._engine.reactor.again(self)
 
     def _send_proxy_header(self, exchange: Requester) -> bool:
         """Before all else, and in one piece (the PROXY protocol's section 2). False: the attempt has failed."""

@@ -451,6 +451,7 @@ def test_a_drain_ends_with_a_farewell(tmp_path: Path, front: ListenerTls) -> Non
     with serving(tmp_path, front) as forwarder, secured(forwarder, client_context()) as connection:
         assert RawClient(connection).exchange(GET).status == 200
         with forwarder.connect() as silent:
+            wait_for(lambda: forwarder.latest_telemetry().connections == 2, "both to be accepted")
             forwarder.drain(10.0)
             assert connection.recv(100) == b""
             assert silent.recv(100) == b""
