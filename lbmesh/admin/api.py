@@ -222,6 +222,10 @@ def _head(state: NodeState) -> dict[str, Any]:
         "forwarders": [_forwarder(forwarder, state) for forwarder in state.forwarders],
         "reload": {"ok": reload.ok, "errors": reload.errors, "age_s": _age(reload.at_s, state.now)} if reload else None,
         "gossip": dict(state.gossip),
+        "certificates": [
+            {"cert": str(one.cert), "names": one.names, "not_after": one.not_after_s, "fingerprint": one.fingerprint}
+            for one in state.certificates
+        ],
         "notices": [
             {"kind": one.kind, "subject": one.subject, "what": one.change, "advice": one.reason}
             for one in state.notices

@@ -1,6 +1,7 @@
 """`lbmesh status`: the mesh as one node sees it, asked over its admin address."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from lbmesh.admin.client import OTHER_SHAPE, Asked, ask, command_line, fail, other_release
@@ -71,6 +72,11 @@ def status_lines(state: dict[str, Any], command: Callable[..., str] = command_li
             )
             for one in state["forwarders"]
         ),
+    )
+    yield from _section(
+        "certificate",
+        ("for", "expires"),
+        ((one["cert"], ", ".join(one["names"]) or "-", _day(one["not_after"])) for one in state["certificates"]),
     )
     yield from _hints(state, command)
     yield ""
@@ -150,3 +156,7 @@ def _standing(forwarder: dict[str, Any]) -> str:
 
 def _figure(value: int | None) -> str:
     return "-" if value is None else str(value)
+
+
+def _day(unix_s: float) -> str:
+    return f"{datetime.fromtimestamp(unix_s, UTC):%Y-%m-%d}"

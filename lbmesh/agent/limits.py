@@ -9,6 +9,9 @@ SEEK_S = 1.0
 CATCH_UP_S = 2.0
 """… and then for what that peer knows, before it serves from what it has. 1000 opinions took 0.5 s, 3000 took 2 s."""
 
+CERTIFICATE_LOOK_S = 5.0
+"""Between two looks at the files of certificates. One that is renewed is in use after two or three."""
+
 MEMORY_GAP_S = 1.0
 """Between two writes of the memory: a replica that flaps must not wear out the disk."""
 

@@ -12,6 +12,7 @@ import trio
 
 from lbmesh.admin.api import AdminSource
 from lbmesh.agent.admin_server import AdminServer
+from lbmesh.agent.certificate_keeper import CertificateKeeper
 from lbmesh.agent.forwarder_links import ForwarderLinks
 from lbmesh.agent.gossip_tasks import GossipTasks
 from lbmesh.agent.hub import Hub
@@ -141,8 +142,11 @@ class Agent:
             hub.do(hub.plane.join(monotonic()))
             if inherited is None and {*settings.gossip.seeds, *peers} - {settings.gossip.advertise}:
                 await self._catch_up()
+        certificates = CertificateKeeper(hub)
+        await certificates.look()
         hub.do(hub.plane.start(monotonic()))
         nursery.start_soon(keeper.keep)
+        nursery.start_soon(certificates.keep)
         await self._control.send(Ready())
 
     async def _inherit(self, links: ForwarderLinks) -> View | None:

@@ -38,6 +38,7 @@ class EventKind(StrEnum):
     BAD_DATAGRAMS = "bad_datagrams"
     MEMORY = "memory"
     KEY_RING = "key_ring"
+    CERTIFICATE = "certificate"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,9 @@ own.
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from lbmesh.config.key_pairs import PairFiles, key_pairs, with_key_pairs
 from lbmesh.config.settings import Settings
+from lbmesh.control.certificates import Certificates
 from lbmesh.control.events import forwarder_event, memory_event, replica_event
 from lbmesh.control.explaining import explain_replica
 from lbmesh.control.explaining_url import UrlExplanation, explain_url
@@ -34,6 +36,7 @@ from lbmesh.model.explanation import Explanation
 from lbmesh.model.health import Availability
 from lbmesh.model.member import MemberState
 from lbmesh.model.service import ReplicaId
+from lbmesh.model.tls import KeyPair
 from lbmesh.model.view import View, ViewVersion
 
 
@@ -67,6 +70,7 @@ class Plane:
         self._heartbeat = heartbeat
         self._reload: ReloadOutcome | None = None
         self._memory_problem: Event | None = None
+        self._certificates = Certificates()
         self._joined = False
         self._started = False
         self._leaving = False
@@ -234,6 +238,17 @@ class Plane:
         """The sentinel's counters of the heartbeat."""
         if self._heartbeat:
             self._heartbeat.counters = dict(counters)
+
+    def certificates_seen(
+        self, renewed: Mapping[PairFiles, KeyPair], faults: Mapping[PairFiles, str], unix_s: float, now: float
+    ) -> Effects:
+        """The files of certificates were looked at. `renewed`: good ones, to be put in use; `faults`: what is wrong."""
+        if renewed:
+            self._settings = with_key_pairs(self._settings, renewed)
+            self._book.configure(self._settings.services, now)
+        in_use = key_pairs(self._settings).values()
+        events = self._certificates.look(in_use, renewed.values(), faults, unix_s)
+        return self._settle(now, events=events, everything=bool(renewed))
 
     def memory_kept(self, problem: str | None, now: float) -> Effects:
         """The memory on disk is up to date, or (`problem`) cannot be written. Said when it changes."""
@@ -410,7 +425,12 @@ class Plane:
             forwarders=self._forwarders.states(),
             reload=self._reload,
             gossip=self._mesh.counters(),
-            notices=self._mesh.notices(now) + ((self._memory_problem,) if self._memory_problem else ()),
+            notices=(
+                *self._mesh.notices(now),
+                *((self._memory_problem,) if self._memory_problem else ()),
+                *self._certificates.notices,
+            ),
+            certificates=tuple(key_pairs(self._settings).values()),
             heartbeat=self._heartbeat.state() if self._heartbeat else HeartbeatState(),
             local_shares=tuple((service.name, service.share(self._settings.node.zone)) for service in view.services)
             if view

@@ -8,6 +8,7 @@ from lbmesh.control.link import ReplicaTelemetry, Telemetry
 from lbmesh.model.health import Availability, Opinion
 from lbmesh.model.member import Member
 from lbmesh.model.service import Replica, ReplicaId
+from lbmesh.model.tls import KeyPair
 from lbmesh.model.view import ViewVersion
 
 
@@ -90,7 +91,7 @@ class NodeState:
 
     Times are this node's monotonic seconds; `now` is the time of the picture. `gossip`: its counters by
     name, empty for a node alone. `local_shares`: by service. `notices`: what is amiss in the mesh and shows in
-    no member's state.
+    no member's state. `certificates`: those in use.
     """
 
     now: float
@@ -105,4 +106,5 @@ class NodeState:
     gossip: Mapping[str, int]
     local_shares: tuple[tuple[str, float], ...]
     notices: tuple[Event, ...] = ()
+    certificates: tuple[KeyPair, ...] = ()
     heartbeat: HeartbeatState = HeartbeatState()

@@ -106,6 +106,18 @@ def _traffic(state: NodeState, traffic: TrafficTotals) -> Iterator[bytes]:
         "a forwarder is overloaded.",
         [({"worker": str(one.worker)}, one.lag_s) for one in telemetry],
     )
+    yield from family(
+        "lbmesh_tls_handshakes_total",
+        "counter",
+        "Handshakes of clients that were done, by whether they took up an earlier session.",
+        [({"resumed": resumed}, count) for resumed, count in traffic.handshakes()],
+    )
+    yield from family(
+        "lbmesh_tls_handshake_failures_total",
+        "counter",
+        "Handshakes of clients that failed, by reason.",
+        [({"reason": reason}, count) for reason, count in traffic.handshake_failures()],
+    )
     yield from _single("lbmesh_connections_accepted_total", "counter", "Connections accepted.", traffic.accepted)
     yield from _single(
         "lbmesh_proxy_header_faults_total",
@@ -368,6 +380,12 @@ def _agent(state: NodeState, figures: AgentFigures) -> Iterator[bytes]:
         "gauge",
         "Whether a forwarder serves from the newest View.",
         [({"worker": str(one.worker)}, float(one.viewed == state.view)) for one in state.forwarders],
+    )
+    yield from family(
+        "lbmesh_tls_certificate_expires_timestamp_seconds",
+        "gauge",
+        "When a certificate in use expires, in Unix seconds.",
+        [({"cert": str(one.cert)}, one.not_after_s) for one in state.certificates],
     )
     yield from _single("lbmesh_ready", "gauge", "Whether clients may be sent here.", float(state.readiness.ready))
     yield from _single(

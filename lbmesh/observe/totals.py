@@ -61,6 +61,8 @@ class TrafficTotals:
         self._ended_replicas: dict[ReplicaId, ReplicaCounts] = {}
         self._ended_accepted = 0
         self._ended_dropped = 0
+        self._ended_handshakes: Counter[str] = Counter()
+        self._ended_handshake_failures: Counter[str] = Counter()
         self._ended_mirrored: Counter[MirroredKey] = Counter()
         self._ended_proxy_header_faults = 0
         self._ended_tunnels = TunnelTelemetry()
@@ -108,6 +110,8 @@ class TrafficTotals:
             self._end_replica(replica)
         self._ended_accepted += process.newest.accepted
         self._ended_dropped += process.newest.access_log_dropped
+        self._ended_handshakes.update(_handshakes(process.newest))
+        self._ended_handshake_failures.update(dict(process.newest.handshake_failures))
         for mirrored in process.newest.mirrored:
             self._ended_mirrored[mirrored.service, mirrored.outcome] += mirrored.count
         self._ended_proxy_header_faults += process.newest.proxy_header_faults
@@ -151,6 +155,20 @@ class TrafficTotals:
                 total[row.service, row.outcome] += row.count
         return sorted(total.items())
 
+    def handshakes(self) -> Iterator[tuple[str, int]]:
+        """Handshakes that were done, those that took up an earlier session ("true") apart from the others."""
+        total = Counter(self._ended_handshakes)
+        for process in self._processes.values():
+            total.update(_handshakes(process.newest))
+        yield from sorted(total.items())
+
+    def handshake_failures(self) -> Iterator[tuple[str, int]]:
+        """Handshakes that failed, by reason."""
+        total = Counter(self._ended_handshake_failures)
+        for process in self._processes.values():
+            total.update(dict(process.newest.handshake_failures))
+        yield from sorted(total.items())
+
     @property
     def accepted(self) -> int:
         """Connections accepted."""
@@ -179,3 +197,9 @@ def _added(one: TunnelTelemetry, other: TunnelTelemetry) -> TunnelTelemetry:
         bytes_in=one.bytes_in + other.bytes_in,
         bytes_out=one.bytes_out + other.bytes_out,
     )
+
+
+def _handshakes(telemetry: Telemetry) -> dict[str, int]:
+    if not telemetry.handshakes:
+        return {}
+    return {"true": telemetry.handshakes_resumed, "false": telemetry.handshakes - telemetry.handshakes_resumed}

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import trio
 
 from lbmesh.agent.limits import TLS_CONTEXTS_MAX
+from lbmesh.config.key_pair import load_key_pair
 from lbmesh.model.check import ProbeTls
+from lbmesh.model.tls import KeyPair
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +16,7 @@ class _Trust:
     ca_certificates: str | None
     verify: bool
     protocol: str | None
+    key_pair: KeyPair | None = None
 
 
 class TrustStore:
@@ -29,7 +32,7 @@ class TrustStore:
 
     async def context(self, tls: ProbeTls, protocol: str | None) -> ssl.SSLContext:
         """The context for these settings. `protocol`: the one that is offered by ALPN."""
-        return await self._context(_Trust(tls.ca_certificates, tls.verify, protocol))
+        return await self._context(_Trust(tls.ca_certificates, tls.verify, protocol, tls.key_pair))
 
     async def blind_context(self, protocol: str | None) -> ssl.SSLContext:
         """A context that takes any certificate, to have a look at one."""
@@ -62,6 +65,8 @@ def _make(trust: _Trust) -> ssl.SSLContext:
         # What an operator names is trusted for itself: a root, what a root signed, or the replica's own certificate.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.load_verify_locations(cadata=trust.ca_certificates)
+    if trust.key_pair:
+        load_key_pair(context, trust.key_pair.chain_pem, trust.key_pair.key_pem)
     if trust.protocol:
         context.set_alpn_protocols([trust.protocol])
     return context

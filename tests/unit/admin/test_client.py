@@ -20,6 +20,7 @@ STATE: dict[str, object] = {
     "node": {"name": "lb-a", "zone": "zone-a", "version": "0", "view": None, "ready": True},
     "members": [],
     "notices": [],
+    "certificates": [],
     "gossip": {},
     "services": [],
     "forwarders": [],
