@@ -74,6 +74,8 @@ def traffic_policies(draw: st.DrawFn) -> TrafficPolicy:
         proxy_protocol=draw(st.none() | st.sampled_from(ProxyVersion)),
         hash=draw(hash_keys) if balance is Balance.RING_HASH else None,
         sticky=draw(st.none() | stickies),
+        connect=draw(st.booleans()),
+        abort_on_close=draw(st.booleans()),
     )
 
 
@@ -302,6 +304,8 @@ def _service(service: Service) -> str:
         },
         slow_start=_duration(traffic.slow_start_s) if traffic.slow_start_s else "0s",
         proxy_protocol=traffic.proxy_protocol,
+        connect=traffic.connect,
+        abort_on_close=traffic.abort_on_close,
         **({"hash": _written(traffic.hash)} if traffic.hash else {}),
         **({"sticky": _written(traffic.sticky)} if traffic.sticky else {}),
         replicas=[{"address": each.address, "zone": each.zone, "weight": each.weight} for each in service.replicas],
