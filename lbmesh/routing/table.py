@@ -71,7 +71,8 @@ class RouteTable(Generic[T]):
         path = target
         if self._has_paths:
             path, _, _ = target.partition(b"?")
-            if not is_plain(path):
+            # As `is_plain`, without a call.
+            if b"%" in path or b";" in path or b"//" in path or b"/." in path or b"\\" in path:
                 place, other = _read_in_all_ways(candidates, path, head)
                 return place[3] if place is not None and not other else None
         for paths in candidates:
