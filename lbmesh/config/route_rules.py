@@ -286,6 +286,7 @@ def _read_timeouts(route: Table) -> RouteTimeouts | None:
         response_s=table.optional("response", values.duration_s, None),
         idle_s=table.optional("idle", values.duration_s, None),
         request_s=table.optional("request", values.duration_s, None),
+        tunnel_s=table.optional("tunnel", values.duration_s, None),
     )
     table.close()
     return timeouts

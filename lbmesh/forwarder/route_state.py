@@ -109,5 +109,5 @@ def _overridden(timeouts: Timeouts, route: RouteTimeouts | None) -> Timeouts:
         response_s=timeouts.response_s if route.response_s is None else route.response_s,
         idle_s=timeouts.idle_s if route.idle_s is None else route.idle_s,
         request_s=timeouts.request_s if route.request_s is None else route.request_s,
-        tunnel_s=timeouts.tunnel_s,
+        tunnel_s=timeouts.tunnel_s if route.tunnel_s is None else route.tunnel_s,
     )

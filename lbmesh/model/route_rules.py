@@ -100,6 +100,7 @@ class RouteTimeouts:
     response_s: float | None = None
     idle_s: float | None = None
     request_s: float | None = None
+    tunnel_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

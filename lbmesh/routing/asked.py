@@ -28,9 +28,9 @@ class Asked(NamedTuple):
 
     @property
     def path(self) -> bytes:
-        """As it came, without the query; "/" for the target "*"."""
+        """As it came, without the query; "/" for a target that is none: "*", and the authority of CONNECT."""
         path = self.head.target.partition(b"?")[0]
-        return b"/" if path == b"*" else path
+        return path if path.startswith(b"/") else b"/"
 
     @property
     def query(self) -> bytes:

@@ -51,7 +51,7 @@ edits = st.builds(FieldEdits, some_fields, some_fields, st.lists(names, unique=T
     lambda each: each != FieldEdits()
 )
 rate_limits = st.builds(RateLimit, st.integers(1, 1000), milliseconds, st.integers(1, 1000), keys)
-route_timeouts = st.builds(RouteTimeouts, *[st.none() | milliseconds] * 4).filter(lambda each: each != RouteTimeouts())
+route_timeouts = st.builds(RouteTimeouts, *[st.none() | milliseconds] * 5).filter(lambda each: each != RouteTimeouts())
 
 
 def route_rules(others: list[str], targets: int) -> st.SearchStrategy[RouteRules]:
@@ -128,7 +128,7 @@ def _written_rules(rules: RouteRules) -> dict[str, object]:
         and _present(
             **{
                 name: seconds and _duration(seconds)
-                for name in ("connect", "response", "idle", "request")
+                for name in ("connect", "response", "idle", "request", "tunnel")
                 for seconds in (getattr(rules.timeouts, f"{name}_s"),)
             }
         ),

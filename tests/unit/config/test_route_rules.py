@@ -312,7 +312,8 @@ BROKEN = [
      '1: route #1: mirror.methods: found "POST"; write one of "safe", "all"'),
     ("retries = 11", "1: route #1: retries: found 11; write a whole number from 0 to 10"),
     ('timeouts = { total = "1s" }',
-     "1: route #1: timeouts.total: unknown key; remove it, or write one of connect, idle, request, response"),
+     ("1: route #1: timeouts.total: unknown key; remove it, or write one of connect, idle, request, response, "
+      "tunnel")),
 ]
 # fmt: on
 

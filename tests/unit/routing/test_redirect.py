@@ -33,6 +33,7 @@ def location(redirect: Redirect, target: str, host: str = "Shop.example", scheme
         (Redirect(to="/new{path}"), "/x?y", "a", "/new/x"),
         (Redirect(to="/{path}"), "//evil.example/x", "a", "/evil.example/x"),
         (Redirect(to="{scheme}://{host}/x#y"), "*", "a", "http://a/x#y"),
+        (Redirect(scheme="https"), "b.example:443", "b.example:443", "https://b.example/"),
         (Redirect(to="https://b?next={path}{query}"), "/x?a={b}", "a", "https://b?next=/x?a=%7Bb%7D"),
     ],
 )
@@ -40,8 +41,9 @@ def test_locations(redirect: Redirect, target: str, host: str, found: str | None
     if found is None:
         with pytest.raises(ValueError, match="write a URL"):
             location(redirect, target, host)
-    elif target == "*":
-        assert Redirector(ROUTE, redirect).location(asked(target, host, method="OPTIONS")) == found.encode()
+    elif not target.startswith("/"):
+        method = "OPTIONS" if target == "*" else "CONNECT"
+        assert Redirector(ROUTE, redirect).location(asked(target, host, method=method)) == found.encode()
     else:
         assert location(redirect, target, host) == found
 
