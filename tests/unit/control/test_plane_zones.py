@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lbmesh.control.link import RequestTelemetry, Telemetry
+from lbmesh.control.zone_traffic import GATHER_S
 from lbmesh.model.service import HealthCheck
 from tests.support.planes import World, settings, shop
 
@@ -92,3 +93,16 @@ def test_a_reload_to_replicas_in_one_zone_ends_it() -> None:
     mesh.world.take("lb-a0", plane.reload(settings(here, node="lb-a0", zone="zone-a"), (), mesh.world.now))
     mesh.run(3)
     assert mesh.home_share("a") == 1.0
+
+
+def test_traffic_that_wanders_makes_a_view_each_five_seconds_at_most() -> None:
+    """By a fifth each second, for eight seconds, and back: a share moves by some points each time."""
+    mesh = Mesh()
+    mesh.rates = {"lb-a0": 400, "lb-b0": 200, "lb-c0": 200}
+    mesh.run(30)
+    before = len(mesh.world.views["lb-a0"])
+    for second in range(60):
+        up = second % 16 < 8
+        mesh.rates["lb-a0"] = round(mesh.rates["lb-a0"] * (1.2 if up else 1 / 1.2))
+        mesh.run(1)
+    assert 3 <= len(mesh.world.views["lb-a0"]) - before <= 60 / GATHER_S + 1
