@@ -20,6 +20,7 @@ from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeMethod, ProbeTl
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.provenance import ForwardedField, ProvenancePolicy, ProxyVersion
+from lbmesh.model.restraint import AdaptiveConcurrency, Hedging, ServiceLimits
 from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import HealthCheck, Outliers, Replica, Service
 from lbmesh.model.traffic import Balance, HashKey, SameSite, Sticky, Timeouts, TrafficPolicy
@@ -63,6 +64,11 @@ stickies = st.builds(
 )
 
 
+counts = st.integers(1, 1_000_000)
+service_limits = st.builds(ServiceLimits, counts, counts, counts, st.just(0) | counts, seconds)
+hedgings = st.builds(Hedging, st.none() | seconds, st.integers(1, 50))
+
+
 @st.composite
 def traffic_policies(draw: st.DrawFn) -> TrafficPolicy:
     balance = draw(st.sampled_from(Balance))
@@ -71,6 +77,9 @@ def traffic_policies(draw: st.DrawFn) -> TrafficPolicy:
         draw(st.integers(0, 10)),
         draw(timeouts),
         draw(st.just(0.0) | seconds),
+        limits=draw(service_limits),
+        hedging=draw(st.none() | hedgings),
+        concurrency=draw(st.none() | st.builds(AdaptiveConcurrency, counts)),
         proxy_protocol=draw(st.none() | st.sampled_from(ProxyVersion)),
         hash=draw(hash_keys) if balance is Balance.RING_HASH else None,
         sticky=draw(st.none() | stickies),
@@ -194,7 +203,7 @@ def settings(draw: st.DrawFn) -> Settings:
         services=tuple(draw(services(name)) for name in service_names),
         routes=draw(route_sets(service_names)),
         workers=draw(st.integers(1, 256)),
-        limits=draw(st.builds(ForwarderLimits, seconds, seconds, st.integers(1, 1_000_000), seconds)),
+        limits=draw(st.builds(ForwarderLimits, seconds, seconds, counts, seconds, overload_s=st.just(0.0) | seconds)),
         provenance=draw(provenance_policies),
         gossip=draw(st.none() | gossips),
         admin=draw(st.none() | admins.filter(lambda admin: admin.bind not in binds)),
@@ -237,6 +246,7 @@ def render(settings: Settings) -> str:
             keepalive_timeout=_duration(limits.keepalive_timeout_s),
             connections_max=limits.connections_max,
             upstream_idle=_duration(limits.upstream_idle_s),
+            overload=_duration(limits.overload_s) if limits.overload_s else "0s",
             trusted_field=provenance.trusted_field,
             forwarded=list(provenance.forwarded),
             **({"trusted_proxies": list(provenance.trusted_proxies)} if provenance.trusted_proxies else {}),
@@ -306,6 +316,19 @@ def _service(service: Service) -> str:
         proxy_protocol=traffic.proxy_protocol,
         connect=traffic.connect,
         abort_on_close=traffic.abort_on_close,
+        limits={
+            "active": traffic.limits.active,
+            "replica_connections": traffic.limits.replica_connections,
+            "connecting": traffic.limits.connecting,
+            "pending": traffic.limits.pending,
+            "pending_timeout": _duration(traffic.limits.pending_timeout_s),
+        },
+        hedge=traffic.hedging
+        and {
+            "after": "p95" if traffic.hedging.after_s is None else _duration(traffic.hedging.after_s),
+            "percent": traffic.hedging.percent,
+        },
+        concurrency={"least": traffic.concurrency.least} if traffic.concurrency else "fixed",
         **({"hash": _written(traffic.hash)} if traffic.hash else {}),
         **({"sticky": _written(traffic.sticky)} if traffic.sticky else {}),
         replicas=[{"address": each.address, "zone": each.zone, "weight": each.weight} for each in service.replicas],

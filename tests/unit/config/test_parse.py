@@ -11,6 +11,7 @@ from lbmesh.model.address import Address
 from lbmesh.model.check import GrpcProbe, HttpProbe, ProbeMethod, ProbeTls, TcpProbe
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.provenance import ForwardedField, ProvenancePolicy, ProxyVersion
+from lbmesh.model.restraint import AdaptiveConcurrency, Hedging, ServiceLimits
 from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import HealthCheck, Outliers, Replica, Service
 from lbmesh.model.traffic import Balance, Timeouts, TrafficPolicy
@@ -213,6 +214,29 @@ def test_without_ejections_and_without_slow_start() -> None:
     text = 'outliers = false\nslow_start = "0s"'
     service = settings_of(changed('health = { interval = "2s" }', text)).services[0]
     assert (service.outliers, service.traffic.slow_start_s) == (None, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "hedging", "concurrency"),
+    [
+        ("hedge = true", Hedging(), None),
+        ("hedge = false", None, None),
+        ('hedge = { after = "p95", percent = 7 }', Hedging(percent=7), None),
+        ('hedge = { after = "50ms" }', Hedging(after_s=0.05), None),
+        ('concurrency = "adaptive"', None, AdaptiveConcurrency()),
+        ('concurrency = "fixed"', None, None),
+        ("concurrency = { least = 3 }", None, AdaptiveConcurrency(least=3)),
+    ],
+)
+def test_hedging_and_concurrency(text: str, hedging: Hedging | None, concurrency: AdaptiveConcurrency | None) -> None:
+    traffic = settings_of(changed('health = { interval = "2s" }', text)).services[0].traffic
+    assert (traffic.hedging, traffic.concurrency) == (hedging, concurrency)
+
+
+def test_limits_that_are_left_out_have_their_defaults() -> None:
+    text = 'limits = { active = 7, pending = 0, pending_timeout = "5s" }'
+    limits = settings_of(changed('health = { interval = "2s" }', text)).services[0].traffic.limits
+    assert limits == ServiceLimits(active=7, pending=0, pending_timeout_s=5.0)
 
 
 def test_health_false_asks_for_no_probes() -> None:
