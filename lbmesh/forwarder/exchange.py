@@ -51,6 +51,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "_answered",
         "_asked",
         "_attempt_began",
         "_attempts",
@@ -566,6 +567,7 @@ class Exchange:
             )
         )
         if self.active:
+            self._answered = monotonic()
             self._response_body = BodyReader(head.body_length, payload_only=unframed)
             upstream.relay(data)
 
@@ -944,6 +946,7 @@ class Exchange:
                     duration_s,
                     self._request_id,
                     self._detail,
+                    self._answered - self.began if self._response_body is not None else None,
                 )
             )
         self.head = NO_HEAD

@@ -18,16 +18,18 @@ def exchange_line(
     duration_s: float,
     request_id: bytes,
     detail: str,
+    first_byte_s: float | None = None,
 ) -> bytes:
     """The line of an exchange. `client`: its fragment of the line. Method and host need no escaping by their grammar;
-    of the target's characters only the backslash does.
+    of the target's characters only the backslash does. `first_byte_s`: until the response's head came, where that was
+    not all of it: else it is the duration.
     """
     target = head.target
     if b"\\" in target:
         target = json_fragment(target)
     return (
         b'{"time":"%b",%b"method":"%b","host":"%b","path":"%b","status":%d,"reason":"%b",%b"attempts":%d,'
-        b'"bytes_in":%d,"bytes_out":%d,"duration_us":%d,"request_id":"%b"%b}\n'
+        b'"bytes_in":%d,"bytes_out":%d,"duration_us":%d,"request_id":"%b"%b%b}\n'
         % (
             time,
             client,
@@ -42,6 +44,7 @@ def exchange_line(
             bytes_out,
             int(duration_s * 1e6),
             request_id,
+            b',"first_byte_us":%d' % int(first_byte_s * 1e6) if first_byte_s is not None else b"",
             b',"detail":"%b"' % json_fragment(detail.encode()) if detail else b"",
         )
     )

@@ -447,3 +447,33 @@ def test_a_client_that_leaves_lets_go_of_the_replica(forwarder: ForwarderProcess
             connection.recv(1000)
         assert closed.wait(20.0)
         assert logged(forwarder, 1)[0]["reason"] == "client_closed"
+
+
+def test_the_log_tells_the_first_byte_from_the_last(forwarder: ForwarderProcess) -> None:
+    """Where the response comes in pieces: else the first is the last."""
+    told = threading.Event()
+
+    def in_two(connection: OriginConnection) -> None:
+        connection.read_head()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na")
+        told.wait(20.0)
+        connection.send(b"b")
+
+    with running_origin(in_two) as origin, forwarder.connect() as connection:
+        forwarder.send_view(a_view([origin.address]))
+        connection.sendall(GET)
+        received = b""
+        while not received.endswith(b"\r\n\r\na"):
+            data = connection.recv(65536)
+            assert data
+            received += data
+        told.set()
+        assert connection.recv(65536) == b"b"
+    with running_origin(answering(b"ab")) as origin, forwarder.connect() as connection:
+        forwarder.send_view(a_view([origin.address], number=2))
+        assert RawClient(connection).exchange(GET).body == b"ab"
+    first, second = logged(forwarder, 2)
+    assert isinstance(first["first_byte_us"], int)
+    assert isinstance(first["duration_us"], int)
+    assert 0 < first["first_byte_us"] < first["duration_us"]
+    assert "first_byte_us" not in second
