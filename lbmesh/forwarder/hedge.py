@@ -10,6 +10,7 @@ from typing import Protocol
 from lbmesh.forward.failure import BAD_RESPONSE, STALE, Failure
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.replica_state import ReplicaState
+from lbmesh.forwarder.tls_upstream import open_upstream
 from lbmesh.forwarder.upstream import Receiver, UpstreamConnection
 from lbmesh.http1.message import RequestHead, ResponseHead
 from lbmesh.model.address import Address
@@ -75,7 +76,7 @@ class Hedge:
     def begin(self, engine: Engine) -> None:
         """Send. Raises OSError when no connection can be opened."""
         replica = self.replica
-        upstream = replica.idle.pop() if replica.idle else UpstreamConnection(engine, replica)
+        upstream = replica.idle.pop() if replica.idle else open_upstream(engine, replica)
         assert isinstance(upstream, UpstreamConnection)
         self.upstream = upstream
         replica.in_flight += 1
