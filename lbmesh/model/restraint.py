@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class ServiceLimits:
     """How many of a service's requests may be under way, and how many may wait for that.
 
-    `active`: requests that a replica works on, or an open tunnel. `replica_connections`: connections to one replica
+    `active`: requests that a replica works on. `replica_connections`: connections to one replica
     that carry a request; idle ones are used up first, so it bounds all of them. `connecting`: handshakes under way to
     one replica. `pending`: requests that wait for a place, each for at most `pending_timeout_s`.
     """
