@@ -69,7 +69,9 @@ class RequestRewriter:
             self._pattern = regex.compile(rewrite.regex)
 
     def rewrite(self, head: RequestHead) -> bytes | RewriteFailed:
-        """`head.head` with the new target and Host. The query stays; the target "*" too."""
+        """`head.head` with the new target and Host. The query stays; so do the target "*", and all of CONNECT, whose
+        target is its Host (RFC 9112 §3.2.3).
+        """
         line_and_fields = head.head
         if head.target.startswith(b"/"):
             path, mark, query = head.target.partition(b"?")
@@ -78,7 +80,7 @@ class RequestRewriter:
                 return target
             start = len(head.method) + 1
             line_and_fields = line_and_fields[:start] + target + line_and_fields[start + len(head.target) :]
-        if self._host is not None:
+        if self._host is not None and head.method != b"CONNECT":
             line_and_fields = _HOST_LINE.sub(self._host.replace(b"\\", b"\\\\"), line_and_fields)
         return line_and_fields
 

@@ -69,6 +69,12 @@ REWRITES = st.none() | st.one_of(
 )
 
 
+def lines_of(head: bytes) -> tuple[bytes, list[bytes]]:
+    """Start line and fields; an offer of another protocol comes last, wherever it stood."""
+    start_line, *fields = head.split(b"\r\n")
+    return start_line, sorted(fields)
+
+
 def test_requests() -> None:
     seen: Counter[str] = Counter()
 
@@ -85,12 +91,12 @@ def test_requests() -> None:
             seen["failed"] += 1
             return
         assert edited.endswith(b"\r\n")
-        host = rewrite.host.encode() if rewrite and rewrite.host else head.host
+        host = rewrite.host.encode() if rewrite and rewrite.host and head.method != b"CONNECT" else head.host
         if not host:
             return
         again = h11_lane.parse_request(edited + b"\r\n")
         assert isinstance(again, RequestHead), again
-        assert again.head == edited
+        assert lines_of(again.head) == lines_of(edited)
         assert again.head_bytes == len(edited) + 2
         assert (again.method, again.host, again.body_length, again.request_id) == (
             head.method,

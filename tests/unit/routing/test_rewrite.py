@@ -81,6 +81,11 @@ def test_what_would_be_no_path_is_no_request(regex: str, to: str, asked_for: str
     assert failed.status == status
 
 
+def test_whom_a_tunnel_is_for_stays() -> None:
+    head = a_head("b.example:443", host="b.example:443", method="CONNECT")
+    assert RequestRewriter(ROUTE, Rewrite(path="/x", host="internal.example")).rewrite(head) == head.head
+
+
 def test_another_host_and_nothing_else() -> None:
     head = a_head("/a%20b?c", fields="X-Host: Host: b\r\n")
     rewritten = RequestRewriter(ROUTE, Rewrite(host="internal.example:8080")).rewrite(head)
