@@ -50,6 +50,9 @@ class Exchange:
     has no place for it yet.
     """
 
+    __deletable__ = ("client",)
+    """For mypyc, which else lets no attribute be deleted."""
+
     __slots__ = (
         "_answered",
         "_asked",

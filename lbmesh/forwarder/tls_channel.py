@@ -112,7 +112,8 @@ class TlsChannel:
 class PlainChannel:
     """The channel of a client that spoke plain HTTP where TLS is spoken, so that it can be told so."""
 
-    ended = has_records = False
+    ended = False
+    has_records = False
 
     def decrypt(self, received: bytes) -> bytes:
         """As they are."""
