@@ -40,10 +40,10 @@ def forwarder(tmp_path: Path) -> Iterator[ForwarderProcess]:
 
 
 def behind_tls(context: ssl.SSLContext, behave: Behaviour, resumed: list[bool] | None = None) -> Behaviour:
-    """The behaviour, over TLS; what fails in the handshake ends that connection."""
+    """The behaviour, over TLS on a duplicate of the socket, so that it can be shut down from outside."""
 
     def secured(connection: OriginConnection) -> None:
-        with suppress(ssl.SSLError, ValueError), context.wrap_socket(connection.socket, server_side=True) as over:
+        with suppress(ssl.SSLError, ValueError), context.wrap_socket(connection.socket.dup(), server_side=True) as over:
             if resumed is not None:
                 resumed.append(bool(over.session_reused))
             behave(OriginConnection(over))
