@@ -81,6 +81,7 @@ def make_certificate(directory: Path) -> tuple[Certificate, Path]:
     certificate = Certificate(directory / "site.pem", directory / "site.key", both)
     certificate.certificate.write_text(text[text.index(mark) :])
     certificate.key.write_text(text[: text.index(mark)])
+    certificate.key.chmod(0o600)
     return certificate, authority.file
 
 
