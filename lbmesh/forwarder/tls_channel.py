@@ -13,12 +13,13 @@ RECORD_BYTES_MAX = 16 * 1024
 
 
 class TlsChannel:
-    """One connection's TLS. `ended`: the other side has said that nothing more comes (close_notify).
+    """One connection's TLS. `ended`: the other side has said that nothing more comes (close_notify). `unsent`: records
+    that wait to be taken.
 
     What raises ssl.SSLError leaves an alert to be taken by `records`.
     """
 
-    __slots__ = ("_incoming", "_outgoing", "_read", "_write", "ended", "tls")
+    __slots__ = ("_incoming", "_read", "_write", "ended", "tls", "unsent")
 
     def __init__(
         self,
@@ -29,9 +30,9 @@ class TlsChannel:
         session: ssl.SSLSession | None = None,
     ) -> None:
         self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
+        self.unsent = ssl.MemoryBIO()
         self.tls = context.wrap_bio(
-            self._incoming, self._outgoing, server_side, server_hostname=server_hostname, session=session
+            self._incoming, self.unsent, server_side, server_hostname=server_hostname, session=session
         )
         self._read = self.tls.read
         self._write = self.tls.write
@@ -85,12 +86,12 @@ class TlsChannel:
             rest = memoryview(data)
             while written < len(data):
                 written += self._write(rest[written:])
-        return self._outgoing.read()
+        return self.unsent.read()
 
     @property
     def has_records(self) -> bool:
         """Has OpenSSL something to send of itself: a part of a handshake, an alert, a ticket?"""
-        return bool(self._outgoing.pending)
+        return bool(self.unsent.pending)
 
     @property
     def has_received(self) -> bool:
@@ -99,14 +100,14 @@ class TlsChannel:
 
     def records(self) -> bytes:
         """What OpenSSL has to send of itself."""
-        return self._outgoing.read()
+        return self.unsent.read()
 
     def farewell(self) -> bytes:
         """The close_notify, behind which nothing may be sent (RFC 8446, 6.1); b"" when there is none to say."""
         # It waits for the other side's, which nobody here does.
         with suppress(ssl.SSLError):
             self.tls.unwrap()
-        return self._outgoing.read()
+        return self.unsent.read()
 
 
 class PlainChannel:

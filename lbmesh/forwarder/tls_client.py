@@ -33,7 +33,7 @@ def open_client(engine: Engine, connection: socket.socket, peer_host: str, liste
 class TlsClientConnection(ClientConnection):
     """A client that speaks TLS, or ought to."""
 
-    __slots__ = ("_channel", "_client_auth", "_identity", "_in_queue", "_tls", "_tls_fragment")
+    __slots__ = ("_channel", "_client_auth", "_identity", "_in_queue", "_tls", "_tls_fragment", "_unsent")
 
     def __init__(self, engine: Engine, connection: socket.socket, peer_host: str, listener: ListenerState) -> None:
         self._identity = self._tls_fragment = b""
@@ -42,6 +42,7 @@ class TlsClientConnection(ClientConnection):
         assert listener.policy.tls is not None
         self._tls = TlsChannel(listener.context.door, server_side=True)
         self._channel: TlsChannel | PlainChannel = self._tls
+        self._unsent = self._tls.unsent
         self._client_auth = listener.policy.tls.client_auth
         self._in_queue = False
         self._state = TlsClientConnection._shaking_hands
@@ -192,9 +193,18 @@ class TlsClientConnection(ClientConnection):
         """Whatever whole records have come: None when none has, b"" at the end of the stream or when it broke."""
         channel = self._channel
         while not channel.ended:
-            received = super().receive()
+            try:
+                received = self._recv(READ_BYTES)
+            except BlockingIOError:
+                self.readable = False
+                return None
+            except OSError:
+                self.hung_up = True
+                return b""
             if not received:
-                return received
+                return b""
+            if len(received) < READ_BYTES and not self.hung_up:
+                self.readable = False
             data = self._decrypt(received)
             if data:
                 return data
@@ -234,7 +244,7 @@ class TlsClientConnection(ClientConnection):
         except ssl.SSLError:
             self._tls.ended = True
             data = b""
-        if channel.has_records:
+        if self._unsent.pending:
             self._send_records()
         if channel.ended:
             self.hung_up = self.readable = True
