@@ -41,17 +41,21 @@ test-compiled: compiled
 	cd build/compiled && ../../$(BIN)/python -c 'from lbmesh.observe.build import IS_COMPILED; assert IS_COMPILED'
 	cd build/compiled && PYTHONPATH=. ../../$(BIN)/pytest $(if $(ARGS),$(ARGS),$(DATA_PATH_TESTS))
 
-DATA_PATH_TESTS := tests/unit/forwarder tests/unit/http1 tests/unit/routing tests/unit/forward tests/conformance tests/fuzz \
-	$(wildcard tests/integration/test_forwarder_*.py)
+DATA_PATH_TESTS := tests/conformance tests/fuzz/test_lanes_agree.py $(wildcard tests/integration/test_forwarder_*.py) \
+	$(wildcard tests/integration/test_tls_*.py)
 
 # What to run before each commit: seconds.
 .PHONY: check
-check: setup
+check: lint
+	$(BIN)/pytest --quiet tests/unit
+
+# Style, types, and which room may import which.
+.PHONY: lint
+lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --quiet tests/unit
 
 # Property tests with many more examples: minutes to hours. For example: make fuzz ARGS="tests/fuzz -k heads"
 .PHONY: fuzz

@@ -51,7 +51,7 @@ def logged(forwarder: ForwarderProcess) -> dict[str, object]:
         (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + LONG + b"\r\n\r\n", 431, "head_too_large"),
         (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + LONG, 431, "head_too_large"),
         (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 200 + b"\r\n", 431, "head_too_large"),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n\n", 400, "bad_request"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n\n", 400, "tls_on_plain_port"),
     ],
 )
 def test_refused_closed_and_never_forwarded(

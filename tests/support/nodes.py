@@ -188,8 +188,8 @@ access = "{self.directory}/access.log"
         }
 
     def connections(self) -> dict[int, int]:
-        """How many client connections each forwarder last said it holds."""
-        return {each["worker"]: each["connections"] for each in self.state().get("forwarders", ())}
+        """How many client connections each forwarder last said it holds; none as long as it has said nothing."""
+        return {each["worker"]: each["connections"] or 0 for each in self.state().get("forwarders", ())}
 
     def log_text(self) -> str:
         """Everything the node's processes have logged."""
