@@ -15,17 +15,16 @@ from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.exchange import Exchange
 from lbmesh.forwarder.framing import BodyReader
 from lbmesh.forwarder.listener_state import ListenerState
+from lbmesh.forwarder.peer import Peer
 from lbmesh.forwarder.reactor import BROKEN, HUNG_UP, WRITE
 from lbmesh.forwarder.record import refusal_line
 from lbmesh.forwarder.route_state import RouteState
 from lbmesh.forwarder.serving import Serving
 from lbmesh.forwarder.timers import NEVER, PERIOD_S
 from lbmesh.forwarder.tunnel import RESET_ON_CLOSE, Tunnel
-from lbmesh.forwarder.upstream import socket_ends
 from lbmesh.http1 import fast_lane, h11_lane
 from lbmesh.http1.local_response import local_response
 from lbmesh.http1.message import Refusal, RequestHead
-from lbmesh.http1.provenance import ProvenanceRules
 from lbmesh.http1.response_rewrite import VIA, VIA_1_0
 from lbmesh.model.address import Address
 from lbmesh.model.limits import DISCARD_BYTES_MAX, HEAD_BYTES_MAX, READ_BYTES, TARGET_BYTES_MAX
@@ -34,7 +33,6 @@ LINGER_S = 2.0
 """How long a connection is still read from after its last answer went out."""
 
 LINGER_BYTES_MAX = 1024 * 1024
-REMEMBERED_HEAD_BYTES_MAX = 1024
 
 parse_request = fast_lane.parse_request
 State = Callable[[Any], None]
@@ -61,29 +59,20 @@ class ClientConnection:
     """A state machine, one method a state: reading a head, in an exchange, discarding, in a tunnel, finishing,
     lingering.
 
-    `conversation`: its exchange, until that becomes a tunnel.
+    `conversation`: its exchange, until that becomes a tunnel. `peer`: who is at the other end.
     """
 
     __slots__ = (
         "_discarded",
-        "_ends",
         "_head_began",
-        "_is_trusted",
-        "_peer_host",
-        "_peer_log_fragment",
-        "_peer_scheme",
-        "_plain_rules",
         "_recv",
         "_remainder",
         "_remembered",
-        "_remembered_bytes_max",
         "_remembered_meaning",
-        "_rules",
         "_send",
         "_socket",
         "_state",
         "_waits_s",
-        "address",
         "behind_since",
         "buffer",
         "closed",
@@ -92,12 +81,10 @@ class ClientConnection:
         "descriptor",
         "engine",
         "exchange",
-        "forwarded",
         "hung_up",
-        "log_fragment",
         "outgoing",
+        "peer",
         "readable",
-        "scheme",
     )
 
     def __init__(self, engine: Engine, connection: socket.socket, peer_host: str, listener: ListenerState) -> None:
@@ -112,7 +99,7 @@ class ClientConnection:
         self.hung_up = False
         self.closed = False
         assert engine.serving is not None
-        self._know_peer(peer_host, listener.scheme, engine.serving.provenance)
+        self.peer = Peer(peer_host, listener.scheme, engine.serving.provenance)
         self.exchange = Exchange(engine, self)
         self.conversation: Conversation = self.exchange
         self._remainder: BodyReader | None = None
@@ -126,7 +113,6 @@ class ClientConnection:
         self._discarded = 0
         self._waits_s = engine.serving.limits.head_timeout_s
         self.deadline = engine.reactor.now + self._waits_s
-        self._ends: tuple[Address, Address] | None = None
         engine.reactor.add_stream(self.descriptor, self)
         engine.counters.connections += 1
         engine.wheel.watch(self)
@@ -175,70 +161,9 @@ class ClientConnection:
         if seconds < PERIOD_S:
             self.engine.wheel.look(self, seconds)
 
-    # Who asks
-
-    def is_made_for(self, source: Address, destination: Address, *, over_tls: bool) -> None:
-        """A PROXY header said so: from now on that is the peer, whatever is at the other end of the socket."""
-        assert self.engine.serving is not None
-        sender = self._peer_host
-        self._ends = source, destination
-        self._know_peer(source.host, b"https" if over_tls else self._peer_scheme, self.engine.serving.provenance)
-        if source.host != sender:
-            self._peer_log_fragment = self.log_fragment = _log_fragment(source.host, sender)
-
-    def _know_peer(self, host: str, scheme: bytes, rules: ProvenanceRules) -> None:
-        """Take the connection to be from this address, over http or https."""
-        self._peer_host = host
-        self._peer_scheme = scheme
-        text = host.encode()
-        self.forwarded = b"%bX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: " % (VIA, text, scheme)
-        self._peer_log_fragment = self.log_fragment = b'"client":"%b",' % text
-        self._judge_peer(rules)
-
-    def _judge_peer(self, rules: ProvenanceRules) -> None:
-        """What the peer's word is worth, which holds for as long as the rules do. A peer that is not trusted, where
-        replicas are told no more than usual, costs a request nothing.
-        """
-        self._know_client(self._peer_host, self._peer_scheme)
-        self._rules = rules
-        self._is_trusted = rules.trusts(self._peer_host)
-        self._remembered_bytes_max = 0 if self._is_trusted else REMEMBERED_HEAD_BYTES_MAX
-        self._plain_rules = rules if rules.tells_plainly and not self._is_trusted else None
-
-    def _introduced(self, rules: ProvenanceRules, head: RequestHead, data: bytes) -> tuple[RequestHead, bytes]:
-        """The head, and the field lines that tell a replica who asks, by the rules in force."""
-        if rules is not self._rules:
-            self._judge_peer(rules)
-        if rules is self._plain_rules:
-            return head, self.forwarded + head.host + b"\r\n"
-        if self._is_trusted:
-            who = rules.introduce(data, head.head_bytes, self._peer_host, self._peer_scheme, head.host)
-            self._know_client(who.client, who.scheme)
-        else:
-            who = rules.introduce_peer(self._peer_host, self._peer_scheme, head.host)
-        if who.editable:
-            head = head._replace(head=head.head + who.editable)
-        return head, VIA + who.fields
-
-    def _know_client(self, host: str, scheme: bytes) -> None:
-        """Take this request to be from this address, which the log names beside the peer's if it is another, and to
-        have been asked over http or https.
-        """
-        self.address = host
-        self.scheme = scheme
-        self.log_fragment = self._peer_log_fragment
-        if host != self._peer_host:
-            self.log_fragment = _log_fragment(host, self._peer_host)
-
     def ends(self) -> tuple[Address, Address] | None:
-        """Where the request comes from and where it came to; None when the client is gone. Of a client that a proxy
-        names the port is not known, and is 0.
-        """
-        try:
-            source, local = self._ends or socket_ends(self._socket)
-        except OSError:
-            return None
-        return source if self.address == self._peer_host else Address(self.address, 0), local
+        """Where the request comes from and where it came to; None when the client is gone."""
+        return self.peer.ends(self._socket)
 
     # Reading a head
 
@@ -342,16 +267,17 @@ class ClientConnection:
         serving = self.engine.serving
         assert serving is not None
         route = serving.match(head.host, head.target, head)
-        if serving.provenance is self._plain_rules:
-            introduction = self.forwarded + head.host + b"\r\n"
+        peer = self.peer
+        if serving.provenance is peer.plain_rules:
+            introduction = peer.forwarded + head.host + b"\r\n"
         else:
-            head, introduction = self._introduced(serving.provenance, head, data)
+            head, introduction = peer.introduce(serving.provenance, head, data)
         if not head.minor_version:
             introduction = introduction.replace(VIA, VIA_1_0, 1)
         request = head.head + introduction
         if head.head_bytes == len(data):
             self.buffer = b""
-            if head.body_length == 0 and head.request_id is None and len(data) <= self._remembered_bytes_max:
+            if head.body_length == 0 and head.request_id is None and len(data) <= peer.remembered_bytes_max:
                 self._remembered = data
                 self._remembered_meaning = serving, head, route, request
         else:
@@ -513,7 +439,7 @@ class ClientConnection:
             engine.access_log.write(
                 refusal_line(
                     engine.time_text.get(),
-                    self._peer_log_fragment,
+                    self.peer.own_log_fragment,
                     refusal.status,
                     refusal.reason,
                     request_id,
@@ -640,10 +566,6 @@ class _Release:
         """Close the socket, let go of the rest."""
         self._socket.close()
         del self._exchange.client
-
-
-def _log_fragment(client: str, peer: str) -> bytes:
-    return b'"client":"%b","peer":"%b",' % (client.encode(), peer.encode())
 
 
 def _too_large(data: bytes) -> Refusal:

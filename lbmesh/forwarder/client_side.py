@@ -11,17 +11,12 @@ class ClientSide(ClientEnd, Protocol):
     """The client's side of an exchange: today a whole HTTP/1 connection; a stream of HTTP/2 would do as well.
 
     `buffer`: bytes after the head that are read already. `outgoing`: bytes of the response that the client has not
-    taken yet. An exchange whose client is gone is abandoned while it writes. `address`, without a port, and `scheme`
-    are what rules look at. `behind_since`: since when some of the response waits for the client.
+    taken yet. An exchange whose client is gone is abandoned while it writes. `behind_since`: since when
+    some of the response waits for the client.
     """
 
     buffer: bytes
     behind_since: float
-
-    @property
-    def address(self) -> str: ...
-    @property
-    def scheme(self) -> bytes: ...
 
     def ends(self) -> tuple[Address, Address] | None:
         """Where the request comes from, and where it came to; None when the client is gone."""

@@ -173,7 +173,7 @@ class Exchange:
         if affinity is None:
             replica, _ = service.balancer.pick()
         else:
-            replica, _ = affinity.pick(self.head, self.client.address)
+            replica, _ = affinity.pick(self.head, self.client.peer.address)
         if replica is not None and not (
             replica.in_flight < room.limits.replica_connections
             and (replica.idle or replica.connecting < room.limits.connecting)
@@ -220,7 +220,7 @@ class Exchange:
     def _obey(self, route: RouteState, rules: ReadyRules) -> ServiceState | None:
         """Do what the route's rules say; the service that the request goes to, or None when it has its answer."""
         head, client = self.head, self.client
-        self._asked = asked = Asked(head, client.address, client.scheme)
+        self._asked = asked = Asked(head, client.peer.address, client.peer.scheme)
         self._response_edits = rules.response_edits
         answer = rules.answer(asked, self._engine.reactor.now)
         if answer is None and rules.edits_requests:
@@ -740,7 +740,7 @@ class Exchange:
         if service.affinity is None:
             other, _ = service.balancer.pick_other(self._tried)
         else:
-            other, _ = service.affinity.pick_other(self.head, self.client.address, self._tried)
+            other, _ = service.affinity.pick_other(self.head, self.client.peer.address, self._tried)
         return other
 
     def _attempt_again(self, other: ReplicaState) -> None:
@@ -938,7 +938,7 @@ class Exchange:
             engine.access_log.write(
                 exchange_line(
                     engine.time_text.get(),
-                    self.client.log_fragment,
+                    self.client.peer.log_fragment,
                     head,
                     self._replica,
                     status,

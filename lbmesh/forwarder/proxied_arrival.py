@@ -72,7 +72,9 @@ class ProxiedArrival:
         engine.counters.connections -= 1
         client = open_client(engine, connection, self._peer_host, self._listener)
         if header.source is not None and header.destination is not None:
-            client.is_made_for(header.source, header.destination, over_tls=header.over_tls)
+            assert engine.serving is not None
+            rules = engine.serving.provenance
+            client.peer.stands_for(header.source, header.destination, rules, over_tls=header.over_tls)
 
     def on_deadline(self) -> None:
         """The header was to come as soon as a request's head."""

@@ -13,8 +13,7 @@ from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.handshakes import failure_reason
 from lbmesh.forwarder.listener_state import ListenerState
 from lbmesh.forwarder.tls_channel import CLOSED_CHANNEL, PLAIN_CHANNEL, PlainChannel, TlsChannel
-from lbmesh.http1.message import Refusal, RequestHead
-from lbmesh.http1.provenance import ProvenanceRules
+from lbmesh.http1.message import Refusal
 from lbmesh.model.limits import READ_BYTES
 from lbmesh.model.tls import ClientAuth
 
@@ -33,10 +32,9 @@ def open_client(engine: Engine, connection: socket.socket, peer_host: str, liste
 class TlsClientConnection(ClientConnection):
     """A client that speaks TLS, or ought to."""
 
-    __slots__ = ("_channel", "_client_auth", "_identity", "_in_queue", "_tls", "_tls_fragment", "_unsent")
+    __slots__ = ("_channel", "_client_auth", "_in_queue", "_tls", "_unsent")
 
     def __init__(self, engine: Engine, connection: socket.socket, peer_host: str, listener: ListenerState) -> None:
-        self._identity = self._tls_fragment = b""
         super().__init__(engine, connection, peer_host, listener)
         assert listener.context is not None
         assert listener.policy.tls is not None
@@ -97,15 +95,13 @@ class TlsClientConnection(ClientConnection):
         secured = self._tls.tls
         self.engine.handshakes.done += 1
         self.engine.handshakes.resumed += bool(secured.session_reused)
-        self._tls_fragment = b'"tls":"%b",' % _VERSION_TEXTS[secured.version() or ""]
+        log_fragment, identity = b'"tls":"%b",' % _VERSION_TEXTS[secured.version() or ""], b""
         if self._client_auth is not ClientAuth.OFF:
             certificate = secured.getpeercert(binary_form=True)
             if certificate:
-                self._identity = certificate_fields(certificate)
-                self.forwarded = self._identity + self.forwarded
-                self._tls_fragment += certificate_fragment(certificate)
-        self._peer_log_fragment += self._tls_fragment
-        self.log_fragment += self._tls_fragment
+                identity = certificate_fields(certificate)
+                log_fragment += certificate_fragment(certificate)
+        self.peer.is_secured(log_fragment, identity)
         self._head_began = False
         serving = self.engine.serving
         assert serving is not None
@@ -122,13 +118,13 @@ class TlsClientConnection(ClientConnection):
         """What begins with a capital letter is taken for HTTP, and answered so that whoever wrote it can read why."""
         if received[:1].isupper():
             self._channel = PLAIN_CHANNEL
-            self.engine.handshakes.fail("plain_http", self._peer_host, "a plain HTTP request")
+            self.engine.handshakes.fail("plain_http", self.peer.host, "a plain HTTP request")
             self.refuse(Refusal(400, "plain_http", "this port speaks TLS: use https"))
         else:
             self._handshake_failed("not_tls", "the first byte is no TLS handshake's")
 
     def _handshake_failed(self, reason: str, detail: str) -> None:
-        self.engine.handshakes.fail(reason, self._peer_host, detail)
+        self.engine.handshakes.fail(reason, self.peer.host, detail)
         self._channel = CLOSED_CHANNEL
         self.close()
 
@@ -174,18 +170,6 @@ class TlsClientConnection(ClientConnection):
             self._handshake_failed("overloaded", "this balancer is full")
         else:
             super().shed()
-
-    # Who asks
-
-    def _know_client(self, host: str, scheme: bytes) -> None:
-        super()._know_client(host, scheme)
-        if host != self._peer_host:
-            self.log_fragment += self._tls_fragment
-
-    def _introduced(self, rules: ProvenanceRules, head: RequestHead, data: bytes) -> tuple[RequestHead, bytes]:
-        """What is told plainly has the certificate in it already."""
-        head, introduction = super()._introduced(rules, head, data)
-        return head, introduction if rules is self._plain_rules else self._identity + introduction
 
     # The same as ever, through the channel
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from lbmesh.forward import failure as failures
 from lbmesh.forward.failure import Failure
 from lbmesh.forwarder.engine import Engine
+from lbmesh.forwarder.peer import Peer
 from lbmesh.forwarder.record import exchange_line
 from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.waiting_room import WaitingRoom
@@ -50,10 +51,10 @@ class TunnelEnd(Protocol):
 
 
 class ClientEnd(TunnelEnd, Protocol):
-    """The side that asked for the tunnel. It owns the deadline, and the words for it in the log."""
+    """The side that asked for the tunnel. It owns the deadline, and knows who asks."""
 
     @property
-    def log_fragment(self) -> bytes: ...
+    def peer(self) -> Peer: ...
     @property
     def urgent(self) -> bool: ...
 
@@ -210,7 +211,7 @@ class Tunnel:
             engine.access_log.write(
                 exchange_line(
                     engine.time_text.get(),
-                    self.client.log_fragment,
+                    self.client.peer.log_fragment,
                     opening.head,
                     self._replica,
                     opening.status,

@@ -12,6 +12,7 @@ from lbmesh.forward.failure import Failure
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.reactor import HUNG_UP, WRITE
 from lbmesh.forwarder.replica_state import ReplicaState
+from lbmesh.forwarder.socket_ends import socket_ends
 from lbmesh.forwarder.tunnel import RESET_ON_CLOSE, Tunnel
 from lbmesh.http1 import fast_lane, h11_lane, response_rewrite
 from lbmesh.http1.message import Refusal, RequestHead, ResponseHead
@@ -474,12 +475,6 @@ class UpstreamConnection:
         if self._state is UpstreamConnection._idle and self in self.replica.idle:
             self.replica.idle.remove(self)
         self._engine.reactor.close(self.descriptor, self._socket)
-
-
-def socket_ends(connection: socket.socket) -> tuple[Address, Address]:
-    """The other end of a TCP connection, and our own. Raises OSError when it is none any more."""
-    remote, local = connection.getpeername(), connection.getsockname()
-    return Address(remote[0], remote[1]), Address(local[0], local[1])
 
 
 def socket_error_text(code: int) -> str:

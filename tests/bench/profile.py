@@ -66,7 +66,7 @@ RULES = (
     Rule("request head: what it says", "http1/fast_lane.py", function="parse_request"),
     Rule("response head", "http1/fast_lane.py", function="parse_response"),
     Rule("response head", "forwarder/upstream.py", r"_remembered"),
-    Rule("rewriting: fields, request id", "forwarder/client.py", r"self\.forwarded"),
+    Rule("rewriting: fields, request id", "forwarder/client.py", r"peer\.forwarded"),
     Rule("rewriting: fields, request id", "forwarder/exchange.py", r"X-Request-Id"),
     Rule("rewriting: fields, request id", "forwarder/engine.py", function="new_request_id"),
     Rule("route", "routing/table.py"),
