@@ -8,26 +8,33 @@ from fcntl import ioctl
 from termios import TIOCOUTQ
 from typing import Any, Protocol
 
-from lbmesh.forward import failure as failures
 from lbmesh.forward.failure import CLIENT_CLOSED, DRAINED, INTERNAL, Failure
-from lbmesh.forwarder.durations import OTHER_METHOD
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.exchange import Exchange
 from lbmesh.forwarder.framing import BodyReader
 from lbmesh.forwarder.listener_state import ListenerState
 from lbmesh.forwarder.peer import Peer
 from lbmesh.forwarder.reactor import BROKEN, HUNG_UP, WRITE
-from lbmesh.forwarder.record import refusal_line
+from lbmesh.forwarder.refusal import (
+    BARE_LF,
+    CONNECT_NOT_TAKEN,
+    HEAD_TIMEOUT,
+    SHED,
+    TLS_ON_PLAIN_PORT,
+    answer_refused,
+    answer_turned_away,
+    count_unserved,
+    too_large,
+)
 from lbmesh.forwarder.route_state import RouteState
 from lbmesh.forwarder.serving import Serving
 from lbmesh.forwarder.timers import NEVER, PERIOD_S
 from lbmesh.forwarder.tunnel import RESET_ON_CLOSE, Tunnel
 from lbmesh.http1 import fast_lane, h11_lane
-from lbmesh.http1.local_response import local_response
 from lbmesh.http1.message import Refusal, RequestHead
 from lbmesh.http1.response_rewrite import VIA, VIA_1_0
 from lbmesh.model.address import Address
-from lbmesh.model.limits import DISCARD_BYTES_MAX, HEAD_BYTES_MAX, READ_BYTES, TARGET_BYTES_MAX
+from lbmesh.model.limits import DISCARD_BYTES_MAX, HEAD_BYTES_MAX, READ_BYTES
 
 LINGER_S = 2.0
 """How long a connection is still read from after its last answer went out."""
@@ -149,7 +156,7 @@ class ClientConnection:
             self.deadline = NEVER
             self.conversation.on_deadline()
         elif self._head_began:
-            self.refuse(Refusal(408, "head_timeout", "the request head did not arrive in time"))
+            self.refuse(HEAD_TIMEOUT)
         elif self.outgoing:
             self.reset()
         else:
@@ -187,13 +194,12 @@ class ClientConnection:
         """This process is behind: a client that has left meanwhile is served no more, and of the others not all."""
         engine = self.engine
         if self.hung_up:
-            engine.unrouted.of(OTHER_METHOD, failures.CLIENT_CLOSED.status, failures.CLIENT_CLOSED.reason).record(0.0)
+            count_unserved(engine, CLIENT_CLOSED)
             self.close()
             return True
         if not engine.overload.refuses() or self.receive() is None:
             return False
-        engine.unrouted.of(OTHER_METHOD, failures.OVERLOADED.status, failures.OVERLOADED.reason).record(0.0)
-        self.write(_TURNED_AWAY % engine.http_clock.line)
+        self.write(answer_turned_away(engine))
         self.close()
         return True
 
@@ -225,18 +231,18 @@ class ClientConnection:
     def _parse_carefully(self, data: bytes) -> None:
         """Not plainly valid: incomplete, unusual or wrong."""
         if data[:2] == _TLS_HANDSHAKE:
-            self.refuse(Refusal(400, "tls_on_plain_port", "a TLS handshake on a port that speaks plain HTTP"))
+            self.refuse(TLS_ON_PLAIN_PORT)
             return
         data = _without_empty_lines(data)
         end = data.find(b"\r\n\r\n")
         if end < 0:
             self._incomplete(data)
             return
-        head = h11_lane.parse_request(data[: end + 4]) if end + 4 <= HEAD_BYTES_MAX else _too_large(data)
+        head = h11_lane.parse_request(data[: end + 4]) if end + 4 <= HEAD_BYTES_MAX else too_large(data)
         if isinstance(head, Refusal):
             self.refuse(head, to_head=data.startswith(b"HEAD "))
         elif head.method == b"CONNECT" and not self._takes_connect(head):
-            self.refuse(Refusal(405, "method_not_allowed", 'CONNECT to a service without "connect = true"'))
+            self.refuse(CONNECT_NOT_TAKEN)
         else:
             self._begin(head, data)
 
@@ -249,9 +255,9 @@ class ClientConnection:
     def _incomplete(self, data: bytes) -> None:
         self.buffer = data
         if len(data) > HEAD_BYTES_MAX:
-            self.refuse(_too_large(data))
+            self.refuse(too_large(data))
         elif b"\n\n" in data or data.count(b"\n") != data.count(b"\r\n"):
-            self.refuse(Refusal(400, "bad_request", "a bare LF in the head (RFC 9112 section 2.2)"))
+            self.refuse(BARE_LF)
         elif data and not self._head_began:
             self._head_began = True
             serving = self.engine.serving
@@ -432,31 +438,7 @@ class ClientConnection:
 
     def refuse(self, refusal: Refusal, *, to_head: bool = False) -> None:
         """Answer a head that is not forwarded, log it, close. `to_head`: the answer is one to HEAD, without a body."""
-        engine = self.engine
-        request_id = engine.new_request_id()
-        engine.unrouted.of(OTHER_METHOD, refusal.status, refusal.reason).record(0.0)
-        if engine.access_log.enabled:
-            engine.access_log.write(
-                refusal_line(
-                    engine.time_text.get(),
-                    self.peer.own_log_fragment,
-                    refusal.status,
-                    refusal.reason,
-                    request_id,
-                    refusal.detail,
-                )
-            )
-        self.write(
-            local_response(
-                refusal.status,
-                reason=refusal.reason,
-                detail=refusal.detail,
-                request_id=request_id,
-                date=engine.http_clock.line,
-                keep_alive=False,
-                to_head=to_head,
-            )
-        )
+        self.write(answer_refused(self.engine, self.peer.own_log_fragment, refusal, to_head=to_head))
         self.finish_and_close()
 
     def finish_and_close(self) -> None:
@@ -513,7 +495,7 @@ class ClientConnection:
     def shed(self) -> None:
         """Make room for others: the forwarder is full, and this connection waits."""
         if self._head_began:
-            self.refuse(Refusal(503, "overloaded", "this balancer is full, and the rest of the head did not come"))
+            self.refuse(SHED)
         else:
             self.close()
 
@@ -568,13 +550,6 @@ class _Release:
         del self._exchange.client
 
 
-def _too_large(data: bytes) -> Refusal:
-    """Of a head beyond HEAD_BYTES_MAX: is it the target, or the fields (RFC 9110 §15.5.15, RFC 6585 §5)?"""
-    if data.find(b"\n", 0, TARGET_BYTES_MAX) < 0:
-        return Refusal(414, "target_too_long", f"a request target of more than {TARGET_BYTES_MAX} bytes")
-    return Refusal(431, "head_too_large", f"a request head of more than {HEAD_BYTES_MAX} bytes")
-
-
 def _without_empty_lines(data: bytes) -> bytes:
     """The data without the empty lines in front (RFC 9112 §2.2), however many and however they are cut."""
     start = 0
@@ -583,13 +558,5 @@ def _without_empty_lines(data: bytes) -> bytes:
     return data[start:]
 
 
-_TURNED_AWAY = local_response(
-    503,
-    reason="overloaded",
-    detail="this balancer has more to do than it can",
-    request_id=b"-",
-    date=b"%b",
-    keep_alive=False,
-)
 _TLS_HANDSHAKE = b"\x16\x03"
 """How one begins (RFC 8446, 5.1)."""
