@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from lbmesh.forward.retry import RetryBudget
 from lbmesh.forwarder.replica_state import ReplicaState
-from lbmesh.http1.message import RequestHead
+from lbmesh.http1.message import RequestHead, ResponseHead
+from lbmesh.http1.response_rewrite import via
 from lbmesh.model.traffic import HashKey, Sticky, TrafficPolicy
 from lbmesh.routing.affinity import KeyRing, in_flight_max
 from lbmesh.routing.balancer import REASON_COOKIE, REASON_KEY, Balancer
@@ -124,6 +125,18 @@ class Affinity:
             if key:
                 return key
         return None
+
+    def with_cookie(
+        self, asked: RequestHead, replica: ReplicaState, head_out: bytes, head: ResponseHead
+    ) -> tuple[bytes, ResponseHead]:
+        """A response's head, in both its forms, with the cookie that keeps the client at this replica. `head_out`: as
+        a keep-alive HTTP/1.1 client gets it.
+        """
+        cookie = self.cookie_for(asked, replica)
+        if not cookie:
+            return head_out, head
+        head = head._replace(head=head.head + cookie)
+        return head.head + via(head.minor_version) + b"\r\n", head
 
     def cookie_for(self, head: RequestHead, replica: ReplicaState) -> bytes:
         """The field line that an answer of this replica takes along; b"" when the client has the cookie already."""

@@ -9,7 +9,7 @@ from lbmesh.forward import failure as failures
 from lbmesh.forward.early_response import rest_can_be_discarded
 from lbmesh.forward.failure import Failure, Fault, Stage
 from lbmesh.forward.retry import IDEMPOTENT_METHODS, may_retry
-from lbmesh.forwarder.affinity import Affinity
+from lbmesh.forwarder.attempt_outcome import blame, observe_given_up, observe_refusal
 from lbmesh.forwarder.client_side import ClientSide
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.framing import BodyReader
@@ -27,7 +27,6 @@ from lbmesh.forwarder.upstream import UpstreamConnection
 from lbmesh.http1.local_response import Page, local_response
 from lbmesh.http1.message import CHUNKED, NO_HEAD, UNTIL_CLOSE, RequestHead, ResponseHead
 from lbmesh.http1.response_rewrite import VIA_LAST, rewrite_for_client, rewrite_for_tunnel, via
-from lbmesh.http1.retry_after import retry_after_s
 from lbmesh.model.address import Address
 from lbmesh.model.limits import (
     INFORMATIONAL_RESPONSES_MAX,
@@ -486,7 +485,7 @@ class Exchange:
         if head.status < 429:
             replica.observe_latency(now - self._attempt_began)
         else:
-            self._observe_refusal(head, service, replica, now - self._attempt_began)
+            observe_refusal(head, service, replica, now - self._attempt_began)
         if self._hedge is not None:
             self._drop_hedge()
         if service.watch is not None and head.status < 429:
@@ -495,7 +494,7 @@ class Exchange:
             head = self._edited(self._response_edits, head)
             head_out = head.head + via(head.minor_version) + b"\r\n"
         if service.affinity is not None:
-            head_out, head = self._with_cookie(service.affinity, replica, head_out, head)
+            head_out, head = service.affinity.with_cookie(self.head, replica, head_out, head)
         self._response = head
         self._stage = Stage.ANSWERED
         length = head.body_length
@@ -516,32 +515,6 @@ class Exchange:
         """The head as the route's rules want it."""
         assert self._asked is not None
         return head._replace(head=edits.edit_again(head.head, self._asked, self._request_id))
-
-    def _observe_refusal(
-        self, head: ResponseHead, service: ServiceState, replica: ReplicaState, seconds: float
-    ) -> None:
-        """An answer that may speak against the replica, or of its load (429 and 503: RFC 6585 §4, RFC 9110 §15.6.4)."""
-        status = head.status
-        replica.has_answered = True
-        if status >= 500:
-            replica.responses_5xx += 1
-        if status in failures.STATUSES_OF_REQUESTS or 429 < status < 500:
-            replica.observe_latency(seconds)
-            return
-        if status >= 500:
-            replica.errors += 1
-        rest_s = retry_after_s(head.head) if status in failures.STATUSES_OF_LOAD else 0.0
-        replica.observe_failure(seconds, service.siblings_latency_s(replica), rest_s)
-
-    def _with_cookie(
-        self, affinity: Affinity, replica: ReplicaState, head_out: bytes, head: ResponseHead
-    ) -> tuple[bytes, ResponseHead]:
-        """The response's head, in both its forms, with the cookie that keeps the client at this replica."""
-        cookie = affinity.cookie_for(self.head, replica)
-        if not cookie:
-            return head_out, head
-        head = head._replace(head=head.head + cookie)
-        return head.head + via(head.minor_version) + b"\r\n", head
 
     def _begin_response(self, head: ResponseHead, data: bytes) -> None:
         """Any other response: streamed, closing, for an HTTP/1.0 client, or ahead of the end of the request."""
@@ -665,7 +638,7 @@ class Exchange:
             head = self._edited(self._response_edits, head)
             head_out = head.head + VIA_LAST
         if service.affinity is not None:
-            head_out, head = self._with_cookie(service.affinity, replica, head_out, head)
+            head_out, head = service.affinity.with_cookie(self.head, replica, head_out, head)
         self._response = head
         self._stage = Stage.ANSWERED
         self._open_tunnel(head, head_out, data)
@@ -786,12 +759,7 @@ class Exchange:
         self._attempt_again(other)
 
     def _blame(self, service: ServiceState, replica: ReplicaState, failure: Failure) -> None:
-        """Count a failure against a replica and tell the agent."""
-        replica.failures += 1
-        replica.observe_failure(monotonic() - self._attempt_began, service.siblings_latency_s(replica))
-        if failure in failures.CONNECT_FAILURES:
-            service.suspend(replica, self._engine.reactor.now)
-        self._engine.report_failure(replica, failure.reason)
+        blame(self._engine, service, replica, failure, monotonic() - self._attempt_began)
 
     def client_left(self) -> None:
         """The client has closed its side while the replica is at work. Half a close may be all it meant: only where the
@@ -884,8 +852,7 @@ class Exchange:
             replica, service = self._replica, self._service
             waited = failure is failures.CLIENT_CLOSED and self._stage is Stage.SENT and self.request_read
             if waited and replica and service:
-                replica.errors += 1
-                replica.observe_failure(monotonic() - self._attempt_began, service.siblings_latency_s(replica))
+                observe_given_up(service, replica, monotonic() - self._attempt_began)
             self._drop_upstream()
             self._end(self._status_seen(failure), failure.reason, monotonic())
 

@@ -6,8 +6,9 @@ or fails the client's exchange. It is sent once, never again.
 
 from time import monotonic
 
-from lbmesh.forward.failure import CONNECT_FAILURES, Failure
+from lbmesh.forward.failure import CONNECT_TIMEOUT, RESPONSE_TIMEOUT, Failure
 from lbmesh.forward.retry import SAFE_METHODS
+from lbmesh.forwarder.attempt_outcome import blame
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.framing import BodyReader
 from lbmesh.forwarder.replica_state import ReplicaState
@@ -200,22 +201,16 @@ class MirroredRequest:
     def attempt_failed(self, failure: Failure, detail: str) -> None:
         """The copy is lost. The replica's failure counts as any other."""
         del detail
-        self._fail(failure.reason, is_connect=failure in CONNECT_FAILURES)
+        self._fail(failure)
 
     def on_deadline(self) -> None:
         """The replica takes too long."""
         assert self._upstream is not None
-        is_connect = self._upstream.connecting
-        self._fail("connect_timeout" if is_connect else "response_timeout", is_connect=is_connect)
+        self._fail(CONNECT_TIMEOUT if self._upstream.connecting else RESPONSE_TIMEOUT)
 
-    def _fail(self, reason: str, *, is_connect: bool) -> None:
-        replica = self._replica
-        assert replica is not None
-        replica.failures += 1
-        replica.observe_failure(monotonic() - self._began, self._service.siblings_latency_s(replica))
-        if is_connect:
-            self._service.suspend(replica, self._engine.reactor.now)
-        self._engine.report_failure(replica, reason)
+    def _fail(self, failure: Failure) -> None:
+        assert self._replica is not None
+        blame(self._engine, self._service, self._replica, failure, monotonic() - self._began)
         self._end(FAILED)
 
     def on_crash(self) -> None:
