@@ -129,22 +129,14 @@ class Affinity:
     def with_cookie(
         self, asked: RequestHead, replica: ReplicaState, head_out: bytes, head: ResponseHead
     ) -> tuple[bytes, ResponseHead]:
-        """A response's head, in both its forms, with the cookie that keeps the client at this replica. `head_out`: as
-        a keep-alive HTTP/1.1 client gets it.
+        """A response's head, in both its forms, with the cookie that keeps the client at this replica, unless the
+        client has it already. `head_out`: as a keep-alive HTTP/1.1 client gets it.
         """
-        cookie = self.cookie_for(asked, replica)
-        if not cookie:
-            return head_out, head
-        head = head._replace(head=head.head + cookie)
-        return head.head + via(head.minor_version) + b"\r\n", head
-
-    def cookie_for(self, head: RequestHead, replica: ReplicaState) -> bytes:
-        """The field line that an answer of this replica takes along; b"" when the client has the cookie already."""
         given = self._lines.get(replica)
-        if given is None:
-            return b""
-        token, line = given
-        return b"" if self._token_of(head) == token else line
+        if given is None or self._token_of(asked) == given[0]:
+            return head_out, head
+        head = head._replace(head=head.head + given[1])
+        return head.head + via(head.minor_version) + b"\r\n", head
 
 
 def _readers(hash_key: HashKey) -> tuple[Read, ...]:

@@ -19,6 +19,7 @@ from lbmesh.forwarder.pace import Pace
 from lbmesh.forwarder.record import exchange_line
 from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.route_state import RouteState
+from lbmesh.forwarder.ruled_request import Rewritten, RuledRequest
 from lbmesh.forwarder.service_state import ServiceState
 from lbmesh.forwarder.service_watch import ServiceWatch
 from lbmesh.forwarder.tls_upstream import open_upstream
@@ -35,8 +36,7 @@ from lbmesh.model.limits import (
     STEP_S,
 )
 from lbmesh.routing.asked import Asked
-from lbmesh.routing.field_edits import REMEMBERED_HEAD_BYTES_MAX, FieldEditor
-from lbmesh.routing.rules import BODY_BYTES_MAX, Answer, ReadyRules
+from lbmesh.routing.rules import Answer, ReadyRules
 
 REQUEST_TIMEOUT_SLACK_S = 0.001
 """A deadline met so much too early is met."""
@@ -54,11 +54,9 @@ class Exchange:
 
     __slots__ = (
         "_answered",
-        "_asked",
         "_attempt_began",
         "_attempts",
         "_body_begun",
-        "_body_bytes_max",
         "_bytes_in",
         "_bytes_out",
         "_detail",
@@ -75,10 +73,10 @@ class Exchange:
         "_request_id",
         "_response",
         "_response_body",
-        "_response_edits",
         "_retries",
         "_retrying",
         "_rewritten",
+        "_ruled",
         "_service",
         "_stage",
         "_timeouts",
@@ -113,11 +111,9 @@ class Exchange:
         self._detail = ""
         self.began = 0.0
         self._hedge: Hedge | None = None
-        self._asked: Asked | None = None
-        self._response_edits: FieldEditor | None = None
-        self._body_bytes_max = BODY_BYTES_MAX
+        self._ruled: RuledRequest | None = None
+        self._rewritten: Rewritten | None = None
         self._ends_at: float | None = None
-        self._rewritten: tuple[RequestHead, bytes] | None = None
 
     # The request
 
@@ -218,35 +214,19 @@ class Exchange:
 
     def _obey(self, route: RouteState, rules: ReadyRules) -> ServiceState | None:
         """Do what the route's rules say; the service that the request goes to, or None when it has its answer."""
-        head, client = self.head, self.client
-        self._asked = asked = Asked(head, client.peer.address, client.peer.scheme)
-        self._response_edits = rules.response_edits
-        answer = rules.answer(asked, self._engine.reactor.now)
-        if answer is None and rules.edits_requests:
-            answer = self._rewrite(rules, asked)
-        if answer is not None:
-            self._answer(answer, route)
+        head, peer = self.head, self.client.peer
+        asked = Asked(head, peer.address, peer.scheme)
+        self._ruled = ruled = RuledRequest(rules, asked, self._request_id, self._rewritten)
+        outcome = ruled.obey(self.request, self._engine.reactor.now)
+        if isinstance(outcome, Answer):
+            self._answer(outcome, route)
             return None
+        self.request = outcome
         service = route.choose(asked)
         self._timeouts, self._retries = route.policy_for(service)
-        self._body_bytes_max = rules.max_body_bytes
         if route.mirror is not None:
             mirror_request(self._engine, route.mirror, head, self.request, is_whole=self.request_read)
         return service
-
-    def _rewrite(self, rules: ReadyRules, asked: Asked) -> Answer | None:
-        """Put the edited head in the place of the one that came; an answer when that cannot be done.
-
-        What a head became is remembered with it, for as long as the client's connection remembers the head.
-        """
-        head = asked.head
-        if self._rewritten is None or self._rewritten[0] is not head:
-            edited = rules.request_head(asked)
-            if isinstance(edited, Answer):
-                return edited
-            self._rewritten = head, edited
-        self.request = self._rewritten[1] + self.request[len(head.head) :]
-        return None
 
     def _answer(self, answer: Answer, route: RouteState) -> None:
         """An answer by a rule. It counts for the service that the route leads to, if there is one only."""
@@ -453,8 +433,9 @@ class Exchange:
             return
         self._body_begun = True
         self._bytes_in += len(piece)
-        if self._bytes_in > self._body_bytes_max:
-            self._give_up(failures.BODY_TOO_LARGE, f"a request body of more than {self._body_bytes_max} bytes")
+        ruled = self._ruled
+        if ruled is not None and self._bytes_in > ruled.body_bytes_max:
+            self._give_up(failures.BODY_TOO_LARGE, f"a request body of more than {ruled.body_bytes_max} bytes")
             return
         pace = self._pace
         if pace is not None and self._engine.reactor.now >= pace.due and not self._keeps_pace():
@@ -490,9 +471,8 @@ class Exchange:
             self._drop_hedge()
         if service.watch is not None and head.status < 429:
             service.watch.observe(now - self._attempt_began, now)
-        if self._response_edits is not None:
-            head = self._edited(self._response_edits, head)
-            head_out = head.head + via(head.minor_version) + b"\r\n"
+        if self._ruled is not None:
+            head_out, head = self._ruled.edit_response(head, head_out, via(head.minor_version) + b"\r\n")
         if service.affinity is not None:
             head_out, head = service.affinity.with_cookie(self.head, replica, head_out, head)
         self._response = head
@@ -510,11 +490,6 @@ class Exchange:
                 self._complete(clean=True, now=now)
         else:
             self._begin_response(head, data[head.head_bytes :])
-
-    def _edited(self, edits: FieldEditor, head: ResponseHead) -> ResponseHead:
-        """The head as the route's rules want it."""
-        assert self._asked is not None
-        return head._replace(head=edits.edit_again(head.head, self._asked, self._request_id))
 
     def _begin_response(self, head: ResponseHead, data: bytes) -> None:
         """Any other response: streamed, closing, for an HTTP/1.0 client, or ahead of the end of the request."""
@@ -634,9 +609,8 @@ class Exchange:
         assert replica is not None
         assert service is not None
         replica.observe_latency(monotonic() - self._attempt_began)
-        if self._response_edits is not None:
-            head = self._edited(self._response_edits, head)
-            head_out = head.head + VIA_LAST
+        if self._ruled is not None:
+            head_out, head = self._ruled.edit_response(head, head_out, VIA_LAST)
         if service.affinity is not None:
             head_out, head = service.affinity.with_cookie(self.head, replica, head_out, head)
         self._response = head
@@ -834,11 +808,8 @@ class Exchange:
             page=page,
             minor_version=self.head.minor_version,
         )
-        if self._response_edits is not None:
-            assert self._asked is not None
-            start, _, body = answer.partition(b"\r\n\r\n")
-            head = self._response_edits.edit(start + b"\r\n", self._asked, self._request_id)
-            answer = b"%b\r\n%b" % (head, body)
+        if self._ruled is not None:
+            answer = self._ruled.edit_own_answer(answer)
         self._end(status, reason, monotonic())
         client.write(answer)
         if keep_alive:
@@ -925,8 +896,6 @@ class Exchange:
         self._service = self._replica = self._response = self._request_body = self._response_body = self._pace = None
         self._tried = ()
         self._ends_at = None
-        if self._asked is not None:
-            self._asked = self._response_edits = None
-            self._body_bytes_max = BODY_BYTES_MAX
-            if head.head_bytes > REMEMBERED_HEAD_BYTES_MAX:
-                self._rewritten = None
+        if self._ruled is not None:
+            self._rewritten = self._ruled.to_remember()
+            self._ruled = None
