@@ -6,7 +6,6 @@ A client's connection has one Exchange object and uses it again for each request
 from time import monotonic
 
 from lbmesh.forward import failure as failures
-from lbmesh.forward.early_response import rest_can_be_discarded
 from lbmesh.forward.failure import Failure, Fault, Stage
 from lbmesh.forward.retry import IDEMPOTENT_METHODS, may_retry
 from lbmesh.forwarder.attempt_outcome import blame, observe_given_up, observe_refusal
@@ -18,6 +17,7 @@ from lbmesh.forwarder.mirror import mirror_request
 from lbmesh.forwarder.pace import Pace
 from lbmesh.forwarder.record import exchange_line
 from lbmesh.forwarder.replica_state import ReplicaState
+from lbmesh.forwarder.request_body import RequestBody
 from lbmesh.forwarder.route_state import RouteState
 from lbmesh.forwarder.ruled_request import Rewritten, RuledRequest
 from lbmesh.forwarder.service_state import ServiceState
@@ -31,9 +31,7 @@ from lbmesh.http1.response_rewrite import VIA_LAST, rewrite_for_client, rewrite_
 from lbmesh.model.address import Address
 from lbmesh.model.limits import (
     INFORMATIONAL_RESPONSES_MAX,
-    READS_PER_STEP,
     REPLAY_BYTES_MAX,
-    STEP_S,
 )
 from lbmesh.routing.asked import Asked
 from lbmesh.routing.rules import Answer, ReadyRules
@@ -45,8 +43,9 @@ REQUEST_TIMEOUT_SLACK_S = 0.001
 class Exchange:
     """The state of one request, from its head to its record in the log.
 
-    `request_read`: the whole request was taken from the client (it may still wait to be sent). `waiting`: the service
-    has no place for it yet.
+    `bytes_in`: of the request's body, so far. `request_read`: the whole request was taken from the client (it may still
+    wait to be sent). `pace`: what the client must keep up, while a body is under way. `waiting`: the service has no
+    place for the request yet.
     """
 
     __deletable__ = ("client",)
@@ -56,8 +55,6 @@ class Exchange:
         "_answered",
         "_attempt_began",
         "_attempts",
-        "_body_begun",
-        "_bytes_in",
         "_bytes_out",
         "_detail",
         "_ends_at",
@@ -66,7 +63,6 @@ class Exchange:
         "_holds_replica",
         "_informational",
         "_keep_alive",
-        "_pace",
         "_remainder",
         "_replica",
         "_request_body",
@@ -84,8 +80,10 @@ class Exchange:
         "_upstream",
         "active",
         "began",
+        "bytes_in",
         "client",
         "head",
+        "pace",
         "request",
         "request_read",
         "waiting",
@@ -102,9 +100,9 @@ class Exchange:
         self._upstream: UpstreamConnection | None = None
         self._replica: ReplicaState | None = None
         self._response: ResponseHead | None = None
-        self._request_body: BodyReader | None = None
+        self._request_body: RequestBody | None = None
         self._response_body: BodyReader | None = None
-        self._pace: Pace | None = None
+        self.pace: Pace | None = None
         self._remainder: BodyReader | None = None
         self._tried: tuple[ReplicaState, ...] = ()
         self._holds_replica = self._retrying = self.waiting = False
@@ -126,9 +124,8 @@ class Exchange:
         self.head = head
         self.active = True
         self.began = self._attempt_began = monotonic()
-        self._bytes_in = self._bytes_out = self._attempts = self._informational = 0
+        self.bytes_in = self._bytes_out = self._attempts = self._informational = 0
         self._stage = Stage.NOT_SENT
-        self._body_begun = False
         self._keep_alive = head.keep_alive and not engine.draining
         request_id = head.request_id
         if request_id is None:
@@ -222,6 +219,8 @@ class Exchange:
             self._answer(outcome, route)
             return None
         self.request = outcome
+        if self._request_body is not None:
+            self._request_body.bytes_max = rules.max_body_bytes
         service = route.choose(asked)
         self._timeouts, self._retries = route.policy_for(service)
         if route.mirror is not None:
@@ -298,10 +297,10 @@ class Exchange:
         if 0 < length <= min(len(client.buffer), REPLAY_BYTES_MAX):
             self.request += client.buffer[:length]
             client.buffer = client.buffer[length:]
-            self._bytes_in = length
+            self.bytes_in = length
         else:
             self.request_read = False
-            self._request_body = BodyReader(length)
+            self._request_body = RequestBody(self, length)
 
     def _attempt(self, replica: ReplicaState) -> None:
         """Send the request to one replica, over a pooled connection if there is one."""
@@ -344,7 +343,7 @@ class Exchange:
                 self._expect_within(self._timeouts.response_s)
         else:
             self._begin_pace(0)
-            self._expect_progress()
+            self.expect_progress()
             self._ask_for_body()
             self.pump_request()
 
@@ -354,14 +353,14 @@ class Exchange:
         if demands is not None and demands.expects_continue and replica is not None and replica.speaks_http_1_0:
             self.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _expect_progress(self) -> None:
+    def expect_progress(self) -> None:
         """Something moved: the phase the exchange is in begins, or goes on."""
         if self.request_read and self._response is None:
             self._expect_within(self._timeouts.response_s)
             return
         seconds = self._timeouts.idle_s
-        if self._pace is not None:
-            seconds = self._pace.look_after(self._engine.reactor.now, seconds)
+        if self.pace is not None:
+            seconds = self.pace.look_after(self._engine.reactor.now, seconds)
         self._expect_within(seconds)
 
     def _expect_within(self, seconds: float) -> None:
@@ -375,17 +374,17 @@ class Exchange:
         serving = self._engine.serving
         assert serving is not None
         if serving.limits.body_rate_min:
-            self._pace = Pace(self._engine.reactor.now, self._timeouts.idle_s, moved)
+            self.pace = Pace(self._engine.reactor.now, self._timeouts.idle_s, moved)
 
-    def _keeps_pace(self) -> bool:
+    def keeps_pace(self) -> bool:
         """Judge the window that is over. False: the client is too slow, and the exchange has ended for it."""
-        pace, client, upstream, serving = self._pace, self.client, self._upstream, self._engine.serving
+        pace, client, upstream, serving = self.pace, self.client, self._upstream, self._engine.serving
         assert pace is not None
         assert upstream is not None
         assert serving is not None
         now = self._engine.reactor.now
         if self._response is None:
-            moved, detail = self._bytes_in, "the client sends its request too slowly"
+            moved, detail = self.bytes_in, "the client sends its request too slowly"
             is_blameless = bool(upstream.outgoing)
         else:
             moved, detail = self._bytes_out - client.unacknowledged(), "the client takes the response too slowly"
@@ -394,64 +393,18 @@ class Exchange:
             pace.excuse()
         if pace.is_kept(now, moved, serving.limits.body_rate_min):
             return True
-        self._give_up(failures.CLIENT_SLOW, detail)
+        self.give_up(failures.CLIENT_SLOW, detail)
         return False
 
     def pump_request(self) -> None:
         """Pass on what has come of the request's body, as far as the replica takes it."""
-        upstream, client, body = self._upstream, self.client, self._request_body
-        if upstream is None or self._stage is Stage.NOT_SENT or body is None:
-            return
-        began = monotonic()
-        for _ in range(READS_PER_STEP):
-            if self.request_read or upstream.outgoing:
-                return
-            if client.buffer:
-                data, client.buffer = client.buffer, b""
-            elif not client.readable:
-                return
-            else:
-                received = client.receive()
-                if received is None:
-                    return
-                if not received:
-                    self._give_up(failures.CLIENT_CLOSED, "the client closed before the end of its request")
-                    return
-                data = received
-            self._pass_on(data, body, upstream)
-            if self._upstream is not upstream:
-                return
-            if monotonic() - began > STEP_S:
-                break
-        self._engine.reactor.again(client)
-
-    def _pass_on(self, data: bytes, body: BodyReader, upstream: UpstreamConnection) -> None:
-        """One piece of the body to the replica; what follows the body goes back to the client's buffer."""
-        piece = body.take(data)
-        if body.fault:
-            self._give_up(failures.BAD_BODY, body.fault)
-            return
-        self._body_begun = True
-        self._bytes_in += len(piece)
-        ruled = self._ruled
-        if ruled is not None and self._bytes_in > ruled.body_bytes_max:
-            self._give_up(failures.BODY_TOO_LARGE, f"a request body of more than {ruled.body_bytes_max} bytes")
-            return
-        pace = self._pace
-        if pace is not None and self._engine.reactor.now >= pace.due and not self._keeps_pace():
-            return
-        if body.done:
-            self.request_read = True
-            self.client.buffer = body.rest
-        self._expect_progress()
-        if piece:
-            upstream.write(piece)
-            if upstream.outgoing and pace is not None:
-                pace.excuse()
+        upstream, body = self._upstream, self._request_body
+        if upstream is not None and self._stage is not Stage.NOT_SENT and body is not None:
+            body.pump(upstream, self._engine.reactor)
 
     def upstream_progress(self) -> None:
         """The replica took all that had waited."""
-        self._expect_progress()
+        self.expect_progress()
         if not self.request_read:
             self.pump_request()
 
@@ -502,12 +455,11 @@ class Exchange:
         stays = self._keep_alive and head.body_length != UNTIL_CLOSE and not unframed
         self._keep_alive = stays and self.request_read
         if not self.request_read:
-            rest = self._request_body
-            assert rest is not None
-            stays = stays and rest_can_be_discarded(self.head, missing_bytes=rest.missing, body_begun=self._body_begun)
-            self._remainder = rest if stays else None
-        self._pace = None
-        self._expect_progress()
+            assert self._request_body is not None
+            self._remainder = self._request_body.rest_to_discard(self.head) if stays else None
+            stays = self._remainder is not None
+        self.pace = None
+        self.expect_progress()
         client.write(
             rewrite_for_client(
                 head.head,
@@ -529,7 +481,7 @@ class Exchange:
         piece = body.take(data)
         if piece:
             self._bytes_out += len(piece)
-            self._expect_progress()
+            self.expect_progress()
             self.client.write(piece)
             if not self.active:
                 return
@@ -561,11 +513,11 @@ class Exchange:
         if upstream is None:
             return
         if self._response is not None:
-            if self._pace is None:
+            if self.pace is None:
                 self._begin_pace(self._bytes_out - self.client.unacknowledged())
-            elif self._engine.reactor.now >= self._pace.due and not self._keeps_pace():
+            elif self._engine.reactor.now >= self.pace.due and not self.keeps_pace():
                 return
-            self._expect_progress()
+            self.expect_progress()
         if not self.client.outgoing:
             upstream.resume()
 
@@ -623,7 +575,7 @@ class Exchange:
         assert upstream is not None
         assert replica is not None
         assert service is not None
-        opening = Opening(self.head, head.status, self._attempts, self.began, self._request_id, self._bytes_in)
+        opening = Opening(self.head, head.status, self._attempts, self.began, self._request_id, self.bytes_in)
         tunnel = Tunnel(
             self._engine,
             client=client,
@@ -663,7 +615,7 @@ class Exchange:
             failure,
             stage=self._stage,
             method=self.head.method,
-            body_replayable=not self._body_begun,
+            body_replayable=self._is_replayable(),
             retries_left=self._retries + 1 - self._attempts,
             budget=service.budget,
             already_retrying=self._retrying,
@@ -689,6 +641,10 @@ class Exchange:
         else:
             other, _ = service.affinity.pick_other(self.head, self.client.peer.address, self._tried)
         return other
+
+    def _is_replayable(self) -> bool:
+        """Is all that was sent of the request still here?"""
+        return self._request_body is None or not self._request_body.has_begun
 
     def _attempt_again(self, other: ReplicaState) -> None:
         self._stage = Stage.NOT_SENT
@@ -720,7 +676,7 @@ class Exchange:
                 failures.REPLICA_DOWN,
                 stage=self._stage,
                 method=self.head.method,
-                body_replayable=not self._body_begun,
+                body_replayable=self._is_replayable(),
                 retries_left=self._retries + 1 - self._attempts,
                 budget=service.budget,
                 already_retrying=True,
@@ -748,17 +704,17 @@ class Exchange:
         if self.waiting:
             self._fail(failures.QUEUE_TIMEOUT, "no place was free in time")
             return
-        upstream, pace, now = self._upstream, self._pace, self._engine.reactor.now
+        upstream, pace, now = self._upstream, self.pace, self._engine.reactor.now
         assert upstream is not None
         if self._ends_at is not None and self._ends_at - now < REQUEST_TIMEOUT_SLACK_S:
             self._out_of_time()
         elif pace is not None and pace.silent_at > now:
-            if now < pace.due or self._keeps_pace():
+            if now < pace.due or self.keeps_pace():
                 self._expect_within(min(pace.due, pace.silent_at) - now)
         elif upstream.connecting:
             self.attempt_failed(failures.CONNECT_TIMEOUT, "the replica did not accept the connection in time")
         elif self._response is not None and self.client.outgoing:
-            self._give_up(failures.CLIENT_IDLE, "the client did not take the response")
+            self.give_up(failures.CLIENT_IDLE, "the client did not take the response")
         elif self._response is not None:
             self.attempt_failed(failures.UPSTREAM_IDLE, "the replica stopped within its response")
         elif upstream.outgoing:
@@ -766,7 +722,7 @@ class Exchange:
         elif self.request_read:
             self.attempt_failed(failures.RESPONSE_TIMEOUT, "the replica did not answer in time")
         else:
-            self._give_up(failures.CLIENT_IDLE, "the client stopped within its request")
+            self.give_up(failures.CLIENT_IDLE, "the client stopped within its request")
 
     def _out_of_time(self) -> None:
         """The time for the whole request is over: no other attempt, whoever was slow."""
@@ -775,9 +731,9 @@ class Exchange:
         assert replica is not None
         if self.request_read and not self.client.outgoing:
             self._blame(service, replica, failures.REQUEST_TIMEOUT)
-        self._give_up(failures.REQUEST_TIMEOUT, f"not over within {self._timeouts.request_s:g} s")
+        self.give_up(failures.REQUEST_TIMEOUT, f"not over within {self._timeouts.request_s:g} s")
 
-    def _give_up(self, failure: Failure, detail: str) -> None:
+    def give_up(self, failure: Failure, detail: str) -> None:
         """The client is to blame: there is nothing to try again."""
         self._drop_upstream()
         self._fail(failure, detail)
@@ -882,7 +838,7 @@ class Exchange:
                     status,
                     reason,
                     self._attempts,
-                    self._bytes_in,
+                    self.bytes_in,
                     self._bytes_out,
                     duration_s,
                     self._request_id,
@@ -893,7 +849,7 @@ class Exchange:
         self.head = NO_HEAD
         self.request = b""
         self._detail = ""
-        self._service = self._replica = self._response = self._request_body = self._response_body = self._pace = None
+        self._service = self._replica = self._response = self._request_body = self._response_body = self.pace = None
         self._tried = ()
         self._ends_at = None
         if self._ruled is not None:

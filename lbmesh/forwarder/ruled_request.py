@@ -10,14 +10,13 @@ Rewritten = tuple[RequestHead, bytes]
 
 
 class RuledRequest:
-    """`asked`: what the rules look at. `body_bytes_max`: of the request's body."""
+    """`asked`: what the rules look at."""
 
-    __slots__ = ("_request_id", "_response_edits", "_rewritten", "_rules", "asked", "body_bytes_max")
+    __slots__ = ("_request_id", "_response_edits", "_rewritten", "_rules", "asked")
 
     def __init__(self, rules: ReadyRules, asked: Asked, request_id: bytes, rewritten: Rewritten | None) -> None:
         """`rewritten`: what `to_remember` gave of the last such request of the same client's connection."""
         self.asked = asked
-        self.body_bytes_max = rules.max_body_bytes
         self._rules = rules
         self._request_id = request_id
         self._response_edits = rules.response_edits

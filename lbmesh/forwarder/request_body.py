@@ -1,0 +1,106 @@
+"""A request's body on its way to the replica: passed on as it comes, as far as it is taken, and never collected."""
+
+from time import monotonic
+from typing import Protocol
+
+from lbmesh.forward.early_response import rest_can_be_discarded
+from lbmesh.forward.failure import BAD_BODY, BODY_TOO_LARGE, CLIENT_CLOSED, Failure
+from lbmesh.forwarder.client_side import ClientSide
+from lbmesh.forwarder.framing import BodyReader
+from lbmesh.forwarder.pace import Pace
+from lbmesh.forwarder.reactor import Reactor
+from lbmesh.forwarder.upstream import UpstreamConnection
+from lbmesh.http1.message import RequestHead
+from lbmesh.model.limits import READS_PER_STEP, STEP_S
+from lbmesh.routing.rules import BODY_BYTES_MAX
+
+
+class Sender(Protocol):
+    """The exchange that the body belongs to. `bytes_in`: of the body, so far. `request_read`: all of it is here."""
+
+    bytes_in: int
+    request_read: bool
+    client: ClientSide
+
+    @property
+    def pace(self) -> Pace | None: ...
+
+    def expect_progress(self) -> None:
+        """Something moved: the phase the exchange is in begins, or goes on."""
+
+    def keeps_pace(self) -> bool:
+        """Judge the pace's window that is over. False: the exchange has ended for it."""
+
+    def give_up(self, failure: Failure, detail: str) -> None:
+        """The client is to blame: there is nothing to try again."""
+
+
+class RequestBody:
+    """A body that does not travel with its head. `has_begun`: some of it went on, so that it cannot be sent again.
+    `bytes_max`: what the route allows.
+    """
+
+    __slots__ = ("_exchange", "_reader", "bytes_max", "has_begun")
+
+    def __init__(self, exchange: Sender, length: int) -> None:
+        self._exchange = exchange
+        self._reader = BodyReader(length)
+        self.bytes_max = BODY_BYTES_MAX
+        self.has_begun = False
+
+    def pump(self, upstream: UpstreamConnection, reactor: Reactor) -> None:
+        """Pass on what has come, as far as the replica takes it."""
+        exchange = self._exchange
+        client = exchange.client
+        began = monotonic()
+        for _ in range(READS_PER_STEP):
+            if exchange.request_read or upstream.outgoing:
+                return
+            if client.buffer:
+                data, client.buffer = client.buffer, b""
+            elif not client.readable:
+                return
+            else:
+                received = client.receive()
+                if received is None:
+                    return
+                if not received:
+                    exchange.give_up(CLIENT_CLOSED, "the client closed before the end of its request")
+                    return
+                data = received
+            self._pass_on(data, upstream, reactor.now)
+            if upstream.closed:
+                return
+            if monotonic() - began > STEP_S:
+                break
+        reactor.again(client)
+
+    def _pass_on(self, data: bytes, upstream: UpstreamConnection, now: float) -> None:
+        """One piece to the replica; what follows the body goes back to the client's buffer."""
+        exchange, reader = self._exchange, self._reader
+        piece = reader.take(data)
+        if reader.fault:
+            exchange.give_up(BAD_BODY, reader.fault)
+            return
+        self.has_begun = True
+        exchange.bytes_in += len(piece)
+        if exchange.bytes_in > self.bytes_max:
+            exchange.give_up(BODY_TOO_LARGE, f"a request body of more than {self.bytes_max} bytes")
+            return
+        pace = exchange.pace
+        if pace is not None and now >= pace.due and not exchange.keeps_pace():
+            return
+        if reader.done:
+            exchange.request_read = True
+            exchange.client.buffer = reader.rest
+        exchange.expect_progress()
+        if piece:
+            upstream.write(piece)
+            if upstream.outgoing and pace is not None:
+                pace.excuse()
+
+    def rest_to_discard(self, head: RequestHead) -> BodyReader | None:
+        """Of a request that is answered already: what reads the rest, None when that is not worth it or never ends."""
+        reader = self._reader
+        is_worth_it = rest_can_be_discarded(head, missing_bytes=reader.missing, body_begun=self.has_begun)
+        return reader if is_worth_it else None
