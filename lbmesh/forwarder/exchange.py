@@ -7,10 +7,11 @@ from time import monotonic
 
 from lbmesh.forward import failure as failures
 from lbmesh.forward.failure import Failure, Fault, Stage
-from lbmesh.forward.retry import IDEMPOTENT_METHODS, may_retry
+from lbmesh.forward.retry import IDEMPOTENT_METHODS
 from lbmesh.forwarder.attempt_outcome import blame, observe_given_up, observe_refusal
 from lbmesh.forwarder.client_side import ClientSide
 from lbmesh.forwarder.engine import Engine
+from lbmesh.forwarder.failed_attempts import FailedAttempts
 from lbmesh.forwarder.framing import BodyReader
 from lbmesh.forwarder.hedge import Hedge
 from lbmesh.forwarder.mirror import mirror_request
@@ -59,6 +60,7 @@ class Exchange:
         "_detail",
         "_ends_at",
         "_engine",
+        "_failed",
         "_hedge",
         "_holds_replica",
         "_informational",
@@ -70,13 +72,11 @@ class Exchange:
         "_response",
         "_response_body",
         "_retries",
-        "_retrying",
         "_rewritten",
         "_ruled",
         "_service",
         "_stage",
         "_timeouts",
-        "_tried",
         "_upstream",
         "active",
         "began",
@@ -104,8 +104,8 @@ class Exchange:
         self._response_body: BodyReader | None = None
         self.pace: Pace | None = None
         self._remainder: BodyReader | None = None
-        self._tried: tuple[ReplicaState, ...] = ()
-        self._holds_replica = self._retrying = self.waiting = False
+        self._failed: FailedAttempts | None = None
+        self._holds_replica = self.waiting = False
         self._detail = ""
         self.began = 0.0
         self._hedge: Hedge | None = None
@@ -281,9 +281,10 @@ class Exchange:
     def hedge_failed(self, replica: ReplicaState, failure: Failure | None) -> None:
         """The second attempt came to nothing; the first is still out."""
         self._hedge = None
-        self._tried = (*self._tried, replica)
         service = self._service
-        if failure is not None and service is not None:
+        assert service is not None
+        self._failed_attempts(service).add(replica)
+        if failure is not None:
             self._blame(service, replica, failure)
 
     def _drop_hedge(self) -> None:
@@ -603,44 +604,28 @@ class Exchange:
         assert service is not None
         stale = upstream.reused and self._stage is not Stage.ANSWERED and failure in failures.STALE
         self._drop_upstream()
-        before = self._tried
         if not stale:
             self._blame(service, replica, failure)
-        if not stale or service.affinity is None:
-            self._tried = (*before, replica)
+        failed = self._failed_attempts(service)
+        failed.add(replica, is_stale=stale)
         if self._hedge is not None and self._stage is not Stage.ANSWERED:
             self.take_hedge(self._hedge)
             return
-        if may_retry(
-            failure,
-            stage=self._stage,
-            method=self.head.method,
-            body_replayable=self._is_replayable(),
-            retries_left=self._retries + 1 - self._attempts,
-            budget=service.budget,
-            already_retrying=self._retrying,
-        ):
-            other = self._pick_other(service)
-            if other is None and stale:
-                self._tried = before
-                other = self._pick_other(service)
-            if other is not None and not service.room.has_room(other):
-                other = service.pick_with_room(self._tried)
-            if other is not None:
-                if self._stage is Stage.SENT and not self._retrying:
-                    self._retrying = True
-                    service.budget.retrying += 1
-                self._attempt_again(other)
-                return
-        self._fail(failure, detail)
-
-    def _pick_other(self, service: ServiceState) -> ReplicaState | None:
-        """A replica that was not tried yet."""
-        if service.affinity is None:
-            other, _ = service.balancer.pick_other(self._tried)
+        other = failed.next_replica(
+            failure, self._stage, body_replayable=self._is_replayable(), retries_left=self._retries_left()
+        )
+        if other is None:
+            self._fail(failure, detail)
         else:
-            other, _ = service.affinity.pick_other(self.head, self.client.peer.address, self._tried)
-        return other
+            self._attempt_again(other)
+
+    def _failed_attempts(self, service: ServiceState) -> FailedAttempts:
+        if self._failed is None:
+            self._failed = FailedAttempts(service, self.head, self.client.peer.address)
+        return self._failed
+
+    def _retries_left(self) -> int:
+        return self._retries + 1 - self._attempts
 
     def _is_replayable(self) -> bool:
         """Is all that was sent of the request still here?"""
@@ -657,34 +642,19 @@ class Exchange:
         return self._holds_replica and self._response is None and replica is not None and replica.is_down
 
     def leave_fallen(self) -> None:
-        """Ask another replica than the one that is down, where that is safe and one has room.
-
-        It costs an attempt, but is outside the budget: the load is the service's own, and no more of it than before.
-        """
+        """Ask another replica than the one that is down, where that is safe and one has room."""
         service, replica = self._service, self._replica
         if service is None or replica is None or not self.waits_for_fallen():
             return
         if self._hedge is not None:
             self.take_hedge(self._hedge)
             return
-        tried = (*self._tried, replica)
-        other = service.pick_with_room(tried)
-        if (
-            other is None
-            or other in tried
-            or not may_retry(
-                failures.REPLICA_DOWN,
-                stage=self._stage,
-                method=self.head.method,
-                body_replayable=self._is_replayable(),
-                retries_left=self._retries + 1 - self._attempts,
-                budget=service.budget,
-                already_retrying=True,
-            )
-        ):
+        other = self._failed_attempts(service).stand_in_for(
+            replica, self._stage, body_replayable=self._is_replayable(), retries_left=self._retries_left()
+        )
+        if other is None:
             return
         self._drop_upstream()
-        self._tried = tried
         service.moved += 1
         self._attempt_again(other)
 
@@ -824,9 +794,9 @@ class Exchange:
                 service.budget.active -= 1
             if not service.room.admits:
                 service.room.look()
-            if self._retrying:
-                self._retrying = False
-                service.budget.retrying -= 1
+            if self._failed is not None:
+                self._failed.end()
+                self._failed = None
             service.durations.of(head.method, status, reason).record(duration_s)
         if log and engine.access_log.enabled:
             engine.access_log.write(
@@ -850,7 +820,6 @@ class Exchange:
         self.request = b""
         self._detail = ""
         self._service = self._replica = self._response = self._request_body = self._response_body = self.pace = None
-        self._tried = ()
         self._ends_at = None
         if self._ruled is not None:
             self._rewritten = self._ruled.to_remember()
