@@ -13,8 +13,9 @@ from lbmesh.forwarder.client_side import ClientSide
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.failed_attempts import FailedAttempts
 from lbmesh.forwarder.framing import BodyReader
-from lbmesh.forwarder.hedge import Hedge
+from lbmesh.forwarder.hedge import Hedge, plan_hedge
 from lbmesh.forwarder.mirror import mirror_request
+from lbmesh.forwarder.overdue import Phase, overdue
 from lbmesh.forwarder.pace import Pace
 from lbmesh.forwarder.record import exchange_line
 from lbmesh.forwarder.replica_state import ReplicaState
@@ -22,9 +23,9 @@ from lbmesh.forwarder.request_body import RequestBody
 from lbmesh.forwarder.route_state import RouteState
 from lbmesh.forwarder.ruled_request import Rewritten, RuledRequest
 from lbmesh.forwarder.service_state import ServiceState
-from lbmesh.forwarder.service_watch import ServiceWatch
 from lbmesh.forwarder.tls_upstream import open_upstream
-from lbmesh.forwarder.tunnel import Opening, Tunnel
+from lbmesh.forwarder.tunnel import Opening
+from lbmesh.forwarder.tunnel_opening import open_tunnel
 from lbmesh.forwarder.upstream import UpstreamConnection
 from lbmesh.http1.local_response import Page, local_response
 from lbmesh.http1.message import CHUNKED, NO_HEAD, UNTIL_CLOSE, RequestHead, ResponseHead
@@ -140,7 +141,8 @@ class Exchange:
         if head.body_length:
             self._begin_body(head.body_length)
         if route is None:
-            self._fail_unrouted(head)
+            assert engine.serving is not None
+            self._fail(*engine.serving.why_unrouted(head))
             return
         if route.rules is None:
             service = route.only or route.draw()
@@ -182,7 +184,7 @@ class Exchange:
             self._fail(failures.NO_REPLICA, f"no replica of service {service.name} can serve")
         else:
             if service.watch is not None and service.watch.delay is not None and affinity is None:
-                self._plan_hedge(service.watch, service.watch.delay.delay_s)
+                plan_hedge(self._engine.hedges, self, service.watch, service.watch.delay.delay_s)
             self._attempt(replica)
         return True
 
@@ -199,15 +201,6 @@ class Exchange:
     def on_crash(self) -> None:
         """A bug of ours met this exchange outside its connections' steps."""
         self.client.on_crash()
-
-    def _fail_unrouted(self, head: RequestHead) -> None:
-        serving = self._engine.serving
-        assert serving is not None
-        ambiguity = serving.routes.ambiguity(head.host, head.target, head)
-        if ambiguity:
-            self._fail(failures.AMBIGUOUS_PATH, ambiguity)
-        else:
-            self._fail(failures.NO_ROUTE, "no route for this host and path")
 
     def _obey(self, route: RouteState, rules: ReadyRules) -> ServiceState | None:
         """Do what the route's rules say; the service that the request goes to, or None when it has its answer."""
@@ -236,13 +229,6 @@ class Exchange:
         self._reply(answer.status, answer.reason, answer.detail, keep_alive=self._keep_alive, page=answer.page)
 
     # Hedging
-
-    def _plan_hedge(self, watch: ServiceWatch, delay_s: float | None) -> None:
-        """Have a second attempt made if the first is out for longer than that, and if it may be repeated."""
-        watch.hedge_budget.earn()
-        repeatable = self.request_read and self.head.method in IDEMPOTENT_METHODS and self.head.demands is None
-        if delay_s is not None and repeatable:
-            self._engine.hedges.plan(self, delay_s)
 
     def hedge(self) -> None:
         """The first attempt has been out for so long that a second one may answer sooner."""
@@ -286,11 +272,6 @@ class Exchange:
         self._failed_attempts(service).add(replica)
         if failure is not None:
             self._blame(service, replica, failure)
-
-    def _drop_hedge(self) -> None:
-        hedge, self._hedge = self._hedge, None
-        if hedge is not None:
-            hedge.drop()
 
     def _begin_body(self, length: int) -> None:
         """A small body that is already here whole travels with the head, and can be sent again."""
@@ -422,7 +403,8 @@ class Exchange:
         else:
             observe_refusal(head, service, replica, now - self._attempt_began)
         if self._hedge is not None:
-            self._drop_hedge()
+            self._hedge.drop()
+            self._hedge = None
         if service.watch is not None and head.status < 429:
             service.watch.observe(now - self._attempt_began, now)
         if self._ruled is not None:
@@ -572,27 +554,15 @@ class Exchange:
 
     def _open_tunnel(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
         """The exchange is over and counted; its record is written when the tunnel ends."""
-        client, upstream, replica, service = self.client, self._upstream, self._replica, self._service
+        upstream, service = self._upstream, self._service
         assert upstream is not None
-        assert replica is not None
         assert service is not None
         opening = Opening(self.head, head.status, self._attempts, self.began, self._request_id, self.bytes_in)
-        tunnel = Tunnel(
-            self._engine,
-            client=client,
-            upstream=upstream,
-            replica=replica,
-            room=service.room,
-            timeouts=self._timeouts,
-            opening=opening,
-        )
+        timeouts = self._timeouts
         self._upstream = None
         self._holds_replica = False
         self._end(head.status, "", monotonic(), log=False)
-        early, client.buffer = client.buffer, b""
-        client.become_tunnel(tunnel)
-        upstream.begin_tunnel(tunnel)
-        tunnel.start(head_out, data, early)
+        open_tunnel(self._engine, self.client, upstream, service, timeouts, opening, head_out, data)
 
     # Failing
 
@@ -681,18 +651,18 @@ class Exchange:
         elif pace is not None and pace.silent_at > now:
             if now < pace.due or self.keeps_pace():
                 self._expect_within(min(pace.due, pace.silent_at) - now)
-        elif upstream.connecting:
-            self.attempt_failed(failures.CONNECT_TIMEOUT, "the replica did not accept the connection in time")
-        elif self._response is not None and self.client.outgoing:
-            self.give_up(failures.CLIENT_IDLE, "the client did not take the response")
-        elif self._response is not None:
-            self.attempt_failed(failures.UPSTREAM_IDLE, "the replica stopped within its response")
-        elif upstream.outgoing:
-            self.attempt_failed(failures.UPSTREAM_IDLE, "the replica did not take the request")
-        elif self.request_read:
-            self.attempt_failed(failures.RESPONSE_TIMEOUT, "the replica did not answer in time")
         else:
-            self.give_up(failures.CLIENT_IDLE, "the client stopped within its request")
+            self._is_overdue(upstream)
+
+    def _is_overdue(self, upstream: UpstreamConnection) -> None:
+        client_behind, replica_behind = bool(self.client.outgoing), bool(upstream.outgoing)
+        failure, detail = overdue(
+            Phase(upstream.connecting, self._response is not None, client_behind, replica_behind, self.request_read)
+        )
+        if failure.fault is Fault.CLIENT:
+            self.give_up(failure, detail)
+        else:
+            self.attempt_failed(failure, detail)
 
     def _out_of_time(self) -> None:
         """The time for the whole request is over: no other attempt, whoever was slow."""
@@ -780,7 +750,8 @@ class Exchange:
         engine, head, service = self._engine, self.head, self._service
         self._release_replica()
         if self._hedge is not None:
-            self._drop_hedge()
+            self._hedge.drop()
+            self._hedge = None
         self.active = False
         engine.counters.active -= 1
         duration_s = now - self.began

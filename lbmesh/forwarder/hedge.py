@@ -8,8 +8,11 @@ from time import monotonic
 from typing import Protocol
 
 from lbmesh.forward.failure import BAD_RESPONSE, STALE, Failure
+from lbmesh.forward.retry import IDEMPOTENT_METHODS
 from lbmesh.forwarder.engine import Engine
+from lbmesh.forwarder.hedge_timer import Hedged, HedgeTimer
 from lbmesh.forwarder.replica_state import ReplicaState
+from lbmesh.forwarder.service_watch import ServiceWatch
 from lbmesh.forwarder.tls_upstream import open_upstream
 from lbmesh.forwarder.upstream import Receiver, UpstreamConnection
 from lbmesh.http1.message import RequestHead, ResponseHead
@@ -39,6 +42,15 @@ class Owner(Protocol):
 
     def respond(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
         """The final head, and all the bytes that it came with."""
+
+
+class Planned(Hedged, Protocol):
+    """The exchange before its first attempt. `request_read`: all of the request is here."""
+
+    @property
+    def head(self) -> RequestHead: ...
+    @property
+    def request_read(self) -> bool: ...
 
 
 class Hedge:
@@ -133,3 +145,11 @@ class Hedge:
         is_stale = self.upstream is not None and self.upstream.reused and failure in STALE
         self.drop()
         self._exchange.hedge_failed(self.replica, None if is_stale else failure)
+
+
+def plan_hedge(timer: HedgeTimer, exchange: Planned, watch: ServiceWatch, delay_s: float | None) -> None:
+    """Have a second attempt made if the first is out for longer than that, and if it may be repeated."""
+    watch.hedge_budget.earn()
+    repeatable = exchange.request_read and exchange.head.method in IDEMPOTENT_METHODS and exchange.head.demands is None
+    if delay_s is not None and repeatable:
+        timer.plan(exchange, delay_s)

@@ -6,9 +6,11 @@ is kept by identity and lives on.
 
 from collections.abc import Callable, Generator
 
+from lbmesh.forward.failure import AMBIGUOUS_PATH, NO_ROUTE, Failure
 from lbmesh.forwarder.listener_state import PLAIN, ListenerState
 from lbmesh.forwarder.route_state import MirrorState, RouteState
 from lbmesh.forwarder.service_state import ServiceState
+from lbmesh.http1.message import RequestHead
 from lbmesh.http1.provenance import ProvenanceRules
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.route import Route
@@ -47,6 +49,13 @@ class Serving:
     def listener(self, number: int) -> ListenerState:
         """The state of the listening socket with this number, from 0."""
         return self.listeners[number] if number < len(self.listeners) else PLAIN
+
+    def why_unrouted(self, head: RequestHead) -> tuple[Failure, str]:
+        """Why `match` finds no route, and what to say of it."""
+        ambiguity = self.routes.ambiguity(head.host, head.target, head)
+        if ambiguity:
+            return AMBIGUOUS_PATH, ambiguity
+        return NO_ROUTE, "no route for this host and path"
 
     def tick(self, now: float) -> None:
         """Once a second: suspensions end, shares rise, percentiles are found anew."""
