@@ -1,7 +1,6 @@
 """Choosing one replica of a service for one attempt, with the reason for the choice: first a zone, then one in it."""
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from lbmesh.routing.policies import Candidate, Pick, Random
@@ -20,15 +19,17 @@ DRAWS_FOR_UNTRIED = 4
 """How often a policy is asked for one that was not tried yet, before all of the group are looked through."""
 
 
-@dataclass(frozen=True, slots=True)
 class Group(Generic[C]):
     """The replicas of one zone that are up. `share`: of the requests, relative to the other groups'. `pick`: the
-    policy over them.
+    policy over them. Made by hand, for mypyc compiles no dataclass that is generic.
     """
 
-    replicas: tuple[C, ...]
-    pick: Pick[C]
-    share: float = 1.0
+    __slots__ = ("pick", "replicas", "share")
+
+    def __init__(self, replicas: tuple[C, ...], pick: Pick[C], share: float = 1.0) -> None:
+        self.replicas = replicas
+        self.pick = pick
+        self.share = share
 
 
 class Balancer(Generic[C]):
