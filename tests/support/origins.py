@@ -78,11 +78,12 @@ Behaviour = Callable[[OriginConnection], None]
 class Origin:
     """A listening server; each connection runs `behaviour` in a thread and is closed after it.
 
-    `heads`: every request head that `answering` read. `connections`: how many were accepted.
+    `heads`: every request head that `answering` read. `connections`: how many were accepted. `closed`: how many of them it has
+    closed itself.
     """
 
     def __init__(self, behaviour: Behaviour, *, tight: bool = False) -> None:
-        self.connections = 0
+        self.connections = self.closed = 0
         self.errors: list[BaseException] = []
         self._behaviour = behaviour
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -117,6 +118,7 @@ class Origin:
         finally:
             self._open.discard(connection)
             connection.close()
+            self.closed += 1
 
     def close(self) -> None:
         """End every connection and thread; may be called again. An assertion that failed in a behaviour fails here."""
