@@ -78,8 +78,8 @@ Behaviour = Callable[[OriginConnection], None]
 class Origin:
     """A listening server; each connection runs `behaviour` in a thread and is closed after it.
 
-    `heads`: every request head that `answering` read. `connections`: how many were accepted. `closed`: how many of them it has
-    closed itself.
+    `heads`: every request head that `answering` read. `connections`: how many were accepted. `closed`: how many of
+    them it has closed itself.
     """
 
     def __init__(self, behaviour: Behaviour, *, tight: bool = False) -> None:
