@@ -14,34 +14,19 @@ from lbmesh.forwarder.hedge_timer import Hedged, HedgeTimer
 from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.service_watch import ServiceWatch
 from lbmesh.forwarder.tls_upstream import open_upstream
-from lbmesh.forwarder.upstream import Receiver, UpstreamConnection
+from lbmesh.forwarder.upstream import Asker, Receiver, UpstreamConnection
 from lbmesh.http1.message import RequestHead, ResponseHead
 from lbmesh.model.address import Address
 
 
-class Owner(Protocol):
+class Owner(Asker, Protocol):
     """The exchange that is hedged."""
-
-    @property
-    def request(self) -> bytes: ...
-    @property
-    def head(self) -> RequestHead: ...
-    @property
-    def active(self) -> bool: ...
-    @property
-    def client(self) -> Receiver: ...
-
-    def client_ends(self) -> tuple[Address, Address] | None:
-        """The two ends of the client's connection."""
 
     def take_hedge(self, hedge: "Hedge", *, has_won: bool = False) -> None:
         """The hedge's attempt is the exchange's own from now on."""
 
     def hedge_failed(self, replica: ReplicaState, failure: Failure | None) -> None:
         """Nothing will come of the hedge; None when that is nobody's fault."""
-
-    def respond(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
-        """The final head, and all the bytes that it came with."""
 
 
 class Planned(Hedged, Protocol):

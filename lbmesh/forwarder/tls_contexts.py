@@ -3,6 +3,7 @@
 import ssl
 
 from lbmesh.config.key_pair import load_key_pair
+from lbmesh.config.trust import client_context
 from lbmesh.model.tls import ClientAuth, KeyPair, ListenerTls, ServiceTls, TlsVersion, UnknownName
 
 _VERSIONS = {TlsVersion.TLS_1_2: ssl.TLSVersion.TLSv1_2, TlsVersion.TLS_1_3: ssl.TLSVersion.TLSv1_3}
@@ -71,19 +72,8 @@ def _certificate_context(pair: KeyPair, tls: ListenerTls) -> ssl.SSLContext:
 
 def service_context(tls: ServiceTls) -> ssl.SSLContext:
     """The context in which a service's replicas are spoken to."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = client_context(ca_certificates=tls.ca_certificates, verify=tls.verify, key_pair=tls.key_pair)
     context.minimum_version = _VERSIONS[tls.min_version]
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    if not tls.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    elif tls.ca_certificates is None:
-        context.load_default_certs()
-    else:
-        # What an operator names is trusted for itself: a root, what a root signed, or the replica's own certificate.
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        context.load_verify_locations(cadata=tls.ca_certificates)
-    if tls.key_pair:
-        load_key_pair(context, tls.key_pair.chain_pem, tls.key_pair.key_pem)
     context.set_alpn_protocols(list(PROTOCOLS))
     return context

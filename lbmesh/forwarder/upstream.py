@@ -40,8 +40,8 @@ class Receiver(Protocol):
         """The exchange was ended by a bug of ours."""
 
 
-class Requester(Protocol):
-    """Whose request a connection carries. `request`: the head, and a small body with it."""
+class Asker(Protocol):
+    """Who has a request. `request`: the head, and a small body with it."""
 
     @property
     def request(self) -> bytes: ...
@@ -55,6 +55,13 @@ class Requester(Protocol):
     def client_ends(self) -> tuple[Address, Address] | None:
         """The two ends of the client's connection, for a PROXY header; None when there is none."""
 
+    def respond(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
+        """The final head, and all the bytes that it came with."""
+
+
+class Requester(Asker, Protocol):
+    """Whose request a connection carries."""
+
     def request_sent(self) -> None:
         """The first bytes are out."""
 
@@ -63,9 +70,6 @@ class Requester(Protocol):
 
     def informational(self, head: ResponseHead) -> bool:
         """A 1xx response; False when it is one too many."""
-
-    def respond(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
-        """The final head, and all the bytes that it came with."""
 
     def switch_protocols(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
         """101: what follows the head (`data`, and all that comes) is no HTTP."""

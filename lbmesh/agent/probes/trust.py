@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import trio
 
 from lbmesh.agent.limits import TLS_CONTEXTS_MAX
-from lbmesh.config.key_pair import load_key_pair
+from lbmesh.config.trust import client_context
 from lbmesh.model.check import ProbeTls
 from lbmesh.model.tls import KeyPair
 
@@ -55,18 +55,7 @@ class TrustStore:
 
 
 def _make(trust: _Trust) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if not trust.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    elif trust.ca_certificates is None:
-        context.load_default_certs()
-    else:
-        # What an operator names is trusted for itself: a root, what a root signed, or the replica's own certificate.
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        context.load_verify_locations(cadata=trust.ca_certificates)
-    if trust.key_pair:
-        load_key_pair(context, trust.key_pair.chain_pem, trust.key_pair.key_pem)
+    context = client_context(ca_certificates=trust.ca_certificates, verify=trust.verify, key_pair=trust.key_pair)
     if trust.protocol:
         context.set_alpn_protocols([trust.protocol])
     return context
