@@ -31,10 +31,7 @@ from lbmesh.http1.local_response import Page, local_response
 from lbmesh.http1.message import CHUNKED, NO_HEAD, UNTIL_CLOSE, RequestHead, ResponseHead
 from lbmesh.http1.response_rewrite import VIA_LAST, rewrite_for_client, rewrite_for_tunnel, via
 from lbmesh.model.address import Address
-from lbmesh.model.limits import (
-    INFORMATIONAL_RESPONSES_MAX,
-    REPLAY_BYTES_MAX,
-)
+from lbmesh.model.limits import INFORMATIONAL_RESPONSES_MAX, REPLAY_BYTES_MAX
 from lbmesh.routing.asked import Asked
 from lbmesh.routing.rules import Answer, ReadyRules
 

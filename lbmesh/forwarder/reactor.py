@@ -156,12 +156,7 @@ class Reactor:
                         self._crashed(handler)
             if self._again:
                 self._step_again()
-            if self._closing:
-                self._close_all()
-            self._on_batch()
-            self.now = now = monotonic()
-            if now - began > TURN_S:
-                self.on_turn_used_up()
+            if self._has_used_up_turn(began):
                 return False
 
     def _drain_by_urgency(self) -> bool:
@@ -188,13 +183,19 @@ class Reactor:
                 self.waited_s = self.now - since
                 self._step(self._handlers[descriptor], events)
             self.waited_s = 0.0
-            if self._closing:
-                self._close_all()
-            self._on_batch()
-            self.now = now = monotonic()
-            if now - began > TURN_S:
-                self.on_turn_used_up()
+            if self._has_used_up_turn(began):
                 return False
+
+    def _has_used_up_turn(self, began: float) -> bool:
+        """End a round: close what is to be closed, and see whether the others' turn has come."""
+        if self._closing:
+            self._close_all()
+        self._on_batch()
+        self.now = now = monotonic()
+        if now - began <= TURN_S:
+            return False
+        self.on_turn_used_up()
+        return True
 
     def _step(self, handler: Handler, events: int) -> None:
         try:

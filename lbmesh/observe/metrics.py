@@ -150,44 +150,27 @@ def _tunnels(state: NodeState, traffic: TrafficTotals) -> Iterator[bytes]:
     )
 
 
-def _services(traffic: TrafficTotals) -> Iterator[bytes]:
-    services = [({"service": name}, figures) for name, figures in traffic.services.all()]
-    yield from family(
-        "lbmesh_service_active_requests",
-        "gauge",
-        "Requests that hold a place of their service's limit.",
-        [(labels, one.active) for labels, one in services],
-    )
-    yield from family(
-        "lbmesh_service_active_limit",
+_SERVICE_FAMILIES = (
+    ("active_requests", "gauge", "Requests that hold a place of their service's limit.", "active"),
+    (
+        "active_limit",
         "gauge",
         "Requests that may do so, in all forwarders together: limits.active, or what adaptive concurrency has found.",
-        [(labels, one.active_max) for labels, one in services],
-    )
-    yield from family(
-        "lbmesh_service_pending_requests",
-        "gauge",
-        "Requests that wait for a place.",
-        [(labels, one.pending) for labels, one in services],
-    )
-    yield from family(
-        "lbmesh_service_hedges_total",
-        "counter",
-        "Second attempts sent while the first was out.",
-        [(labels, one.hedges) for labels, one in services],
-    )
-    yield from family(
-        "lbmesh_service_hedges_won_total",
-        "counter",
-        "Second attempts that answered first.",
-        [(labels, one.hedges_won) for labels, one in services],
-    )
-    yield from family(
-        "lbmesh_service_moved_requests_total",
-        "counter",
-        "Requests moved away from a replica that had gone down.",
-        [(labels, one.moved) for labels, one in services],
-    )
+        "active_max",
+    ),
+    ("pending_requests", "gauge", "Requests that wait for a place.", "pending"),
+    ("hedges_total", "counter", "Second attempts sent while the first was out.", "hedges"),
+    ("hedges_won_total", "counter", "Second attempts that answered first.", "hedges_won"),
+    ("moved_requests_total", "counter", "Requests moved away from a replica that had gone down.", "moved"),
+)
+"""Name, kind, text, and the figure of `ServiceTelemetry`."""
+
+
+def _services(traffic: TrafficTotals) -> Iterator[bytes]:
+    services = [({"service": name}, figures) for name, figures in traffic.services.all()]
+    for name, kind, text, figure in _SERVICE_FAMILIES:
+        samples = [(labels, getattr(one, figure)) for labels, one in services]
+        yield from family(f"lbmesh_service_{name}", kind, text, samples)
 
 
 def _upstream(state: NodeState, traffic: TrafficTotals) -> Iterator[bytes]:
