@@ -26,6 +26,14 @@ _WAIT_MAX_S = 86_400.0
 _READER_GONE = 141
 """As a shell has it for a program that SIGPIPE (13) ended: 128 and the signal's number."""
 
+_VERBS = ("run", "check", "status", "explain", "keys", "dev")
+_ADDED_VERBS = "lbmesh.verbs"
+_FROM_CHAOS = {
+    "lab": "a world of zones in network namespaces, to break and to look into (as root)",
+    "drill": "a chaos experiment, and the report of what clients lost",
+}
+"""Verbs of the package lbmesh-chaos, listed whether it is there or not."""
+
 _RUN_EPILOG = """\
 signals: SIGTERM or SIGINT drains and leaves the mesh, a second one ends the node at once. SIGHUP means
 reload, and nothing else: the node outlives the terminal that it was started from.
@@ -62,6 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return run_forwarder(forwarder_options(child_parser().parse_args(arguments)))
         case ["run", *_]:
             return _run(_parsed(arguments))
+        case [word, *rest] if added := _added_verb(word):
+            return _seen_through(lambda: added(rest))
         case _:
             return _seen_through(lambda: _operate(arguments))
 
@@ -85,6 +95,23 @@ def _seen_through(verb: Callable[[], int]) -> int:
         with suppress(OSError):
             _fail(f"lbmesh: cannot write to standard output: {error.strerror}; make room there, or send it elsewhere")
         return 1
+
+
+def _added_verb(word: str) -> Callable[[Sequence[str]], int] | None:
+    """A verb that another package adds, by the entry points `lbmesh.verbs`: from its arguments to the exit code."""
+    if word in _VERBS or word.startswith("-"):
+        return None
+    from importlib.metadata import entry_points
+
+    for found in entry_points(group=_ADDED_VERBS, name=word):
+        verb: Callable[[Sequence[str]], int] = found.load()
+        return verb
+    if word not in _FROM_CHAOS:
+        return None
+    return lambda _: _fail(
+        f"lbmesh {word}: comes with the package lbmesh-chaos, which is not installed here; "
+        "install it: `pip install lbmesh-chaos`, or in a checkout `make setup`"
+    )
 
 
 def _dev(arguments: Sequence[str]) -> int:
@@ -149,6 +176,8 @@ def _operator_parser() -> argparse.ArgumentParser:
     _add_keys(verbs)
     # Listed for `lbmesh --help`; main hands its arguments on before they get here.
     verbs.add_parser("dev", help="run a whole three-zone mesh on loopback addresses, and drill it")
+    for verb, says in _FROM_CHAOS.items():
+        verbs.add_parser(verb, help=f"{says}; from lbmesh-chaos")
     for one in (parser, *verbs.choices.values()):
         one.set_defaults(parser=one)
     return parser

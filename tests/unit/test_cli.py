@@ -271,3 +271,24 @@ def test_the_sentinel_stays_light(tmp_path: Path) -> None:
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.split() == []
+
+
+def test_another_package_adds_a_verb_by_its_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "juggler.py").write_text("def verb(arguments): return len(arguments)\n")
+    about = tmp_path / "juggler-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Name: juggler\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[lbmesh.verbs]\njuggle = juggler:verb\nrun = juggler:verb\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert cli.main(["juggle", "three", "balls", "--high"]) == 3
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["run", "is", "still", "ours"])
+
+
+@pytest.mark.parametrize("verb", ["lab", "drill"])
+def test_a_verb_of_a_package_that_is_missing_says_what_to_install(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: ())
+    assert cli.main([verb, "up"]) == 1
+    assert "pip install lbmesh-chaos" in capsys.readouterr().err

@@ -1,0 +1,1 @@
+"""The world made real, in one process that the kernel clears away."""

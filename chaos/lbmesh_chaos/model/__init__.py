@@ -1,0 +1,1 @@
+"""The frozen vocabulary: the world, and what happens in it."""

@@ -1,0 +1,1 @@
+"""From what was logged to a timeline, figures and a verdict. Pure."""
