@@ -2,7 +2,7 @@
 
 import trio
 
-from lbmesh.forwarder.reactor import Reactor
+from lbmesh.forwarder.reactor import PAUSE_S, Reactor
 
 
 async def run_reactor(reactor: Reactor) -> None:
@@ -10,7 +10,7 @@ async def run_reactor(reactor: Reactor) -> None:
     try:
         while True:
             await trio.lowlevel.wait_readable(reactor.fileno())
-            while not reactor.drain():
+            while not reactor.drain(PAUSE_S):
                 await trio.lowlevel.checkpoint()
     finally:
         reactor.close_all()

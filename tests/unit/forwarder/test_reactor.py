@@ -1,6 +1,7 @@
 """The reactor's promises, each on real sockets: no edge lost, nobody starved, nothing closed too early."""
 
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import structlog
 import trio
 
-from lbmesh.forwarder.reactor import DEFERRED_PER_ROUND, HUNG_UP, READ, Reactor
+from lbmesh.forwarder.reactor import DEFERRED_PER_ROUND, HUNG_UP, READ, TURN_S, WRITE, Reactor
 from lbmesh.forwarder.reactor_task import run_reactor
 
 
@@ -245,3 +246,34 @@ def test_what_was_deferred_is_stepped_though_the_process_is_no_longer_behind() -
             recorder.clean_up()
 
     drive(scenario, by_urgency=True)
+
+
+def test_what_comes_while_a_turn_pauses_is_stepped_in_it_and_the_turn_ends_all_the_same() -> None:
+    senders: list[threading.Timer] = []
+
+    def send_later() -> None:
+        if not senders:
+            senders.append(threading.Timer(2 * TURN_S, recorder.there.send, [b"x"]))
+            senders[0].start()
+
+    reactor = Reactor(send_later)
+    recorder = Recorder(reactor, nothing)
+    try:
+        assert reactor.drain(pause_s=20)
+        assert recorder.steps[1:] == [WRITE | (READ & ~HUNG_UP)]
+    finally:
+        senders[0].join()
+        reactor.close_all()
+        recorder.clean_up()
+
+
+def test_without_a_pause_nothing_is_waited_for() -> None:
+    reactor = Reactor(lambda: None)
+    recorder = Recorder(reactor, nothing)
+    try:
+        assert reactor.drain()
+        assert recorder.steps == [WRITE]
+        assert reactor.drain()
+    finally:
+        reactor.close_all()
+        recorder.clean_up()
