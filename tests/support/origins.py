@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from random import randint
 
 from lbmesh.model.address import Address
 
@@ -14,10 +15,15 @@ SEGMENT_BYTES = 536
 """The smallest segment every host must take (RFC 9293 §3.7.1); the peer's kernel sizes its send buffer by it."""
 
 
-def take_little(unconnected: socket.socket) -> None:
-    """Make both kernels hold little of what the peer sends: the least there is here, and less than 64 KiB there."""
-    unconnected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-    unconnected.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_BYTES)
+def take_little(unbound: socket.socket) -> None:
+    """Make both kernels hold little of what the peer sends: the least there is here, and less than 64 KiB there.
+
+    It is bound to a loopback address that no test before has had: the peer's kernel sizes its send buffer also by what
+    it remembers of an address (`ip tcp_metrics`), and after a fast transfer that is ten times as much.
+    """
+    unbound.bind((f"127.{randint(1, 254)}.{randint(1, 254)}.{randint(1, 254)}", 0))
+    unbound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    unbound.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_BYTES)
 
 
 class OriginConnection:
@@ -86,10 +92,13 @@ class Origin:
         self.connections = self.closed = 0
         self.errors: list[BaseException] = []
         self._behaviour = behaviour
-        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening = socket.socket()
         if tight:
             take_little(self._listening)
-        self.address = Address("127.0.0.1", self._listening.getsockname()[1])
+        else:
+            self._listening.bind(("127.0.0.1", 0))
+        self._listening.listen()
+        self.address = Address(*self._listening.getsockname())
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         accepting = threading.Thread(target=self._accept)
