@@ -16,10 +16,11 @@ from lbmesh.forwarder.framing import BodyReader
 from lbmesh.forwarder.hedge import Hedge, plan_hedge
 from lbmesh.forwarder.mirror import mirror_request
 from lbmesh.forwarder.overdue import Phase, overdue
-from lbmesh.forwarder.pace import Pace
+from lbmesh.forwarder.pace import Paced
 from lbmesh.forwarder.record import exchange_line
 from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.request_body import RequestBody
+from lbmesh.forwarder.response_body import ResponseBody
 from lbmesh.forwarder.route_state import RouteState
 from lbmesh.forwarder.ruled_request import Rewritten, RuledRequest
 from lbmesh.forwarder.service_state import ServiceState
@@ -42,19 +43,16 @@ REQUEST_TIMEOUT_SLACK_S = 0.001
 class Exchange:
     """The state of one request, from its head to its record in the log.
 
-    `bytes_in`: of the request's body, so far. `request_read`: the whole request was taken from the client (it may still
-    wait to be sent). `pace`: what the client must keep up, while a body is under way. `waiting`: the service has no
-    place for the request yet.
+    `bytes_in`, `bytes_out`: of the request's body and of the response's, so far. `request_read`: the whole request was
+    taken from the client (it may still wait to be sent). `waiting`: the service has no place for the request yet.
     """
 
     __deletable__ = ("client",)
     """For mypyc, which else lets no attribute be deleted."""
 
     __slots__ = (
-        "_answered",
         "_attempt_began",
         "_attempts",
-        "_bytes_out",
         "_detail",
         "_ends_at",
         "_engine",
@@ -79,9 +77,9 @@ class Exchange:
         "active",
         "began",
         "bytes_in",
+        "bytes_out",
         "client",
         "head",
-        "pace",
         "request",
         "request_read",
         "waiting",
@@ -99,8 +97,7 @@ class Exchange:
         self._replica: ReplicaState | None = None
         self._response: ResponseHead | None = None
         self._request_body: RequestBody | None = None
-        self._response_body: BodyReader | None = None
-        self.pace: Pace | None = None
+        self._response_body: ResponseBody | None = None
         self._remainder: BodyReader | None = None
         self._failed: FailedAttempts | None = None
         self._holds_replica = self.waiting = False
@@ -122,7 +119,7 @@ class Exchange:
         self.head = head
         self.active = True
         self.began = self._attempt_began = monotonic()
-        self.bytes_in = self._bytes_out = self._attempts = self._informational = 0
+        self.bytes_in = self.bytes_out = self._attempts = self._informational = 0
         self._stage = Stage.NOT_SENT
         self._keep_alive = head.keep_alive and not engine.draining
         request_id = head.request_id
@@ -279,7 +276,7 @@ class Exchange:
             self.bytes_in = length
         else:
             self.request_read = False
-            self._request_body = RequestBody(self, length)
+            self._request_body = RequestBody(self, self._engine, length)
 
     def _attempt(self, replica: ReplicaState) -> None:
         """Send the request to one replica, over a pooled connection if there is one."""
@@ -321,16 +318,11 @@ class Exchange:
             else:
                 self._expect_within(self._timeouts.response_s)
         else:
-            self._begin_pace(0)
-            self.expect_progress()
-            self._ask_for_body()
+            upstream, body = self._upstream, self._request_body
+            assert upstream is not None
+            assert body is not None
+            body.follow_head(upstream, self._timeouts.idle_s)
             self.pump_request()
-
-    def _ask_for_body(self) -> None:
-        """A client that waits for 100 is sent it from here, when the replica knows none (RFC 9110 §10.1.1)."""
-        demands, replica = self.head.demands, self._replica
-        if demands is not None and demands.expects_continue and replica is not None and replica.speaks_http_1_0:
-            self.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def expect_progress(self) -> None:
         """Something moved: the phase the exchange is in begins, or goes on."""
@@ -338,9 +330,14 @@ class Exchange:
             self._expect_within(self._timeouts.response_s)
             return
         seconds = self._timeouts.idle_s
-        if self.pace is not None:
-            seconds = self.pace.look_after(self._engine.reactor.now, seconds)
+        body = self._body_under_way()
+        if body is not None and body.pace is not None:
+            seconds = body.pace.look_after(seconds)
         self._expect_within(seconds)
+
+    def _body_under_way(self) -> Paced | None:
+        """The response's hides the request's: there is one silence, and one pace."""
+        return self._request_body if self._response is None else self._response_body
 
     def _expect_within(self, seconds: float) -> None:
         """What comes next must come within this time, and within that of the whole request."""
@@ -348,38 +345,11 @@ class Exchange:
             seconds = min(seconds, max(0.0, self._ends_at - self._engine.reactor.now))
         self.client.expect_within(seconds)
 
-    def _begin_pace(self, moved: int) -> None:
-        """The client must send, or take, so many bytes a second from now on."""
-        serving = self._engine.serving
-        assert serving is not None
-        if serving.limits.body_rate_min:
-            self.pace = Pace(self._engine.reactor.now, self._timeouts.idle_s, moved)
-
-    def keeps_pace(self) -> bool:
-        """Judge the window that is over. False: the client is too slow, and the exchange has ended for it."""
-        pace, client, upstream, serving = self.pace, self.client, self._upstream, self._engine.serving
-        assert pace is not None
-        assert upstream is not None
-        assert serving is not None
-        now = self._engine.reactor.now
-        if self._response is None:
-            moved, detail = self.bytes_in, "the client sends its request too slowly"
-            is_blameless = bool(upstream.outgoing)
-        else:
-            moved, detail = self._bytes_out - client.unacknowledged(), "the client takes the response too slowly"
-            is_blameless = not client.outgoing or client.behind_since > now - pace.window_s
-        if is_blameless:
-            pace.excuse()
-        if pace.is_kept(now, moved, serving.limits.body_rate_min):
-            return True
-        self.give_up(failures.CLIENT_SLOW, detail)
-        return False
-
     def pump_request(self) -> None:
         """Pass on what has come of the request's body, as far as the replica takes it."""
         upstream, body = self._upstream, self._request_body
         if upstream is not None and self._stage is not Stage.NOT_SENT and body is not None:
-            body.pump(upstream, self._engine.reactor)
+            body.pump()
 
     def upstream_progress(self) -> None:
         """The replica took all that had waited."""
@@ -417,10 +387,10 @@ class Exchange:
             and self.request_read
             and self.head.minor_version == 1
         ):
-            self._bytes_out = length
+            self.bytes_out = length
             self.client.write(head_out + data[head.head_bytes :] if length else head_out)
             if self.active:
-                self._complete(clean=True, now=now)
+                self.complete(clean=True, now=now)
         else:
             self._begin_response(head, data[head.head_bytes :])
 
@@ -438,7 +408,6 @@ class Exchange:
             assert self._request_body is not None
             self._remainder = self._request_body.rest_to_discard(self.head) if stays else None
             stays = self._remainder is not None
-        self.pace = None
         self.expect_progress()
         client.write(
             rewrite_for_client(
@@ -450,33 +419,18 @@ class Exchange:
             )
         )
         if self.active:
-            self._answered = monotonic()
-            self._response_body = BodyReader(head.body_length, payload_only=unframed)
+            self._response_body = ResponseBody(self, self._engine, head.body_length, payload_only=unframed)
             upstream.relay(data)
 
     def response_data(self, data: bytes) -> None:
         """A piece of the response's body for the client."""
-        body = self._response_body
-        assert body is not None
-        piece = body.take(data)
-        if piece:
-            self._bytes_out += len(piece)
-            self.expect_progress()
-            self.client.write(piece)
-            if not self.active:
-                return
-        if body.fault:
-            self.attempt_failed(failures.BAD_RESPONSE, body.fault)
-        elif body.done:
-            self._complete(clean=not body.rest, now=monotonic())
+        assert self._response_body is not None
+        self._response_body.pass_on(data)
 
     def response_ended(self) -> None:
-        """The replica closed the connection in the middle of the body, which ends it only if nothing else does."""
-        assert self._response is not None
-        if self._response.body_length == UNTIL_CLOSE:
-            self._complete(clean=False, now=monotonic())
-        else:
-            self.attempt_failed(failures.UPSTREAM_CLOSED, "the replica closed the connection within the body")
+        """The replica closed the connection after the response's head."""
+        assert self._response_body is not None
+        self._response_body.ended()
 
     def informational(self, head: ResponseHead) -> bool:
         """A 1xx response (RFC 9110 §15.2): passed on, unless the client speaks HTTP/1.0. False: there are too many."""
@@ -489,19 +443,17 @@ class Exchange:
 
     def client_progress(self) -> None:
         """The client took some of what had waited."""
-        upstream = self._upstream
+        upstream, body = self._upstream, self._response_body
         if upstream is None:
             return
-        if self._response is not None:
-            if self.pace is None:
-                self._begin_pace(self._bytes_out - self.client.unacknowledged())
-            elif self._engine.reactor.now >= self.pace.due and not self.keeps_pace():
+        if body is not None:
+            if not body.client_took(self._timeouts.idle_s):
                 return
             self.expect_progress()
         if not self.client.outgoing:
             upstream.resume()
 
-    def _complete(self, *, clean: bool, now: float) -> None:
+    def complete(self, *, clean: bool, now: float) -> None:
         """The response is whole. `clean`: nothing came after it, so that the connection may serve again."""
         upstream, head, client = self._upstream, self._response, self.client
         assert upstream is not None
@@ -641,12 +593,13 @@ class Exchange:
         if self.waiting:
             self._fail(failures.QUEUE_TIMEOUT, "no place was free in time")
             return
-        upstream, pace, now = self._upstream, self.pace, self._engine.reactor.now
+        upstream, body, now = self._upstream, self._body_under_way(), self._engine.reactor.now
+        pace = body.pace if body is not None else None
         assert upstream is not None
         if self._ends_at is not None and self._ends_at - now < REQUEST_TIMEOUT_SLACK_S:
             self._out_of_time()
-        elif pace is not None and pace.silent_at > now:
-            if now < pace.due or self.keeps_pace():
+        elif body is not None and pace is not None and pace.silent_at > now:
+            if not pace.is_due or body.keeps_pace():
                 self._expect_within(min(pace.due, pace.silent_at) - now)
         else:
             self._is_overdue(upstream)
@@ -777,17 +730,17 @@ class Exchange:
                     reason,
                     self._attempts,
                     self.bytes_in,
-                    self._bytes_out,
+                    self.bytes_out,
                     duration_s,
                     self._request_id,
                     self._detail,
-                    self._answered - self.began if self._response_body is not None else None,
+                    self._response_body.began - self.began if self._response_body is not None else None,
                 )
             )
         self.head = NO_HEAD
         self.request = b""
         self._detail = ""
-        self._service = self._replica = self._response = self._request_body = self._response_body = self.pace = None
+        self._service = self._replica = self._response = self._request_body = self._response_body = None
         self._ends_at = None
         if self._ruled is not None:
             self._rewritten = self._ruled.to_remember()

@@ -4,11 +4,11 @@ from time import monotonic
 from typing import Protocol
 
 from lbmesh.forward.early_response import rest_can_be_discarded
-from lbmesh.forward.failure import BAD_BODY, BODY_TOO_LARGE, CLIENT_CLOSED, Failure
+from lbmesh.forward.failure import BAD_BODY, BODY_TOO_LARGE, CLIENT_CLOSED, CLIENT_SLOW, Failure
 from lbmesh.forwarder.client_side import ClientSide
+from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.framing import BodyReader
-from lbmesh.forwarder.pace import Pace
-from lbmesh.forwarder.reactor import Reactor
+from lbmesh.forwarder.pace import Pace, begin_pace
 from lbmesh.forwarder.upstream import UpstreamConnection
 from lbmesh.http1.message import RequestHead
 from lbmesh.model.limits import READS_PER_STEP, STEP_S
@@ -23,13 +23,10 @@ class Sender(Protocol):
     client: ClientSide
 
     @property
-    def pace(self) -> Pace | None: ...
+    def head(self) -> RequestHead: ...
 
     def expect_progress(self) -> None:
         """Something moved: the phase the exchange is in begins, or goes on."""
-
-    def keeps_pace(self) -> bool:
-        """Judge the pace's window that is over. False: the exchange has ended for it."""
 
     def give_up(self, failure: Failure, detail: str) -> None:
         """The client is to blame: there is nothing to try again."""
@@ -37,20 +34,37 @@ class Sender(Protocol):
 
 class RequestBody:
     """A body that does not travel with its head. `has_begun`: some of it went on, so that it cannot be sent again.
-    `bytes_max`: what the route allows.
+    `bytes_max`: what the route allows. `pace`: what the client must keep up, once its head has gone on.
     """
 
-    __slots__ = ("_exchange", "_reader", "bytes_max", "has_begun")
+    __slots__ = ("_engine", "_exchange", "_reader", "_upstream", "bytes_max", "has_begun", "pace")
 
-    def __init__(self, exchange: Sender, length: int) -> None:
+    def __init__(self, exchange: Sender, engine: Engine, length: int) -> None:
         self._exchange = exchange
+        self._engine = engine
+        self._upstream: UpstreamConnection | None = None
         self._reader = BodyReader(length)
         self.bytes_max = BODY_BYTES_MAX
         self.has_begun = False
+        self.pace: Pace | None = None
 
-    def pump(self, upstream: UpstreamConnection, reactor: Reactor) -> None:
-        """Pass on what has come, as far as the replica takes it."""
+    def follow_head(self, upstream: UpstreamConnection, window_s: float) -> None:
+        """The head is on its way to the replica, over this connection: now the client must send.
+
+        A client that waits for 100 is sent it from here, when the replica knows none (RFC 9110 §10.1.1).
+        """
         exchange = self._exchange
+        self._upstream = upstream
+        self.pace = begin_pace(self._engine, window_s, 0)
+        exchange.expect_progress()
+        demands = exchange.head.demands
+        if demands is not None and demands.expects_continue and upstream.replica.speaks_http_1_0:
+            exchange.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def pump(self) -> None:
+        """Pass on what has come, as far as the replica takes it."""
+        exchange, upstream = self._exchange, self._upstream
+        assert upstream is not None
         client = exchange.client
         began = monotonic()
         for _ in range(READS_PER_STEP):
@@ -68,14 +82,14 @@ class RequestBody:
                     exchange.give_up(CLIENT_CLOSED, "the client closed before the end of its request")
                     return
                 data = received
-            self._pass_on(data, upstream, reactor.now)
+            self._pass_on(data, upstream)
             if upstream.closed:
                 return
             if monotonic() - began > STEP_S:
                 break
-        reactor.again(client)
+        self._engine.reactor.again(client)
 
-    def _pass_on(self, data: bytes, upstream: UpstreamConnection, now: float) -> None:
+    def _pass_on(self, data: bytes, upstream: UpstreamConnection) -> None:
         """One piece to the replica; what follows the body goes back to the client's buffer."""
         exchange, reader = self._exchange, self._reader
         piece = reader.take(data)
@@ -87,8 +101,8 @@ class RequestBody:
         if exchange.bytes_in > self.bytes_max:
             exchange.give_up(BODY_TOO_LARGE, f"a request body of more than {self.bytes_max} bytes")
             return
-        pace = exchange.pace
-        if pace is not None and now >= pace.due and not exchange.keeps_pace():
+        pace = self.pace
+        if pace is not None and pace.is_due and not self.keeps_pace():
             return
         if reader.done:
             exchange.request_read = True
@@ -98,6 +112,18 @@ class RequestBody:
             upstream.write(piece)
             if upstream.outgoing and pace is not None:
                 pace.excuse()
+
+    def keeps_pace(self) -> bool:
+        """See `Paced`. While the replica takes nothing, the client is not to blame."""
+        pace, upstream = self.pace, self._upstream
+        assert pace is not None
+        assert upstream is not None
+        if upstream.outgoing:
+            pace.excuse()
+        if pace.is_kept(self._exchange.bytes_in):
+            return True
+        self._exchange.give_up(CLIENT_SLOW, "the client sends its request too slowly")
+        return False
 
     def rest_to_discard(self, head: RequestHead) -> BodyReader | None:
         """Of a request that is answered already: what reads the rest, None when that is not worth it or never ends."""
