@@ -9,6 +9,7 @@ from termios import TIOCOUTQ
 from typing import Any, Protocol
 
 from lbmesh.forward.failure import CLIENT_CLOSED, DRAINED, INTERNAL, Failure
+from lbmesh.forwarder.acknowledgement import acknowledge
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.exchange import Exchange
 from lbmesh.forwarder.framing import BodyReader
@@ -419,6 +420,10 @@ class ClientConnection:
         """Bytes that the client's kernel has not confirmed: those kept here and those in our kernel."""
         in_kernel = int.from_bytes(ioctl(self.descriptor, TIOCOUTQ, bytes(4)), sys.byteorder)
         return len(self.outgoing) + in_kernel
+
+    def acknowledge(self) -> None:
+        """See `ClientSide`."""
+        acknowledge(self._socket)
 
     def _flush(self) -> None:
         try:

@@ -27,6 +27,9 @@ class ClientSide(ClientEnd, Protocol):
     def receive(self) -> bytes | None:
         """More of the request; None when nothing is there, b"" at its end."""
 
+    def acknowledge(self) -> None:
+        """Confirm at once what was received: more is expected, and the client may hold it back until then (Nagle)."""
+
     def next_request(self) -> None:
         """The exchange is over."""
 

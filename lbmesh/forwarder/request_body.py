@@ -73,6 +73,7 @@ class RequestBody:
             if client.buffer:
                 data, client.buffer = client.buffer, b""
             elif not client.readable:
+                client.acknowledge()
                 return
             else:
                 received = client.receive()

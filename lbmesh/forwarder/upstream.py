@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from lbmesh.forward import failure as failures
 from lbmesh.forward.failure import Failure
+from lbmesh.forwarder.acknowledgement import acknowledge
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.reactor import HUNG_UP, WRITE
 from lbmesh.forwarder.replica_state import ReplicaState
@@ -381,7 +382,10 @@ class UpstreamConnection:
         client = exchange.client
         began = monotonic()
         for _ in range(READS_PER_STEP):
-            if not self.readable or client.outgoing:
+            if client.outgoing:
+                return
+            if not self.readable:
+                acknowledge(self._socket)
                 return
             data = self._receive(exchange)
             if data is None:

@@ -1,7 +1,6 @@
 """A connection that is over leaves nothing behind for the garbage collector, which hardly ever runs in a forwarder."""
 
 import gc
-import socket
 from time import monotonic
 
 import pytest
@@ -11,6 +10,7 @@ from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.exchange import Exchange
 from lbmesh.observe.access_log import AccessLog
 from tests.support.forwarders import a_view
+from tests.support.tcp_pair import tcp_pair
 
 REQUESTS = {
     "nothing": b"",
@@ -28,8 +28,7 @@ def test_it_is_freed_at_once(request_name: str) -> None:
     for _ in engine.adopt(a_view([])):
         continue
     assert engine.serving is not None
-    here, there = socket.socketpair()
-    here.setblocking(False)
+    there, here = tcp_pair()
     gc.collect()
     gc.disable()
     try:
