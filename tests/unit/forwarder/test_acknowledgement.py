@@ -1,23 +1,25 @@
-"""Whoever is in the middle of a body is confirmed what it sent: it may hold back the rest until then."""
+"""Whoever is in the middle of a body is confirmed what it sent: it may hold back the rest until then.
 
-import os
+Towards replicas Linux does not show the difference; `make bench ARGS=bodies` does (down, chunked).
+"""
+
 import socket
 from collections.abc import Callable, Iterator
+from time import monotonic
 
 import pytest
 
 from lbmesh.forwarder.client import ClientConnection
 from lbmesh.forwarder.engine import Engine
-from lbmesh.forwarder.upstream import UpstreamConnection
+from lbmesh.forwarder.reactor import PAUSE_S
 from lbmesh.model.address import Address
 from lbmesh.observe.access_log import AccessLog
 from tests.support.forwarders import a_view
 from tests.support.tcp_pair import tcp_pair
-from tests.support.wait import wait_for
+from tests.support.wait import PATIENCE_S
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok"
 
 
 class Ends:
@@ -44,21 +46,11 @@ class Ends:
         self.client.recv(65536)
 
     def step_until(self, condition: Callable[[], bool]) -> None:
-        """Have the forwarder do what there is to do, until it has led to this."""
-
-        def step() -> bool:
-            self.engine.reactor.drain()
-            return condition()
-
-        wait_for(step, "what the forwarder was to do")
-
-    def towards_replica(self) -> socket.socket:
-        """Another descriptor of the forwarder's socket."""
-        assert self.engine.serving is not None
-        (replica,) = self.engine.serving.services["app"].replicas
-        (connection,) = replica.idle
-        assert isinstance(connection, UpstreamConnection)
-        return socket.socket(fileno=os.dup(connection.descriptor))
+        """Have the forwarder do what there is to do until this is so, quicker than the kernel confirms by itself."""
+        gives_up_s = monotonic() + PATIENCE_S
+        while not condition():
+            assert monotonic() < gives_up_s, "the forwarder did not do what it was to do"
+            self.engine.reactor.drain(PAUSE_S)
 
 
 def arrived(connection: socket.socket) -> bytes:
@@ -89,14 +81,3 @@ def test_a_client_in_the_middle_of_its_upload(ends: Ends) -> None:
     ends.client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
     ends.step_until(lambda: arrived(ends.replica).endswith(b"ab"))
     assert confirms_at_once(ends.towards_client)
-
-
-def test_a_replica_in_the_middle_of_its_answer(ends: Ends) -> None:
-    with ends.towards_replica() as towards_replica:
-        ends.client.sendall(GET)
-        ends.step_until(lambda: bool(arrived(ends.replica)))
-        ends.replica.recv(65536)
-        assert not confirms_at_once(towards_replica)
-        ends.replica.sendall(HALF)
-        ends.step_until(lambda: arrived(ends.client).endswith(b"ok"))
-        assert confirms_at_once(towards_replica)
