@@ -11,26 +11,25 @@ from lbmesh.forward.retry import IDEMPOTENT_METHODS
 from lbmesh.forwarder.attempt_outcome import blame, observe_given_up, observe_refusal
 from lbmesh.forwarder.client_side import ClientSide
 from lbmesh.forwarder.engine import Engine
-from lbmesh.forwarder.failed_attempts import FailedAttempts
-from lbmesh.forwarder.framing import BodyReader
-from lbmesh.forwarder.hedge import Hedge, plan_hedge
+from lbmesh.forwarder.further_attempts import FurtherAttempts
+from lbmesh.forwarder.hedge import plan_hedge
 from lbmesh.forwarder.mirror import mirror_request
 from lbmesh.forwarder.overdue import Phase, overdue
 from lbmesh.forwarder.pace import Paced
 from lbmesh.forwarder.record import exchange_line
 from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.request_body import RequestBody
-from lbmesh.forwarder.response_body import ResponseBody
 from lbmesh.forwarder.route_state import RouteState
 from lbmesh.forwarder.ruled_request import Rewritten, RuledRequest
 from lbmesh.forwarder.service_state import ServiceState
+from lbmesh.forwarder.streamed_response import StreamedResponse
 from lbmesh.forwarder.tls_upstream import open_upstream
 from lbmesh.forwarder.tunnel import Opening
 from lbmesh.forwarder.tunnel_opening import open_tunnel
 from lbmesh.forwarder.upstream import UpstreamConnection
 from lbmesh.http1.local_response import Page, local_response
-from lbmesh.http1.message import CHUNKED, NO_HEAD, UNTIL_CLOSE, RequestHead, ResponseHead
-from lbmesh.http1.response_rewrite import VIA_LAST, rewrite_for_client, rewrite_for_tunnel, via
+from lbmesh.http1.message import NO_HEAD, RequestHead, ResponseHead
+from lbmesh.http1.response_rewrite import VIA_LAST, rewrite_for_tunnel, via
 from lbmesh.model.address import Address
 from lbmesh.model.limits import INFORMATIONAL_RESPONSES_MAX, REPLAY_BYTES_MAX
 from lbmesh.routing.asked import Asked
@@ -51,37 +50,35 @@ class Exchange:
     """For mypyc, which else lets no attribute be deleted."""
 
     __slots__ = (
-        "_attempt_began",
-        "_attempts",
         "_detail",
         "_ends_at",
         "_engine",
-        "_failed",
-        "_hedge",
+        "_further",
         "_holds_replica",
         "_informational",
         "_keep_alive",
-        "_remainder",
-        "_replica",
         "_request_body",
         "_request_id",
         "_response",
-        "_response_body",
         "_retries",
         "_rewritten",
         "_ruled",
         "_service",
-        "_stage",
+        "_streamed",
         "_timeouts",
-        "_upstream",
         "active",
+        "attempt_began",
+        "attempts",
         "began",
         "bytes_in",
         "bytes_out",
         "client",
         "head",
+        "replica",
         "request",
         "request_read",
+        "stage",
+        "upstream",
         "waiting",
     )
 
@@ -93,17 +90,15 @@ class Exchange:
         self.request = b""
         self.request_read = True
         self._service: ServiceState | None = None
-        self._upstream: UpstreamConnection | None = None
-        self._replica: ReplicaState | None = None
+        self.upstream: UpstreamConnection | None = None
+        self.replica: ReplicaState | None = None
         self._response: ResponseHead | None = None
         self._request_body: RequestBody | None = None
-        self._response_body: ResponseBody | None = None
-        self._remainder: BodyReader | None = None
-        self._failed: FailedAttempts | None = None
+        self._streamed: StreamedResponse | None = None
+        self._further: FurtherAttempts | None = None
         self._holds_replica = self.waiting = False
         self._detail = ""
         self.began = 0.0
-        self._hedge: Hedge | None = None
         self._ruled: RuledRequest | None = None
         self._rewritten: Rewritten | None = None
         self._ends_at: float | None = None
@@ -118,9 +113,9 @@ class Exchange:
         engine = self._engine
         self.head = head
         self.active = True
-        self.began = self._attempt_began = monotonic()
-        self.bytes_in = self.bytes_out = self._attempts = self._informational = 0
-        self._stage = Stage.NOT_SENT
+        self.began = self.attempt_began = monotonic()
+        self.bytes_in = self.bytes_out = self.attempts = self._informational = 0
+        self.stage = Stage.NOT_SENT
         self._keep_alive = head.keep_alive and not engine.draining
         request_id = head.request_id
         if request_id is None:
@@ -136,7 +131,7 @@ class Exchange:
             self._begin_body(head.body_length)
         if route is None:
             assert engine.serving is not None
-            self._fail(*engine.serving.why_unrouted(head))
+            self.fail(*engine.serving.why_unrouted(head))
             return
         if route.rules is None:
             service = route.only or route.draw()
@@ -172,10 +167,10 @@ class Exchange:
         if self.waiting:
             self.waiting = False
             room.leave(self)
-            self._attempt_began = monotonic()
+            self.attempt_began = monotonic()
         service.budget.active += 1
         if replica is None:
-            self._fail(failures.NO_REPLICA, f"no replica of service {service.name} can serve")
+            self.fail(failures.NO_REPLICA, f"no replica of service {service.name} can serve")
         else:
             if service.watch is not None and service.watch.delay is not None and affinity is None:
                 plan_hedge(self._engine.hedges, self, service.watch, service.watch.delay.delay_s)
@@ -190,7 +185,7 @@ class Exchange:
             self._expect_within(limits.pending_timeout_s)
             self._engine.reactor.again(self.client)
         else:
-            self._fail(failures.QUEUE_FULL, f"{limits.pending} requests wait for service {service.name} already")
+            self.fail(failures.QUEUE_FULL, f"{limits.pending} requests wait for service {service.name} already")
 
     def on_crash(self) -> None:
         """A bug of ours met this exchange outside its connections' steps."""
@@ -222,51 +217,6 @@ class Exchange:
         self._detail = answer.detail
         self._reply(answer.status, answer.reason, answer.detail, keep_alive=self._keep_alive, page=answer.page)
 
-    # Hedging
-
-    def hedge(self) -> None:
-        """The first attempt has been out for so long that a second one may answer sooner."""
-        service = self._service
-        if service is None or service.watch is None or self._response is not None or self._attempts != 1:
-            return
-        other = service.pick_with_room((self._replica,) if self._replica else ())
-        if other is None or other is self._replica or not service.watch.hedge_budget.spend():
-            return
-        service.hedges += 1
-        self._attempts += 1
-        self._hedge = hedge = Hedge(self, other)
-        try:
-            hedge.begin(self._engine)
-        except OSError:
-            self._hedge = None
-
-    def take_hedge(self, hedge: Hedge, *, has_won: bool = False) -> None:
-        """The second attempt takes the place of the first: it has won, or the first has failed."""
-        slow, upstream = self._replica, hedge.upstream
-        assert upstream is not None
-        self._hedge = None
-        if self._holds_replica and slow is not None:
-            slow.took_at_least(monotonic() - self._attempt_began)
-        self._drop_upstream()
-        self._replica, self._upstream = hedge.replica, upstream
-        self._holds_replica = True
-        self._attempt_began = hedge.began
-        self._stage = Stage.SENT if hedge.sent else Stage.NOT_SENT
-        service = self._service
-        assert service is not None
-        service.hedges_won += has_won
-        upstream.hand_over(self)
-        self._expect_within(self._timeouts.response_s if hedge.sent else self._timeouts.connect_s)
-
-    def hedge_failed(self, replica: ReplicaState, failure: Failure | None) -> None:
-        """The second attempt came to nothing; the first is still out."""
-        self._hedge = None
-        service = self._service
-        assert service is not None
-        self._failed_attempts(service).add(replica)
-        if failure is not None:
-            self._blame(service, replica, failure)
-
     def _begin_body(self, length: int) -> None:
         """A small body that is already here whole travels with the head, and can be sent again."""
         client = self.client
@@ -280,8 +230,8 @@ class Exchange:
 
     def _attempt(self, replica: ReplicaState) -> None:
         """Send the request to one replica, over a pooled connection if there is one."""
-        self._attempts += 1
-        self._replica = replica
+        self.attempts += 1
+        self.replica = replica
         self._holds_replica = True
         replica.in_flight += 1
         replica.requests += 1
@@ -292,16 +242,16 @@ class Exchange:
             upstream = idle.pop()
             assert isinstance(upstream, UpstreamConnection)
             if self.head.method in IDEMPOTENT_METHODS or upstream.is_quiet():
-                self._upstream = upstream
+                self.upstream = upstream
                 upstream.send_request(self)
                 return
             upstream.close()
         try:
             upstream = open_upstream(self._engine, replica)
         except OSError as error:
-            self._fail(failures.OVERLOADED, f"this balancer can open no more connections: {error.strerror}")
+            self.fail(failures.OVERLOADED, f"this balancer can open no more connections: {error.strerror}")
             return
-        self._upstream = upstream
+        self.upstream = upstream
         self._expect_within(self._timeouts.connect_s)
         upstream.connect(self)
 
@@ -311,14 +261,14 @@ class Exchange:
 
     def request_sent(self) -> None:
         """The upstream connection has taken the first bytes: from now on a repeat is not free."""
-        self._stage = Stage.SENT
+        self.stage = Stage.SENT
         if self.request_read:
             if self._ends_at is None:
                 self.client.expect_within(self._timeouts.response_s)
             else:
                 self._expect_within(self._timeouts.response_s)
         else:
-            upstream, body = self._upstream, self._request_body
+            upstream, body = self.upstream, self._request_body
             assert upstream is not None
             assert body is not None
             body.follow_head(upstream, self._timeouts.idle_s)
@@ -337,7 +287,7 @@ class Exchange:
 
     def _body_under_way(self) -> Paced | None:
         """The response's hides the request's: there is one silence, and one pace."""
-        return self._request_body if self._response is None else self._response_body
+        return self._request_body if self._response is None else self._streamed
 
     def _expect_within(self, seconds: float) -> None:
         """What comes next must come within this time, and within that of the whole request."""
@@ -347,8 +297,8 @@ class Exchange:
 
     def pump_request(self) -> None:
         """Pass on what has come of the request's body, as far as the replica takes it."""
-        upstream, body = self._upstream, self._request_body
-        if upstream is not None and self._stage is not Stage.NOT_SENT and body is not None:
+        upstream, body = self.upstream, self._request_body
+        if upstream is not None and self.stage is not Stage.NOT_SENT and body is not None:
             body.pump()
 
     def upstream_progress(self) -> None:
@@ -362,24 +312,23 @@ class Exchange:
     def respond(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
         """A final head with the bytes that came with it; `head_out` is what a keep-alive HTTP/1.1 client gets."""
         now = monotonic()
-        replica, service = self._replica, self._service
+        replica, service = self.replica, self._service
         assert replica is not None
         assert service is not None
         if head.status < 429:
-            replica.observe_latency(now - self._attempt_began)
+            replica.observe_latency(now - self.attempt_began)
         else:
-            observe_refusal(head, service, replica, now - self._attempt_began)
-        if self._hedge is not None:
-            self._hedge.drop()
-            self._hedge = None
+            observe_refusal(head, service, replica, now - self.attempt_began)
+        if self._further is not None:
+            self._further.answered()
         if service.watch is not None and head.status < 429:
-            service.watch.observe(now - self._attempt_began, now)
+            service.watch.observe(now - self.attempt_began, now)
         if self._ruled is not None:
             head_out, head = self._ruled.edit_response(head, head_out, via(head.minor_version) + b"\r\n")
         if service.affinity is not None:
             head_out, head = service.affinity.with_cookie(self.head, replica, head_out, head)
         self._response = head
-        self._stage = Stage.ANSWERED
+        self.stage = Stage.ANSWERED
         length = head.body_length
         if (
             len(data) - head.head_bytes == length
@@ -396,41 +345,27 @@ class Exchange:
 
     def _begin_response(self, head: ResponseHead, data: bytes) -> None:
         """Any other response: streamed, closing, for an HTTP/1.0 client, or ahead of the end of the request."""
-        client, upstream = self.client, self._upstream
+        upstream = self.upstream
         assert upstream is not None
         if self.head.method == b"CONNECT" and 200 <= head.status < 300:
             self._open_tunnel(head, rewrite_for_tunnel(head.head, via=via(head.minor_version)), data)
             return
-        unframed = head.body_length == CHUNKED and self.head.minor_version == 0
-        stays = self._keep_alive and head.body_length != UNTIL_CLOSE and not unframed
-        self._keep_alive = stays and self.request_read
-        if not self.request_read:
-            assert self._request_body is not None
-            self._remainder = self._request_body.rest_to_discard(self.head) if stays else None
-            stays = self._remainder is not None
+        unread = None if self.request_read else self._request_body
+        self._streamed = StreamedResponse(self, self._engine, head, keep_alive=self._keep_alive, unread=unread)
         self.expect_progress()
-        client.write(
-            rewrite_for_client(
-                head.head,
-                via=via(head.minor_version),
-                minor_version=self.head.minor_version,
-                keep_alive=stays,
-                without_framing=unframed,
-            )
-        )
+        self._streamed.send_head()
         if self.active:
-            self._response_body = ResponseBody(self, self._engine, head.body_length, payload_only=unframed)
             upstream.relay(data)
 
     def response_data(self, data: bytes) -> None:
         """A piece of the response's body for the client."""
-        assert self._response_body is not None
-        self._response_body.pass_on(data)
+        assert self._streamed is not None
+        self._streamed.pass_on(data)
 
     def response_ended(self) -> None:
         """The replica closed the connection after the response's head."""
-        assert self._response_body is not None
-        self._response_body.ended()
+        assert self._streamed is not None
+        self._streamed.ended()
 
     def informational(self, head: ResponseHead) -> bool:
         """A 1xx response (RFC 9110 §15.2): passed on, unless the client speaks HTTP/1.0. False: there are too many."""
@@ -443,7 +378,7 @@ class Exchange:
 
     def client_progress(self) -> None:
         """The client took some of what had waited."""
-        upstream, body = self._upstream, self._response_body
+        upstream, body = self.upstream, self._streamed
         if upstream is None:
             return
         if body is not None:
@@ -455,130 +390,112 @@ class Exchange:
 
     def complete(self, *, clean: bool, now: float) -> None:
         """The response is whole. `clean`: nothing came after it, so that the connection may serve again."""
-        upstream, head, client = self._upstream, self._response, self.client
+        upstream, head, client, streamed = self.upstream, self._response, self.client, self._streamed
         assert upstream is not None
         assert head is not None
-        self._upstream = None
+        self.upstream = None
         reusable = clean and head.keep_alive and self.request_read
         self._end(head.status, "", now)
         if reusable:
             upstream.pool()
         else:
             upstream.close()
-        if self._keep_alive:
+        if streamed is None:
             client.next_request()
         else:
-            self._finish_client()
-
-    def _finish_client(self) -> None:
-        """The response was the last one, or came ahead of the end of its request."""
-        rest, self._remainder = self._remainder, None
-        if rest is None:
-            self.client.finish_and_close()
-        elif rest.done:
-            self.client.next_request()
-        else:
-            self.client.discard(rest)
+            streamed.release(client)
 
     # Tunnels
 
     def switch_protocols(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
         """101: from here on the connections carry what they like (RFC 9110 §7.8)."""
-        upstream = self._upstream
+        upstream = self.upstream
         assert upstream is not None
         if not self.request_read or upstream.outgoing:
             self.attempt_failed(failures.BAD_RESPONSE, "101 before the end of the request (RFC 9110 section 7.8)")
             return
-        replica, service = self._replica, self._service
+        replica, service = self.replica, self._service
         assert replica is not None
         assert service is not None
-        replica.observe_latency(monotonic() - self._attempt_began)
+        replica.observe_latency(monotonic() - self.attempt_began)
         if self._ruled is not None:
             head_out, head = self._ruled.edit_response(head, head_out, VIA_LAST)
         if service.affinity is not None:
             head_out, head = service.affinity.with_cookie(self.head, replica, head_out, head)
         self._response = head
-        self._stage = Stage.ANSWERED
+        self.stage = Stage.ANSWERED
         self._open_tunnel(head, head_out, data)
 
     def _open_tunnel(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
         """The exchange is over and counted; its record is written when the tunnel ends."""
-        upstream, service = self._upstream, self._service
+        upstream, service = self.upstream, self._service
         assert upstream is not None
         assert service is not None
-        opening = Opening(self.head, head.status, self._attempts, self.began, self._request_id, self.bytes_in)
+        opening = Opening(self.head, head.status, self.attempts, self.began, self._request_id, self.bytes_in)
         timeouts = self._timeouts
-        self._upstream = None
+        self.upstream = None
         self._holds_replica = False
         self._end(head.status, "", monotonic(), log=False)
         open_tunnel(self._engine, self.client, upstream, service, timeouts, opening, head_out, data)
 
-    # Failing
+    # Further attempts
 
-    def attempt_failed(self, failure: Failure, detail: str) -> None:
-        """The attempt came to nothing: try another replica where that is safe, else tell the client."""
-        upstream, replica, service = self._upstream, self._replica, self._service
-        assert upstream is not None
-        assert replica is not None
-        assert service is not None
-        stale = upstream.reused and self._stage is not Stage.ANSWERED and failure in failures.STALE
-        self._drop_upstream()
-        if not stale:
-            self._blame(service, replica, failure)
-        failed = self._failed_attempts(service)
-        failed.add(replica, is_stale=stale)
-        if self._hedge is not None and self._stage is not Stage.ANSWERED:
-            self.take_hedge(self._hedge)
-            return
-        other = failed.next_replica(
-            failure, self._stage, body_replayable=self._is_replayable(), retries_left=self._retries_left()
-        )
-        if other is None:
-            self._fail(failure, detail)
-        else:
-            self._attempt_again(other)
+    def _further_attempts(self) -> FurtherAttempts:
+        if self._further is None:
+            assert self._service is not None
+            self._further = FurtherAttempts(self._engine, self, self._service, self.client.peer.address)
+        return self._further
 
-    def _failed_attempts(self, service: ServiceState) -> FailedAttempts:
-        if self._failed is None:
-            self._failed = FailedAttempts(service, self.head, self.client.peer.address)
-        return self._failed
+    @property
+    def retries_left(self) -> int:
+        """Attempts that may still be made."""
+        return self._retries + 1 - self.attempts
 
-    def _retries_left(self) -> int:
-        return self._retries + 1 - self._attempts
-
-    def _is_replayable(self) -> bool:
+    @property
+    def is_replayable(self) -> bool:
         """Is all that was sent of the request still here?"""
         return self._request_body is None or not self._request_body.has_begun
 
-    def _attempt_again(self, other: ReplicaState) -> None:
-        self._stage = Stage.NOT_SENT
-        self._attempt_began = monotonic()
-        self._attempt(other)
+    def attempt_failed(self, failure: Failure, detail: str) -> None:
+        """The attempt came to nothing: try another replica where that is safe, else tell the client."""
+        self._further_attempts().attempt_failed(failure, detail)
+
+    def attempt_again(self, replica: ReplicaState) -> None:
+        """Send the request to this replica, after an attempt that has been dropped."""
+        self.stage = Stage.NOT_SENT
+        self.attempt_began = monotonic()
+        self._attempt(replica)
+
+    def hedge(self) -> None:
+        """The first attempt has been out for so long that a second one may answer sooner."""
+        service = self._service
+        if service is not None and service.watch is not None and self._response is None and self.attempts == 1:
+            self._further_attempts().hedge()
+
+    def take_over(self, upstream: UpstreamConnection, began: float, *, is_sent: bool) -> None:
+        """Go on with the attempt that this connection carries instead of the exchange's own, which is late or lost."""
+        late = self.replica
+        if self._holds_replica and late is not None:
+            late.took_at_least(monotonic() - self.attempt_began)
+        self.drop_upstream()
+        self.replica, self.upstream = upstream.replica, upstream
+        self._holds_replica = True
+        self.attempt_began = began
+        self.stage = Stage.SENT if is_sent else Stage.NOT_SENT
+        upstream.hand_over(self)
+        self._expect_within(self._timeouts.response_s if is_sent else self._timeouts.connect_s)
 
     def waits_for_fallen(self) -> bool:
         """Is the answer to come from a replica that is known to be down?"""
-        replica = self._replica
+        replica = self.replica
         return self._holds_replica and self._response is None and replica is not None and replica.is_down
 
     def leave_fallen(self) -> None:
         """Ask another replica than the one that is down, where that is safe and one has room."""
-        service, replica = self._service, self._replica
-        if service is None or replica is None or not self.waits_for_fallen():
-            return
-        if self._hedge is not None:
-            self.take_hedge(self._hedge)
-            return
-        other = self._failed_attempts(service).stand_in_for(
-            replica, self._stage, body_replayable=self._is_replayable(), retries_left=self._retries_left()
-        )
-        if other is None:
-            return
-        self._drop_upstream()
-        service.moved += 1
-        self._attempt_again(other)
+        if self.replica is not None and self.waits_for_fallen():
+            self._further_attempts().leave(self.replica)
 
-    def _blame(self, service: ServiceState, replica: ReplicaState, failure: Failure) -> None:
-        blame(self._engine, service, replica, failure, monotonic() - self._attempt_began)
+    # Failing
 
     def client_left(self) -> None:
         """The client has closed its side while the replica is at work. Half a close may be all it meant: only where the
@@ -591,9 +508,9 @@ class Exchange:
     def on_deadline(self) -> None:
         """The phase the exchange is in took too long; which one decides whose failure it is."""
         if self.waiting:
-            self._fail(failures.QUEUE_TIMEOUT, "no place was free in time")
+            self.fail(failures.QUEUE_TIMEOUT, "no place was free in time")
             return
-        upstream, body, now = self._upstream, self._body_under_way(), self._engine.reactor.now
+        upstream, body, now = self.upstream, self._body_under_way(), self._engine.reactor.now
         pace = body.pace if body is not None else None
         assert upstream is not None
         if self._ends_at is not None and self._ends_at - now < REQUEST_TIMEOUT_SLACK_S:
@@ -616,23 +533,23 @@ class Exchange:
 
     def _out_of_time(self) -> None:
         """The time for the whole request is over: no other attempt, whoever was slow."""
-        service, replica = self._service, self._replica
+        service, replica = self._service, self.replica
         assert service is not None
         assert replica is not None
         if self.request_read and not self.client.outgoing:
-            self._blame(service, replica, failures.REQUEST_TIMEOUT)
+            blame(self._engine, service, replica, failures.REQUEST_TIMEOUT, monotonic() - self.attempt_began)
         self.give_up(failures.REQUEST_TIMEOUT, f"not over within {self._timeouts.request_s:g} s")
 
     def give_up(self, failure: Failure, detail: str) -> None:
         """The client is to blame: there is nothing to try again."""
-        self._drop_upstream()
-        self._fail(failure, detail)
+        self.drop_upstream()
+        self.fail(failure, detail)
 
-    def _fail(self, failure: Failure, detail: str) -> None:
+    def fail(self, failure: Failure, detail: str) -> None:
         """No answer will come from a replica: give one, or cut off the one that was under way."""
         client = self.client
         self._detail = detail
-        if self._stage is Stage.ANSWERED or not failure.answerable:
+        if self.stage is Stage.ANSWERED or not failure.answerable:
             self._end(self._status_seen(failure), failure.reason, monotonic())
             client.reset()
             return
@@ -666,11 +583,11 @@ class Exchange:
     def abandon(self, failure: Failure) -> None:
         """The client is gone, the drain's time is up, or something crashed: let go of everything and record it."""
         if self.active:
-            replica, service = self._replica, self._service
-            waited = failure is failures.CLIENT_CLOSED and self._stage is Stage.SENT and self.request_read
+            replica, service = self.replica, self._service
+            waited = failure is failures.CLIENT_CLOSED and self.stage is Stage.SENT and self.request_read
             if waited and replica and service:
-                observe_given_up(service, replica, monotonic() - self._attempt_began)
-            self._drop_upstream()
+                observe_given_up(service, replica, monotonic() - self.attempt_began)
+            self.drop_upstream()
             self._end(self._status_seen(failure), failure.reason, monotonic())
 
     def _status_seen(self, failure: Failure) -> int:
@@ -678,20 +595,20 @@ class Exchange:
 
     # Letting go
 
-    def _drop_upstream(self) -> None:
+    def drop_upstream(self) -> None:
         """Close the attempt's connection; the replica is free of it."""
-        upstream, service = self._upstream, self._service
+        upstream, service = self.upstream, self._service
         self._release_replica()
         if service is not None and not service.room.admits:
             service.room.look()
         if upstream is not None:
-            self._upstream = None
+            self.upstream = None
             upstream.close()
 
     def _release_replica(self) -> None:
         if self._holds_replica:
             self._holds_replica = False
-            replica = self._replica
+            replica = self.replica
             assert replica is not None
             replica.in_flight -= 1
 
@@ -699,9 +616,9 @@ class Exchange:
         """The one place where an exchange ends: counters, histogram, a line in the access log (a tunnel's is later)."""
         engine, head, service = self._engine, self.head, self._service
         self._release_replica()
-        if self._hedge is not None:
-            self._hedge.drop()
-            self._hedge = None
+        if self._further is not None:
+            self._further.end()
+            self._further = None
         self.active = False
         engine.counters.active -= 1
         duration_s = now - self.began
@@ -715,9 +632,6 @@ class Exchange:
                 service.budget.active -= 1
             if not service.room.admits:
                 service.room.look()
-            if self._failed is not None:
-                self._failed.end()
-                self._failed = None
             service.durations.of(head.method, status, reason).record(duration_s)
         if log and engine.access_log.enabled:
             engine.access_log.write(
@@ -725,22 +639,22 @@ class Exchange:
                     engine.time_text.get(),
                     self.client.peer.log_fragment,
                     head,
-                    self._replica,
+                    self.replica,
                     status,
                     reason,
-                    self._attempts,
+                    self.attempts,
                     self.bytes_in,
                     self.bytes_out,
                     duration_s,
                     self._request_id,
                     self._detail,
-                    self._response_body.began - self.began if self._response_body is not None else None,
+                    self._streamed.first_byte_s if self._streamed is not None else None,
                 )
             )
         self.head = NO_HEAD
         self.request = b""
         self._detail = ""
-        self._service = self._replica = self._response = self._request_body = self._response_body = None
+        self._service = self.replica = self._response = self._request_body = self._streamed = None
         self._ends_at = None
         if self._ruled is not None:
             self._rewritten = self._ruled.to_remember()

@@ -19,8 +19,8 @@ from lbmesh.http1.message import RequestHead, ResponseHead
 from lbmesh.model.address import Address
 
 
-class Owner(Asker, Protocol):
-    """The exchange that is hedged."""
+class Owner(Protocol):
+    """Who made the hedge."""
 
     def take_hedge(self, hedge: "Hedge", *, has_won: bool = False) -> None:
         """The hedge's attempt is the exchange's own from now on."""
@@ -41,10 +41,11 @@ class Planned(Hedged, Protocol):
 class Hedge:
     """The second attempt. It is the Requester of its connection until it wins. `sent`: bytes of the request are out."""
 
-    __slots__ = ("_exchange", "began", "replica", "sent", "upstream")
+    __slots__ = ("_exchange", "_owner", "began", "replica", "sent", "upstream")
 
-    def __init__(self, exchange: Owner, replica: ReplicaState) -> None:
+    def __init__(self, exchange: Asker, owner: Owner, replica: ReplicaState) -> None:
         self._exchange = exchange
+        self._owner = owner
         self.replica = replica
         self.began = monotonic()
         self.sent = False
@@ -110,7 +111,7 @@ class Hedge:
 
     def respond(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
         """It wins."""
-        self._exchange.take_hedge(self, has_won=True)
+        self._owner.take_hedge(self, has_won=True)
         self._exchange.respond(head, head_out, data)
 
     def switch_protocols(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
@@ -129,7 +130,7 @@ class Hedge:
         del detail
         is_stale = self.upstream is not None and self.upstream.reused and failure in STALE
         self.drop()
-        self._exchange.hedge_failed(self.replica, None if is_stale else failure)
+        self._owner.hedge_failed(self.replica, None if is_stale else failure)
 
 
 def plan_hedge(timer: HedgeTimer, exchange: Planned, watch: ServiceWatch, delay_s: float | None) -> None:

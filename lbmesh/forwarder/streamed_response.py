@@ -1,6 +1,7 @@
-"""A response's body on its way to the client: passed on as it comes, and counted.
+"""A response that does not go out in one piece with its head: its body is passed on as it comes, and counted.
 
-A response that is here whole when its head is read has none: it goes out with its head.
+So are those that end their client's connection, that go to an HTTP/1.0 client, and that come ahead of the end of their
+request.
 """
 
 from time import monotonic
@@ -11,18 +12,24 @@ from lbmesh.forwarder.client_side import ClientSide
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.framing import BodyReader
 from lbmesh.forwarder.pace import Pace, begin_pace
-from lbmesh.http1.message import UNTIL_CLOSE
+from lbmesh.forwarder.request_body import RequestBody
+from lbmesh.http1.message import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
+from lbmesh.http1.response_rewrite import rewrite_for_client, via
 
 
 class Recipient(Protocol):
-    """The exchange that the body belongs to. `bytes_out`: of the body, so far."""
+    """The exchange that the response belongs to. `bytes_out`: of the body, so far. `began`: monotonic seconds."""
 
     bytes_out: int
 
     @property
     def active(self) -> bool: ...
     @property
+    def began(self) -> float: ...
+    @property
     def client(self) -> ClientSide: ...
+    @property
+    def head(self) -> RequestHead: ...
 
     def expect_progress(self) -> None:
         """Something moved: the phase the exchange is in goes on."""
@@ -37,24 +44,64 @@ class Recipient(Protocol):
         """The client is to blame."""
 
 
-class ResponseBody:
-    """A body that follows its head. `began`: when its head went out, monotonic seconds.
+class StreamedResponse:
+    """`first_byte_s`: from the request to when this response's head was out; None before.
 
     `pace`: what the client must keep up, from when it first takes some of what had waited.
     """
 
-    __slots__ = ("_engine", "_exchange", "_length", "_reader", "began", "pace")
+    __slots__ = (
+        "_engine",
+        "_exchange",
+        "_head",
+        "_keep_alive",
+        "_reader",
+        "_rest",
+        "_unframed",
+        "first_byte_s",
+        "pace",
+    )
 
-    def __init__(self, exchange: Recipient, engine: Engine, length: int, *, payload_only: bool) -> None:
+    def __init__(
+        self,
+        exchange: Recipient,
+        engine: Engine,
+        head: ResponseHead,
+        *,
+        keep_alive: bool,
+        unread: RequestBody | None,
+    ) -> None:
+        """`keep_alive`: what the request allows. `unread`: its body, when that has not come whole."""
         self._exchange = exchange
         self._engine = engine
-        self._length = length
-        self._reader = BodyReader(length, payload_only=payload_only)
-        self.began = monotonic()
+        self._head = head
+        self._unframed = head.body_length == CHUNKED and exchange.head.minor_version == 0
+        self._keep_alive = keep_alive and head.body_length != UNTIL_CLOSE and not self._unframed
+        self._rest: BodyReader | None = None
+        if unread is not None and self._keep_alive:
+            self._rest = unread.rest_to_discard(exchange.head)
+            self._keep_alive = self._rest is not None
+        self._reader = BodyReader(head.body_length, payload_only=self._unframed)
+        self.first_byte_s: float | None = None
         self.pace: Pace | None = None
 
+    def send_head(self) -> None:
+        """The body is to follow, unless the client turns out to be gone."""
+        exchange, head = self._exchange, self._head
+        exchange.client.write(
+            rewrite_for_client(
+                head.head,
+                via=via(head.minor_version),
+                minor_version=exchange.head.minor_version,
+                keep_alive=self._keep_alive,
+                without_framing=self._unframed,
+            )
+        )
+        if exchange.active:
+            self.first_byte_s = monotonic() - exchange.began
+
     def pass_on(self, data: bytes) -> None:
-        """A piece for the client."""
+        """A piece of the body for the client."""
         exchange, reader = self._exchange, self._reader
         piece = reader.take(data)
         if piece:
@@ -70,10 +117,12 @@ class ResponseBody:
 
     def ended(self) -> None:
         """The replica closed the connection in the middle of the body, which ends it only if nothing else does."""
-        if self._length == UNTIL_CLOSE:
+        if self._head.body_length == UNTIL_CLOSE:
             self._exchange.complete(clean=False, now=monotonic())
         else:
             self._exchange.attempt_failed(UPSTREAM_CLOSED, "the replica closed the connection within the body")
+
+    # The client
 
     def client_took(self, window_s: float) -> bool:
         """The client took some of what had waited. False: that was too slow, and the exchange has ended for it."""
@@ -96,3 +145,12 @@ class ResponseBody:
     def _taken(self) -> int:
         """Bytes of the body that the client's kernel has confirmed, give or take the head."""
         return self._exchange.bytes_out - self._exchange.client.unacknowledged()
+
+    def release(self, client: ClientSide) -> None:
+        """The exchange is over: the connection goes on where it may, behind what is left of the request."""
+        if not self._keep_alive:
+            client.finish_and_close()
+        elif self._rest is None or self._rest.done:
+            client.next_request()
+        else:
+            client.discard(self._rest)
