@@ -10,33 +10,29 @@ from lbmesh.forward.failure import Failure, Fault, Stage
 from lbmesh.forward.retry import IDEMPOTENT_METHODS
 from lbmesh.forwarder.attempt_outcome import blame, observe_given_up, observe_refusal
 from lbmesh.forwarder.client_side import ClientSide
+from lbmesh.forwarder.connection_taking import take_connection
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.further_attempts import FurtherAttempts
 from lbmesh.forwarder.hedge import plan_hedge
 from lbmesh.forwarder.mirror import mirror_request
-from lbmesh.forwarder.overdue import Phase, overdue
+from lbmesh.forwarder.overdue import REQUEST_TIMEOUT_SLACK_S, Phase, overdue
+from lbmesh.forwarder.own_answer import own_answer
 from lbmesh.forwarder.pace import Paced
 from lbmesh.forwarder.record import exchange_line
 from lbmesh.forwarder.replica_state import ReplicaState
-from lbmesh.forwarder.request_body import RequestBody
+from lbmesh.forwarder.request_body import RequestBody, take_small_body
 from lbmesh.forwarder.route_state import RouteState
 from lbmesh.forwarder.ruled_request import Rewritten, RuledRequest
 from lbmesh.forwarder.service_state import ServiceState
 from lbmesh.forwarder.streamed_response import StreamedResponse
-from lbmesh.forwarder.tls_upstream import open_upstream
 from lbmesh.forwarder.tunnel import Opening
 from lbmesh.forwarder.tunnel_opening import open_tunnel
 from lbmesh.forwarder.upstream import UpstreamConnection
-from lbmesh.http1.local_response import Page, local_response
 from lbmesh.http1.message import NO_HEAD, RequestHead, ResponseHead
 from lbmesh.http1.response_rewrite import VIA_LAST, rewrite_for_tunnel, via
-from lbmesh.model.address import Address
-from lbmesh.model.limits import INFORMATIONAL_RESPONSES_MAX, REPLAY_BYTES_MAX
+from lbmesh.model.limits import INFORMATIONAL_RESPONSES_MAX
 from lbmesh.routing.asked import Asked
 from lbmesh.routing.rules import Answer, ReadyRules
-
-REQUEST_TIMEOUT_SLACK_S = 0.001
-"""A deadline met so much too early is met."""
 
 
 class Exchange:
@@ -50,14 +46,12 @@ class Exchange:
     """For mypyc, which else lets no attribute be deleted."""
 
     __slots__ = (
-        "_detail",
         "_ends_at",
         "_engine",
         "_further",
         "_holds_replica",
         "_informational",
         "_keep_alive",
-        "_request_body",
         "_request_id",
         "_response",
         "_retries",
@@ -76,6 +70,7 @@ class Exchange:
         "head",
         "replica",
         "request",
+        "request_body",
         "request_read",
         "stage",
         "upstream",
@@ -93,11 +88,10 @@ class Exchange:
         self.upstream: UpstreamConnection | None = None
         self.replica: ReplicaState | None = None
         self._response: ResponseHead | None = None
-        self._request_body: RequestBody | None = None
+        self.request_body: RequestBody | None = None
         self._streamed: StreamedResponse | None = None
         self._further: FurtherAttempts | None = None
         self._holds_replica = self.waiting = False
-        self._detail = ""
         self.began = 0.0
         self._ruled: RuledRequest | None = None
         self._rewritten: Rewritten | None = None
@@ -198,66 +192,45 @@ class Exchange:
         self._ruled = ruled = RuledRequest(rules, asked, self._request_id, self._rewritten)
         outcome = ruled.obey(self.request, self._engine.reactor.now)
         if isinstance(outcome, Answer):
-            self._answer(outcome, route)
+            # It counts for the service that the route leads to, if there is one only.
+            self._service = route.only
+            if route.only is not None:
+                route.only.budget.active += 1
+            self._reply(outcome, keep_alive=self._keep_alive)
             return None
         self.request = outcome
-        if self._request_body is not None:
-            self._request_body.bytes_max = rules.max_body_bytes
+        if self.request_body is not None:
+            self.request_body.bytes_max = rules.max_body_bytes
         service = route.choose(asked)
         self._timeouts, self._retries = route.policy_for(service)
         if route.mirror is not None:
             mirror_request(self._engine, route.mirror, head, self.request, is_whole=self.request_read)
         return service
 
-    def _answer(self, answer: Answer, route: RouteState) -> None:
-        """An answer by a rule. It counts for the service that the route leads to, if there is one only."""
-        self._service = service = route.only
-        if service is not None:
-            service.budget.active += 1
-        self._detail = answer.detail
-        self._reply(answer.status, answer.reason, answer.detail, keep_alive=self._keep_alive, page=answer.page)
-
     def _begin_body(self, length: int) -> None:
-        """A small body that is already here whole travels with the head, and can be sent again."""
-        client = self.client
-        if 0 < length <= min(len(client.buffer), REPLAY_BYTES_MAX):
-            self.request += client.buffer[:length]
-            client.buffer = client.buffer[length:]
+        small = take_small_body(self.client, length)
+        if small:
+            self.request += small
             self.bytes_in = length
         else:
             self.request_read = False
-            self._request_body = RequestBody(self, self._engine, length)
+            self.request_body = RequestBody(self, self._engine, length)
 
     def _attempt(self, replica: ReplicaState) -> None:
         """Send the request to one replica, over a pooled connection if there is one."""
         self.attempts += 1
         self.replica = replica
         self._holds_replica = True
-        replica.in_flight += 1
-        replica.requests += 1
-        if not replica.is_active:
-            self._engine.activate(replica)
-        idle = replica.idle
-        while idle:
-            upstream = idle.pop()
-            assert isinstance(upstream, UpstreamConnection)
-            if self.head.method in IDEMPOTENT_METHODS or upstream.is_quiet():
-                self.upstream = upstream
-                upstream.send_request(self)
-                return
-            upstream.close()
         try:
-            upstream = open_upstream(self._engine, replica)
+            self.upstream = upstream = take_connection(self._engine, replica, self.head.method in IDEMPOTENT_METHODS)
         except OSError as error:
             self.fail(failures.OVERLOADED, f"this balancer can open no more connections: {error.strerror}")
             return
-        self.upstream = upstream
-        self._expect_within(self._timeouts.connect_s)
-        upstream.connect(self)
-
-    def client_ends(self) -> tuple[Address, Address] | None:
-        """As the client's side says."""
-        return self.client.ends()
+        if upstream.connecting:
+            self._expect_within(self._timeouts.connect_s)
+            upstream.connect(self)
+        else:
+            upstream.send_request(self)
 
     def request_sent(self) -> None:
         """The upstream connection has taken the first bytes: from now on a repeat is not free."""
@@ -268,11 +241,9 @@ class Exchange:
             else:
                 self._expect_within(self._timeouts.response_s)
         else:
-            upstream, body = self.upstream, self._request_body
-            assert upstream is not None
-            assert body is not None
-            body.follow_head(upstream, self._timeouts.idle_s)
-            self.pump_request()
+            assert self.upstream is not None
+            assert self.request_body is not None
+            self.request_body.follow_head(self.upstream, self._timeouts.idle_s)
 
     def expect_progress(self) -> None:
         """Something moved: the phase the exchange is in begins, or goes on."""
@@ -287,7 +258,7 @@ class Exchange:
 
     def _body_under_way(self) -> Paced | None:
         """The response's hides the request's: there is one silence, and one pace."""
-        return self._request_body if self._response is None else self._streamed
+        return self.request_body if self._response is None else self._streamed
 
     def _expect_within(self, seconds: float) -> None:
         """What comes next must come within this time, and within that of the whole request."""
@@ -297,7 +268,7 @@ class Exchange:
 
     def pump_request(self) -> None:
         """Pass on what has come of the request's body, as far as the replica takes it."""
-        upstream, body = self.upstream, self._request_body
+        upstream, body = self.upstream, self.request_body
         if upstream is not None and self.stage is not Stage.NOT_SENT and body is not None:
             body.pump()
 
@@ -350,7 +321,7 @@ class Exchange:
         if self.head.method == b"CONNECT" and 200 <= head.status < 300:
             self._open_tunnel(head, rewrite_for_tunnel(head.head, via=via(head.minor_version)), data)
             return
-        unread = None if self.request_read else self._request_body
+        unread = None if self.request_read else self.request_body
         self._streamed = StreamedResponse(self, self._engine, head, keep_alive=self._keep_alive, unread=unread)
         self.expect_progress()
         self._streamed.send_head()
@@ -414,8 +385,7 @@ class Exchange:
         if not self.request_read or upstream.outgoing:
             self.attempt_failed(failures.BAD_RESPONSE, "101 before the end of the request (RFC 9110 section 7.8)")
             return
-        replica, service = self.replica, self._service
-        assert replica is not None
+        replica, service = upstream.replica, self._service
         assert service is not None
         replica.observe_latency(monotonic() - self.attempt_began)
         if self._ruled is not None:
@@ -432,29 +402,18 @@ class Exchange:
         assert upstream is not None
         assert service is not None
         opening = Opening(self.head, head.status, self.attempts, self.began, self._request_id, self.bytes_in)
-        timeouts = self._timeouts
         self.upstream = None
         self._holds_replica = False
         self._end(head.status, "", monotonic(), log=False)
-        open_tunnel(self._engine, self.client, upstream, service, timeouts, opening, head_out, data)
+        open_tunnel(self._engine, self.client, upstream, service, self._timeouts, opening, head_out, data)
 
     # Further attempts
 
     def _further_attempts(self) -> FurtherAttempts:
         if self._further is None:
             assert self._service is not None
-            self._further = FurtherAttempts(self._engine, self, self._service, self.client.peer.address)
+            self._further = FurtherAttempts(self._engine, self, self._service, self._retries)
         return self._further
-
-    @property
-    def retries_left(self) -> int:
-        """Attempts that may still be made."""
-        return self._retries + 1 - self.attempts
-
-    @property
-    def is_replayable(self) -> bool:
-        """Is all that was sent of the request still here?"""
-        return self._request_body is None or not self._request_body.has_begun
 
     def attempt_failed(self, failure: Failure, detail: str) -> None:
         """The attempt came to nothing: try another replica where that is safe, else tell the client."""
@@ -534,9 +493,7 @@ class Exchange:
     def _out_of_time(self) -> None:
         """The time for the whole request is over: no other attempt, whoever was slow."""
         service, replica = self._service, self.replica
-        assert service is not None
-        assert replica is not None
-        if self.request_read and not self.client.outgoing:
+        if service is not None and replica is not None and self.request_read and not self.client.outgoing:
             blame(self._engine, service, replica, failures.REQUEST_TIMEOUT, monotonic() - self.attempt_began)
         self.give_up(failures.REQUEST_TIMEOUT, f"not over within {self._timeouts.request_s:g} s")
 
@@ -547,34 +504,20 @@ class Exchange:
 
     def fail(self, failure: Failure, detail: str) -> None:
         """No answer will come from a replica: give one, or cut off the one that was under way."""
-        client = self.client
-        self._detail = detail
         if self.stage is Stage.ANSWERED or not failure.answerable:
-            self._end(self._status_seen(failure), failure.reason, monotonic())
-            client.reset()
-            return
-        keep_alive = self._keep_alive and failure.fault is not Fault.CLIENT
-        self._reply(failure.status, failure.reason, detail, keep_alive=keep_alive)
+            self._end(self._status_seen(failure), failure.reason, monotonic(), detail)
+            self.client.reset()
+        else:
+            keep_alive = self._keep_alive and failure.fault is not Fault.CLIENT
+            self._reply(Answer(failure.status, failure.reason, detail), keep_alive=keep_alive)
 
-    def _reply(self, status: int, reason: str, detail: str, *, keep_alive: bool, page: Page | None = None) -> None:
+    def _reply(self, answer: Answer, *, keep_alive: bool) -> None:
         """An answer of our own, and the end. What is left of the request's body costs the connection."""
         client = self.client
         keep_alive = keep_alive and self.request_read
-        answer = local_response(
-            status,
-            reason=reason,
-            detail=detail,
-            request_id=self._request_id,
-            date=self._engine.http_clock.line,
-            keep_alive=keep_alive,
-            to_head=self.head.method == b"HEAD",
-            page=page,
-            minor_version=self.head.minor_version,
-        )
-        if self._ruled is not None:
-            answer = self._ruled.edit_own_answer(answer)
-        self._end(status, reason, monotonic())
-        client.write(answer)
+        response = own_answer(self._engine, self.head, self._request_id, self._ruled, answer, keep_alive=keep_alive)
+        self._end(answer.status, answer.reason, monotonic(), answer.detail)
+        client.write(response)
         if keep_alive:
             client.next_request()
         else:
@@ -597,25 +540,22 @@ class Exchange:
 
     def drop_upstream(self) -> None:
         """Close the attempt's connection; the replica is free of it."""
-        upstream, service = self.upstream, self._service
-        self._release_replica()
+        upstream, replica, service = self.upstream, self.replica, self._service
+        if self._holds_replica and replica is not None:
+            self._holds_replica = False
+            replica.in_flight -= 1
         if service is not None and not service.room.admits:
             service.room.look()
         if upstream is not None:
             self.upstream = None
             upstream.close()
 
-    def _release_replica(self) -> None:
-        if self._holds_replica:
-            self._holds_replica = False
-            replica = self.replica
-            assert replica is not None
-            replica.in_flight -= 1
-
-    def _end(self, status: int, reason: str, now: float, *, log: bool = True) -> None:
+    def _end(self, status: int, reason: str, now: float, detail: str = "", *, log: bool = True) -> None:
         """The one place where an exchange ends: counters, histogram, a line in the access log (a tunnel's is later)."""
-        engine, head, service = self._engine, self.head, self._service
-        self._release_replica()
+        engine, head, replica, service = self._engine, self.head, self.replica, self._service
+        if self._holds_replica and replica is not None:
+            self._holds_replica = False
+            replica.in_flight -= 1
         if self._further is not None:
             self._further.end()
             self._further = None
@@ -639,7 +579,7 @@ class Exchange:
                     engine.time_text.get(),
                     self.client.peer.log_fragment,
                     head,
-                    self.replica,
+                    replica,
                     status,
                     reason,
                     self.attempts,
@@ -647,14 +587,13 @@ class Exchange:
                     self.bytes_out,
                     duration_s,
                     self._request_id,
-                    self._detail,
+                    detail,
                     self._streamed.first_byte_s if self._streamed is not None else None,
                 )
             )
         self.head = NO_HEAD
         self.request = b""
-        self._detail = ""
-        self._service = self.replica = self._response = self._request_body = self._streamed = None
+        self._service = self.replica = self._response = self.request_body = self._streamed = None
         self._ends_at = None
         if self._ruled is not None:
             self._rewritten = self._ruled.to_remember()

@@ -7,21 +7,25 @@ from typing import Protocol
 
 from lbmesh.forward.failure import STALE, Failure, Stage
 from lbmesh.forwarder.attempt_outcome import blame
+from lbmesh.forwarder.client_side import ClientSide
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.failed_attempts import FailedAttempts
 from lbmesh.forwarder.hedge import Hedge
 from lbmesh.forwarder.replica_state import ReplicaState
+from lbmesh.forwarder.request_body import RequestBody
 from lbmesh.forwarder.service_state import ServiceState
 from lbmesh.forwarder.upstream import Asker, UpstreamConnection
 
 
 class Attempting(Asker, Protocol):
     """The exchange, and the attempt that it has out: at which replica, over which connection, since when (monotonic
-    seconds), how far it has come. `attempts`: made so far.
+    seconds), how far it has come. `attempts`: made so far. `request_body`: None of a request that is all in `request`.
     """
 
     attempts: int
 
+    @property
+    def client(self) -> ClientSide: ...
     @property
     def replica(self) -> ReplicaState | None: ...
     @property
@@ -30,14 +34,8 @@ class Attempting(Asker, Protocol):
     def attempt_began(self) -> float: ...
     @property
     def stage(self) -> Stage: ...
-
     @property
-    def is_replayable(self) -> bool:
-        """Is all that was sent of the request still here?"""
-
-    @property
-    def retries_left(self) -> int:
-        """Attempts that may still be made."""
+    def request_body(self) -> RequestBody | None: ...
 
     def drop_upstream(self) -> None:
         """Close the attempt's connection; the replica is free of it."""
@@ -55,14 +53,15 @@ class Attempting(Asker, Protocol):
 class FurtherAttempts:
     """Of one request to one service."""
 
-    __slots__ = ("_engine", "_exchange", "_failed", "_hedge", "_service")
+    __slots__ = ("_engine", "_exchange", "_failed", "_hedge", "_retries", "_service")
 
-    def __init__(self, engine: Engine, exchange: Attempting, service: ServiceState, source: str) -> None:
-        """`source`: the client's address."""
+    def __init__(self, engine: Engine, exchange: Attempting, service: ServiceState, retries: int) -> None:
+        """`retries`: attempts that the request may have after its first."""
         self._engine = engine
         self._exchange = exchange
         self._service = service
-        self._failed = FailedAttempts(service, exchange.head, source)
+        self._retries = retries
+        self._failed = FailedAttempts(service, exchange.head, exchange.client.peer.address)
         self._hedge: Hedge | None = None
 
     # After a failure
@@ -82,7 +81,7 @@ class FurtherAttempts:
             self.take_hedge(self._hedge)
             return
         other = self._failed.next_replica(
-            failure, stage, body_replayable=exchange.is_replayable, retries_left=exchange.retries_left
+            failure, stage, body_replayable=self._is_replayable, retries_left=self._retries_left
         )
         if other is None:
             exchange.fail(failure, detail)
@@ -96,13 +95,23 @@ class FurtherAttempts:
             self.take_hedge(self._hedge)
             return
         other = self._failed.stand_in_for(
-            fallen, exchange.stage, body_replayable=exchange.is_replayable, retries_left=exchange.retries_left
+            fallen, exchange.stage, body_replayable=self._is_replayable, retries_left=self._retries_left
         )
         if other is None:
             return
         exchange.drop_upstream()
         self._service.moved += 1
         exchange.attempt_again(other)
+
+    @property
+    def _is_replayable(self) -> bool:
+        """Is all that was sent of the request still here?"""
+        body = self._exchange.request_body
+        return body is None or not body.has_begun
+
+    @property
+    def _retries_left(self) -> int:
+        return self._retries + 1 - self._exchange.attempts
 
     def _blame(self, replica: ReplicaState, failure: Failure) -> None:
         blame(self._engine, self._service, replica, failure, monotonic() - self._exchange.attempt_began)
@@ -122,7 +131,7 @@ class FurtherAttempts:
         try:
             hedge.begin(self._engine)
         except OSError:
-            self._hedge = None
+            self.answered()
 
     def take_hedge(self, hedge: Hedge, *, has_won: bool = False) -> None:
         """The second attempt takes the place of the first: it has won, or the first has failed."""

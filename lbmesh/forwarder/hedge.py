@@ -9,14 +9,13 @@ from typing import Protocol
 
 from lbmesh.forward.failure import BAD_RESPONSE, STALE, Failure
 from lbmesh.forward.retry import IDEMPOTENT_METHODS
+from lbmesh.forwarder.connection_taking import take_connection
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.hedge_timer import Hedged, HedgeTimer
 from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.service_watch import ServiceWatch
-from lbmesh.forwarder.tls_upstream import open_upstream
 from lbmesh.forwarder.upstream import Asker, Receiver, UpstreamConnection
 from lbmesh.http1.message import RequestHead, ResponseHead
-from lbmesh.model.address import Address
 
 
 class Owner(Protocol):
@@ -73,14 +72,7 @@ class Hedge:
 
     def begin(self, engine: Engine) -> None:
         """Send. Raises OSError when no connection can be opened."""
-        replica = self.replica
-        upstream = replica.idle.pop() if replica.idle else open_upstream(engine, replica)
-        assert isinstance(upstream, UpstreamConnection)
-        self.upstream = upstream
-        replica.in_flight += 1
-        replica.requests += 1
-        if not replica.is_active:
-            engine.activate(replica)
+        self.upstream = upstream = take_connection(engine, self.replica, is_repeatable=True)
         if upstream.connecting:
             upstream.connect(self)
         else:
@@ -92,10 +84,6 @@ class Hedge:
         self.replica.in_flight -= 1
         if upstream is not None:
             upstream.close()
-
-    def client_ends(self) -> tuple[Address, Address] | None:
-        """The exchange's."""
-        return self._exchange.client_ends()
 
     def request_sent(self) -> None:
         """The first bytes are out."""

@@ -9,13 +9,13 @@ from time import monotonic
 from lbmesh.forward.failure import CONNECT_TIMEOUT, RESPONSE_TIMEOUT, Failure
 from lbmesh.forward.retry import SAFE_METHODS
 from lbmesh.forwarder.attempt_outcome import blame
+from lbmesh.forwarder.connection_taking import take_connection
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.framing import BodyReader
 from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.route_state import MirrorState
 from lbmesh.forwarder.service_state import ServiceState
 from lbmesh.forwarder.timers import NEVER, PERIOD_S
-from lbmesh.forwarder.tls_upstream import open_upstream
 from lbmesh.forwarder.upstream import UpstreamConnection
 from lbmesh.http1.message import RequestHead, ResponseHead
 from lbmesh.model.limits import INFORMATIONAL_RESPONSES_MAX, MIRRORED_RESPONSE_BYTES_MAX, MIRRORS_IN_FLIGHT_MAX
@@ -115,34 +115,24 @@ class MirroredRequest:
             return
         self._replica = replica
         self._began = monotonic()
-        replica.in_flight += 1
-        replica.requests += 1
-        if not replica.is_active:
-            self._engine.activate(replica)
         self._engine.wheel.watch(self)
-        while replica.idle:
-            pooled = replica.idle.pop()
-            assert isinstance(pooled, UpstreamConnection)
-            if pooled.is_quiet():
-                self._upstream = pooled
-                pooled.send_request(self)
-                return
-            pooled.close()
         try:
-            upstream = open_upstream(self._engine, replica)
+            self._upstream = upstream = take_connection(self._engine, replica, is_repeatable=False)
         except OSError:
             self._end(FAILED)
             return
-        self._upstream = upstream
-        self._expect_within(self._service.timeouts.connect_s)
-        upstream.connect(self)
+        if upstream.connecting:
+            self._expect_within(self._service.timeouts.connect_s)
+            upstream.connect(self)
+        else:
+            upstream.send_request(self)
 
     def _expect_within(self, seconds: float) -> None:
         self.deadline = self._engine.reactor.now + seconds
         if seconds < PERIOD_S:
             self._engine.wheel.look(self, seconds)
 
-    def client_ends(self) -> None:
+    def ends(self) -> None:
         """Nobody waits for the answer."""
 
     def request_sent(self) -> None:

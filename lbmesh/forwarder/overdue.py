@@ -4,6 +4,9 @@ from typing import NamedTuple
 
 from lbmesh.forward.failure import CLIENT_IDLE, CONNECT_TIMEOUT, RESPONSE_TIMEOUT, UPSTREAM_IDLE, Failure
 
+REQUEST_TIMEOUT_SLACK_S = 0.001
+"""A deadline met so much too early is met."""
+
 
 class Phase(NamedTuple):
     """`connecting`: to the replica. `responding`: the response's head is here. `client_behind`: the client has not

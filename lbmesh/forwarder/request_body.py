@@ -11,7 +11,7 @@ from lbmesh.forwarder.framing import BodyReader
 from lbmesh.forwarder.pace import Pace, begin_pace
 from lbmesh.forwarder.upstream import UpstreamConnection
 from lbmesh.http1.message import RequestHead
-from lbmesh.model.limits import READS_PER_STEP, STEP_S
+from lbmesh.model.limits import READS_PER_STEP, REPLAY_BYTES_MAX, STEP_S
 from lbmesh.routing.rules import BODY_BYTES_MAX
 
 
@@ -23,6 +23,8 @@ class Sender(Protocol):
     client: ClientSide
 
     @property
+    def active(self) -> bool: ...
+    @property
     def head(self) -> RequestHead: ...
 
     def expect_progress(self) -> None:
@@ -30,6 +32,16 @@ class Sender(Protocol):
 
     def give_up(self, failure: Failure, detail: str) -> None:
         """The client is to blame: there is nothing to try again."""
+
+
+def take_small_body(client: ClientSide, length: int) -> bytes:
+    """A small body that is already here whole, out of the client's buffer: it travels with its head, and can be sent
+    again. b"" of any other.
+    """
+    if not 0 < length <= min(len(client.buffer), REPLAY_BYTES_MAX):
+        return b""
+    body, client.buffer = client.buffer[:length], client.buffer[length:]
+    return body
 
 
 class RequestBody:
@@ -60,6 +72,8 @@ class RequestBody:
         demands = exchange.head.demands
         if demands is not None and demands.expects_continue and upstream.replica.speaks_http_1_0:
             exchange.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if exchange.active:
+            self.pump()
 
     def pump(self) -> None:
         """Pass on what has come, as far as the replica takes it."""

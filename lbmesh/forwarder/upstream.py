@@ -37,6 +37,9 @@ class Receiver(Protocol):
     @property
     def outgoing(self) -> bytes: ...
 
+    def ends(self) -> tuple[Address, Address] | None:
+        """The two ends of the client's connection, for a PROXY header; None when there is none."""
+
     def on_crash(self) -> None:
         """The exchange was ended by a bug of ours."""
 
@@ -52,9 +55,6 @@ class Asker(Protocol):
     def active(self) -> bool: ...
     @property
     def client(self) -> Receiver: ...
-
-    def client_ends(self) -> tuple[Address, Address] | None:
-        """The two ends of the client's connection, for a PROXY header; None when there is none."""
 
     def respond(self, head: ResponseHead, head_out: bytes, data: bytes) -> None:
         """The final head, and all the bytes that it came with."""
@@ -169,7 +169,7 @@ class UpstreamConnection:
         version = self.replica.proxy_protocol
         assert version is not None
         try:
-            ends = exchange.client_ends()
+            ends = exchange.client.ends()
             replica, local = socket_ends(self._socket)
             header = write_proxy_header(version, *ends) if ends else write_own_proxy_header(version, local, replica)
             whole = self._send(header) == len(header)

@@ -19,12 +19,14 @@ BODY_BYTES_MAX = 1 << 62
 
 
 class Answer(NamedTuple):
-    """An answer of the balancer's own. `reason`: the access log's word, "" when nothing is wrong."""
+    """An answer of the balancer's own. `reason`: the access log's word, "" when nothing is wrong. `page` None: plain
+    text that says what went wrong, and that a 503 will pass.
+    """
 
     status: int
     reason: str
     detail: str
-    page: AnswerPage
+    page: AnswerPage | None = None
 
 
 class ReadyRules:
