@@ -18,7 +18,7 @@ from lbmesh.failover.words import Partner
 from lbmesh.health.outcome import ProbeOrder
 from lbmesh.model.address import Address
 from lbmesh.model.view import View
-from lbmesh.observe.metrics import AgentFigures
+from lbmesh.observe.agent_metrics import AgentFigures
 
 
 class Hub:

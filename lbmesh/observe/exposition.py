@@ -35,6 +35,11 @@ def family(name: str, kind: str, text: str, samples: Iterable[Sample]) -> Iterat
         yield _chunk(lines)
 
 
+def single(name: str, kind: str, text: str, value: float) -> Iterator[bytes]:
+    """A counter or gauge of one sample, without labels."""
+    return family(name, kind, text, [({}, value)])
+
+
 def histogram_family(name: str, text: str, samples: Iterable[tuple[Labels, Histogram]]) -> Iterator[bytes]:
     """One classic histogram with all its label sets, a chunk for each."""
     head = [f"# HELP {name} {text}", f"# TYPE {name} histogram"]

@@ -11,7 +11,8 @@ from lbmesh.model.health import Availability, Opinion
 from lbmesh.model.member import Member, MemberState
 from lbmesh.model.service import Replica, ReplicaId
 from lbmesh.model.view import ViewVersion
-from lbmesh.observe.metrics import AgentFigures, render_metrics
+from lbmesh.observe.agent_metrics import AgentFigures
+from lbmesh.observe.metrics import render_metrics
 from tests.support.exposition import read_page
 
 ADDRESS = Address("10.0.0.1", 80)
