@@ -166,8 +166,8 @@ class Agent:
         with trio.move_on_after(SEEK_S):
             await self._hub.until(gossip.has_live_peer)
         with trio.move_on_after(CATCH_UP_S if gossip.has_live_peer() else 0):
-            await self._hub.until(plane.caught_up)
-        word = "caught up with the mesh" if plane.caught_up() else "no peer has told all it knows in time"
+            await self._hub.until(plane.picture.caught_up)
+        word = "caught up with the mesh" if plane.picture.caught_up() else "no peer has told all it knows in time"
         log.info(word, after_s=round(monotonic() - began, 3))
 
     def _admin_server(self, settings: Settings) -> AdminServer:
@@ -175,17 +175,19 @@ class Agent:
         assert self._options.admin_fd is not None
         listener = trio.SocketListener(trio.socket.from_stdlib_socket(socket.socket(fileno=self._options.admin_fd)))
         source = AdminSource(
-            state=lambda: hub.plane.state(monotonic()),
-            replicas=hub.plane.replica_states,
-            metrics=lambda: render_metrics(hub.plane.state(monotonic()), hub.plane.replica_states, hub.figures),
+            state=lambda: hub.plane.picture.state(monotonic()),
+            replicas=hub.plane.picture.replica_states,
+            metrics=lambda: render_metrics(
+                hub.plane.picture.state(monotonic()), hub.plane.picture.replica_states, hub.figures
+            ),
             metrics_type=CONTENT_TYPE,
-            replica_ids=hub.plane.replica_ids,
-            explain_replica=lambda replica: hub.plane.explain_replica(monotonic(), replica),
-            explain_url=hub.plane.explain_url,
-            explain_member=lambda name: hub.plane.explain_member(monotonic(), name),
+            replica_ids=hub.plane.picture.replica_ids,
+            explain_replica=lambda replica: hub.plane.picture.explain_replica(monotonic(), replica),
+            explain_url=hub.plane.picture.explain_url,
+            explain_member=lambda name: hub.plane.picture.explain_member(monotonic(), name),
             token=settings.admin.token if settings.admin else None,
-            ring=hub.plane.ring,
-            key_fault=lambda: hub.plane.key_fault,
+            ring=hub.plane.picture.ring,
+            key_fault=lambda: hub.plane.picture.key_fault,
             order_key=self._order_key,
         )
         return AdminServer(listener, source)

@@ -64,7 +64,7 @@ class MemoryKeeper:
         plane = self._hub.plane
         if plane.view is None:
             return True
-        picture = _Picture(plane.settings, plane.view, tuple(sorted(islice(plane.peer_addresses(), PEERS_MAX))))
+        picture = _Picture(plane.settings, plane.view, tuple(sorted(islice(plane.picture.peer_addresses(), PEERS_MAX))))
         is_new = self._picture != picture
         if not is_new and monotonic() - self._held_s < MEMORY_CONFIRM_S:
             return True

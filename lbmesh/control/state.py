@@ -87,7 +87,7 @@ class HeartbeatState:
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """A node's picture without its replicas, which are too many for one answer; see `Plane.replica_states`.
+    """A node's picture without its replicas, which are too many for one answer; see `Picture.replica_states`.
 
     Times are this node's monotonic seconds; `now` is the time of the picture. `gossip`: its counters by
     name, empty for a node alone. `local_shares`: by service. `notices`: what is amiss in the mesh and shows in

@@ -24,10 +24,10 @@ def judge(service: Service, book: HealthBook, ejections: Ejections) -> tuple[Mer
 
 
 class ViewMaker:
-    """Makes the Views of one agent, numbered from 1."""
+    """Makes the Views of one agent, numbered from 1. `generation`: the agent's own number, which they all carry."""
 
     def __init__(self, generation: int) -> None:
-        self._generation = generation
+        self.generation = generation
         self._services: dict[str, ServiceView] = {}
         self._returns = Returns()
         self.latest: View | None = None
@@ -71,7 +71,7 @@ class ViewMaker:
                 self._services[service.name] = self._service_view(service, traffic, book, judged, now)
         latest = self.latest
         view = View(
-            version=ViewVersion(self._generation, latest.version.number + 1 if latest else 1),
+            version=ViewVersion(self.generation, latest.version.number + 1 if latest else 1),
             node=settings.node.name,
             zone=settings.node.zone,
             routes=settings.routes,

@@ -111,7 +111,7 @@ def test_a_probe_that_fails_itself_is_answered_and_ends_nobody() -> None:
             async with trio.open_nursery() as nursery:
                 Prober(hub, nursery)
                 hub.on_probe(ProbeOrder(replica_id(1), NO_TRUST))
-        (state,) = hub.plane.replica_states()
+        (state,) = hub.plane.picture.replica_states()
         (word,) = state.opinions
         assert not word.up
         assert word.reason.startswith("the probe itself failed: SSLError: ")

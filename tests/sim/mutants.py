@@ -471,9 +471,9 @@ MUTANTS = (
     ),
     _mutant(
         "a pause is noticed whatever comes first after it",
-        "control.plane",
-        "        self._book.notice_pause(now)\n        if not self._joined:\n",
-        "        if not self._joined:\n",
+        "control.fold",
+        "        parts.book.notice_pause(now)\n        if not parts.joined:\n",
+        "        if not parts.joined:\n",
         CONTROL + "test_plane.py::test_it_does_so_whatever_is_the_first_it_hears_of",
     ),
     # What a member, or somebody with a recording, can make a node do.

@@ -39,13 +39,13 @@ def source(plane: Plane, token: str | None = None, now: float = 3.0) -> AdminSou
         yield b"some 1\n"
 
     return AdminSource(
-        state=lambda: plane.state(now),
-        replicas=plane.replica_states,
+        state=lambda: plane.picture.state(now),
+        replicas=plane.picture.replica_states,
         metrics=metrics,
         metrics_type="text/x",
-        replica_ids=plane.replica_ids,
-        explain_replica=lambda replica: plane.explain_replica(now, replica),
-        explain_member=lambda name: plane.explain_member(now, name),
+        replica_ids=plane.picture.replica_ids,
+        explain_replica=lambda replica: plane.picture.explain_replica(now, replica),
+        explain_member=lambda name: plane.picture.explain_member(now, name),
         token=token,
     )
 

@@ -152,14 +152,14 @@ def ask() -> Callable[[str], tuple[int, dict[str, Any]]]:
     world.run(10.0)
     plane = world.planes["lb-a"]
     source = AdminSource(
-        state=lambda: plane.state(world.now),
-        replicas=plane.replica_states,
+        state=lambda: plane.picture.state(world.now),
+        replicas=plane.picture.replica_states,
         metrics=lambda: iter(()),
         metrics_type="text/x",
-        replica_ids=plane.replica_ids,
-        explain_replica=lambda replica: plane.explain_replica(world.now, replica),
-        explain_member=lambda name: plane.explain_member(world.now, name),
-        explain_url=plane.explain_url,
+        replica_ids=plane.picture.replica_ids,
+        explain_replica=lambda replica: plane.picture.explain_replica(world.now, replica),
+        explain_member=lambda name: plane.picture.explain_member(world.now, name),
+        explain_url=plane.picture.explain_url,
     )
 
     def get(path: str) -> tuple[int, dict[str, Any]]:

@@ -26,16 +26,16 @@ def source(plane: Plane, token: str | None = None) -> AdminSource:
         return plane.order_key(fresh)[0]
 
     return AdminSource(
-        state=lambda: plane.state(0.0),
-        replicas=plane.replica_states,
+        state=lambda: plane.picture.state(0.0),
+        replicas=plane.picture.replica_states,
         metrics=lambda: iter(()),
         metrics_type="text/x",
         replica_ids=lambda: (),
         explain_replica=lambda _: None,
         explain_member=lambda _: None,
         token=token,
-        ring=plane.ring,
-        key_fault=lambda: plane.key_fault,
+        ring=plane.picture.ring,
+        key_fault=lambda: plane.picture.key_fault,
         order_key=order,
     )
 
@@ -117,9 +117,9 @@ def test_a_node_alone_has_no_ring() -> None:
 )
 def test_what_no_order_looks_like_changes_nothing(request_: AdminRequest, status: int) -> None:
     _, plane = meshed()
-    before = plane.ring()
+    before = plane.picture.ring()
     assert answer(request_, source(plane)).status == status
-    assert plane.ring() == before
+    assert plane.picture.ring() == before
 
 
 def test_with_a_token_orders_need_it_and_pages_of_ones_own_may_give_them() -> None:

@@ -58,7 +58,7 @@ class Node:
 
     @property
     def notices(self) -> list[str]:
-        return [f"{one.change}: {one.reason}" for one in self.hub.plane.state(0.0).notices]
+        return [f"{one.change}: {one.reason}" for one in self.hub.plane.picture.state(0.0).notices]
 
 
 @pytest.fixture

@@ -125,17 +125,17 @@ def test_planes_in_a_mesh_find_their_partners_and_gone_changes_no_member() -> No
         planes.append(world.add(name, f"zone-{letter}", shop(), heartbeat=own))
     world.run(5.0)
     for plane in planes:
-        state = plane.state(world.now).heartbeat
+        state = plane.picture.state(world.now).heartbeat
         assert len(state.partners) == len(state.judged) == 2
-    before = planes[1].state(world.now).members
+    before = planes[1].picture.state(world.now).members
     effects = planes[1].partner_word(Gone("lb-a", GoneRule.SILENT, "why"), world.now)
     assert [event.change for event in effects.events] == ["gone"]
-    assert planes[1].state(world.now).members == before
-    assert planes[1].state(world.now).heartbeat.gone["lb-a"].reason == "why"
+    assert planes[1].picture.state(world.now).members == before
+    assert planes[1].picture.state(world.now).heartbeat.gone["lb-a"].reason == "why"
     world.cut.add("lb-a")
     world.run(5.0)
-    assert planes[1].state(world.now).heartbeat.partners == ("lb-c",)
-    assert planes[1].state(world.now).heartbeat.gone == {}
+    assert planes[1].picture.state(world.now).heartbeat.partners == ("lb-c",)
+    assert planes[1].picture.state(world.now).heartbeat.gone == {}
 
 
 def test_the_largest_table_fits_a_control_message_and_comes_back() -> None:

@@ -126,7 +126,9 @@ def test_a_service_that_is_not_checked_is_up_and_stays_so() -> None:
     for number in range(5):
         assert show(plane.replica_failure(ReplicaFailure(replica_id(1), "connect_refused"), number / 10)) == []
     assert plane.next_deadline() == float("inf")
-    assert [state.reason for state in plane.replica_states()] == ["not checked: the service has no health check"] * 2
+    assert [state.reason for state in plane.picture.replica_states()] == [
+        "not checked: the service has no health check"
+    ] * 2
 
 
 def test_a_view_is_made_only_when_requests_need_it() -> None:
@@ -154,7 +156,7 @@ def test_a_reload_keeps_what_is_known_and_probes_what_is_new() -> None:
 def test_a_refused_reload_changes_nothing_but_is_remembered() -> None:
     plane = up_plane()
     assert show(plane.reload_refused(("lbmesh.toml:3: bad",), 2.0)) == ["reload config refused: lbmesh.toml:3: bad"]
-    outcome = plane.state(3.0).reload
+    outcome = plane.picture.state(3.0).reload
     assert outcome
     assert (outcome.ok, outcome.errors, outcome.at_s) == (False, ("lbmesh.toml:3: bad",), 2.0)
 
@@ -174,7 +176,7 @@ def test_a_new_agent_starts_from_what_the_old_one_knew() -> None:
     assert show(effects)[0] == "view 2.1: shop UD?"
     assert effects.view
     assert effects.view.version > ViewVersion(1, 9)
-    reasons = [state.reason for state in plane.replica_states()]
+    reasons = [state.reason for state in plane.picture.replica_states()]
     assert reasons[:2] == ["inherited from View 1.9: status 200"] * 2
 
 
@@ -188,16 +190,16 @@ def test_what_was_inherited_is_forgotten_when_nothing_confirms_it() -> None:
 
 def test_readiness_says_why() -> None:
     plane = lone_plane(shop(1))
-    assert plane.readiness().reason == "starting: no View yet"
+    assert plane.picture.readiness().reason == "starting: no View yet"
     plane.start(0.0)
     plane.forwarder_linked(0, 77, 0.0)
-    assert plane.readiness().reason == "no forwarder serves a View yet"
+    assert plane.picture.readiness().reason == "no forwarder serves a View yet"
     plane.forwarder_viewed(0, ViewVersion(1, 1), 0.1)
-    assert plane.readiness().ready
+    assert plane.picture.readiness().ready
     plane.forwarder_unlinked(0, 76, 0.2)
-    assert plane.readiness().ready, "the end of an older process's link means nothing"
+    assert plane.picture.readiness().ready, "the end of an older process's link means nothing"
     plane.leave(0.3)
-    assert plane.readiness().reason == "leaving: this node drains"
+    assert plane.picture.readiness().reason == "leaving: this node drains"
 
 
 def figures(worker: int = 0, pid: int = 77) -> Telemetry:
@@ -218,22 +220,22 @@ def ready_plane() -> Plane:
 def test_a_frozen_forwarder_does_not_make_a_node_ready() -> None:
     plane = ready_plane()
     assert show(plane.tick(3.9)) == []
-    assert plane.readiness().ready
+    assert plane.picture.readiness().ready
     assert show(plane.tick(4.0)) == ["forwarder 0 silent: process 77"]
-    assert plane.readiness().reason == "no forwarder has said anything for 3 s: they hang"
+    assert plane.picture.readiness().reason == "no forwarder has said anything for 3 s: they hang"
     plane.forwarder_linked(1, 78, 4.5)
     plane.forwarder_viewed(1, ViewVersion(1, 1), 4.6)
-    assert plane.readiness().ready, "one that serves is enough"
+    assert plane.picture.readiness().ready, "one that serves is enough"
     assert show(plane.telemetry(figures(), 5.0)) == ["forwarder 0 heard again: process 77"]
-    assert not any(one.silent for one in plane.state(5.0).forwarders)
+    assert not any(one.silent for one in plane.picture.state(5.0).forwarders)
 
 
 def test_an_agent_that_stood_still_gives_its_forwarders_time_to_be_heard() -> None:
     plane = ready_plane()
     assert show(plane.tick(30.0)) == []
-    assert plane.readiness().ready
+    assert plane.picture.readiness().ready
     assert show(plane.tick(plane.next_deadline())) == ["forwarder 0 silent: process 77"]
-    assert not plane.readiness().ready
+    assert not plane.picture.readiness().ready
 
 
 def test_probes_of_many_replicas_are_spread_over_time() -> None:
@@ -292,7 +294,7 @@ def test_it_does_so_whatever_is_the_first_it_hears_of(first: str) -> None:
         case _:
             effects = plane.reload_refused(("line 1",), late)
     assert effects.view is None
-    assert {state.reason for state in plane.replica_states()} == {"status 200"}
+    assert {state.reason for state in plane.picture.replica_states()} == {"status 200"}
 
 
 def test_a_late_deadline_is_no_pause() -> None:

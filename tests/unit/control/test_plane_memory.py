@@ -32,7 +32,7 @@ def a_mesh() -> World:
 
 def memory_of(plane: Plane) -> Memory:
     assert plane.view is not None
-    return memorise(plane.settings, plane.view, plane.peer_addresses(), None, 1000.0)
+    return memorise(plane.settings, plane.view, plane.picture.peer_addresses(), None, 1000.0)
 
 
 def first_view(world: World, node: str) -> str:
@@ -72,11 +72,11 @@ def test_a_restarted_node_has_its_peers_opinions_in_its_first_view(monkeypatch: 
     world = a_mesh()
     monkeypatch.setattr(planes, "PROBE_S", 60.0)
     plane = world.add("lb-a", "zone-a", shop(), epoch=2, started=False)
-    assert not plane.caught_up()
+    assert not plane.picture.caught_up()
     assert plane.view is None
-    assert plane.readiness().reason.startswith("catching up")
+    assert plane.picture.readiness().reason.startswith("catching up")
     began_s = world.now
-    while not plane.caught_up():
+    while not plane.picture.caught_up():
         world.run(0.001)
         assert world.now < began_s + 1.0
     assert world.views["lb-a"] == []
@@ -102,23 +102,23 @@ def test_a_node_whose_peers_are_silent_never_catches_up() -> None:
     world.cut = {"lb-b", "lb-c"}
     plane = world.add("lb-a", "zone-a", shop(), epoch=2, started=False)
     world.run(10.0)
-    assert not plane.caught_up()
+    assert not plane.picture.caught_up()
 
 
 def test_a_node_alone_has_nothing_to_catch_up_with() -> None:
-    assert World().add("lb-a", "zone-a", shop(), meshed=False, started=False).caught_up()
+    assert World().add("lb-a", "zone-a", shop(), meshed=False, started=False).picture.caught_up()
 
 
 def test_addresses_of_peers_are_those_of_members_that_have_not_left() -> None:
     world = a_mesh()
     peers = {node: address for address, node in world.addresses.items()}
-    assert set(world.planes["lb-a"].peer_addresses()) == {peers["lb-b"], peers["lb-c"]}
+    assert set(world.planes["lb-a"].picture.peer_addresses()) == {peers["lb-b"], peers["lb-c"]}
     world.take("lb-b", world.planes["lb-b"].leave(world.now))
     world.run(0.1)
     world.cut = {"lb-b"}
     world.run(5.0)
-    assert set(world.planes["lb-a"].peer_addresses()) == {peers["lb-c"]}
-    assert set(World().add("lb-a", "zone-a", shop(), meshed=False).peer_addresses()) == set[Address]()
+    assert set(world.planes["lb-a"].picture.peer_addresses()) == {peers["lb-c"]}
+    assert set(World().add("lb-a", "zone-a", shop(), meshed=False).picture.peer_addresses()) == set[Address]()
 
 
 def test_settings_without_the_service_forget_it() -> None:

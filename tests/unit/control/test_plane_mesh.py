@@ -76,13 +76,13 @@ def test_one_node_that_sees_nothing_takes_nothing_from_the_others(nodes: int) ->
 
 def test_the_opinions_of_the_dead_do_not_count() -> None:
     world, _ = mesh(3)
-    state = {one.id: one for one in world.planes["lb-b0"].replica_states()}[replica_id(1)]
+    state = {one.id: one for one in world.planes["lb-b0"].picture.replica_states()}[replica_id(1)]
     assert [word.observer for word in state.opinions] == ["lb-b0", "lb-a0", "lb-c0"]
     world.cut.add("lb-a0")
     world.run(6.0)
-    members = {member.name: member.state for member in world.planes["lb-b0"].state(world.now).members}
+    members = {member.name: member.state for member in world.planes["lb-b0"].picture.state(world.now).members}
     assert members["lb-a0"] is MemberState.DOWN
-    state = {one.id: one for one in world.planes["lb-b0"].replica_states()}[replica_id(1)]
+    state = {one.id: one for one in world.planes["lb-b0"].picture.replica_states()}[replica_id(1)]
     assert [word.observer for word in state.opinions] == ["lb-b0", "lb-c0"]
 
 
@@ -110,7 +110,7 @@ def test_leaving_says_goodbye() -> None:
     world, _ = mesh(3)
     world.take("lb-c0", world.planes["lb-c0"].leave(world.now))
     world.run(1.0)
-    members = {member.name: member.state for member in world.planes["lb-a0"].state(world.now).members}
+    members = {member.name: member.state for member in world.planes["lb-a0"].picture.state(world.now).members}
     assert members["lb-c0"] is MemberState.LEFT
 
 
@@ -130,7 +130,7 @@ def test_an_explanation_says_who_said_what_and_which_rule_decided() -> None:
     world, failing = mesh()
     failing.add(("", replica_id(2)))
     world.run(6.0)
-    found = {node: plane.explain_replica(world.now, replica_id(2)) for node, plane in world.planes.items()}
+    found = {node: plane.picture.explain_replica(world.now, replica_id(2)) for node, plane in world.planes.items()}
     rules = {node: one.rule for node, one in found.items() if one}
     assert rules.keys() == found.keys()
     assert set(rules.values()) <= {"own_evidence", "same_zone_majority", "other_zones"}
@@ -147,10 +147,10 @@ def test_an_explanation_says_who_said_what_and_which_rule_decided() -> None:
 def test_what_is_not_checked_or_not_known_is_explained_so() -> None:
     world = World()
     plane = world.add("lb-a0", "zone-a", shop(1, None), meshed=False)
-    found = plane.explain_replica(world.now, replica_id(1))
+    found = plane.picture.explain_replica(world.now, replica_id(1))
     assert found
     assert (found.state, found.rule) == ("up", "not_checked")
-    assert plane.explain_replica(world.now, replica_id(2)) is None
+    assert plane.picture.explain_replica(world.now, replica_id(2)) is None
 
 
 def test_rows_are_written_only_when_a_word_changes() -> None:
@@ -166,7 +166,7 @@ def test_rows_are_written_only_when_a_word_changes() -> None:
 def _own_rows(world: World, node: str) -> set[tuple[str, ReplicaId, float]]:
     return {
         (word.observer, state.id, word.at_s)
-        for state in world.planes[node].replica_states()
+        for state in world.planes[node].picture.replica_states()
         for word in state.opinions
         if word.observer != node
     }

@@ -92,8 +92,8 @@ class Node:
         return {number: one.returned_s for number, one in enumerate(self.view().replicas, 1) if one.returned_s}
 
     def status(self) -> str:
-        state = self.plane.state(self.now)
-        text = b"".join(state_chunks(state, self.plane.replica_states()))
+        state = self.plane.picture.state(self.now)
+        text = b"".join(state_chunks(state, self.plane.picture.replica_states()))
         return "\n".join(status_lines(json.loads(text)))
 
 
@@ -112,7 +112,7 @@ def test_a_failing_replica_is_ejected_though_its_probes_succeed_and_comes_back_s
     assert made.events[-1] == "shop/10.0.0.1:80 ejected"
     assert "ejected, " in made.status()
     assert " requests failed in " in made.status()
-    explained = made.plane.explain_replica(made.now, replica_id(1))
+    explained = made.plane.picture.explain_replica(made.now, replica_id(1))
     assert explained
     assert (explained.state, explained.rule) == ("unknown", "ejected")
     assert any(note.startswith("without the ejection it would be up") for note in explained.notes)
@@ -131,7 +131,7 @@ def test_an_ejection_is_explained_with_what_it_would_be_without() -> None:
     made = node()
     made.rates = {replica_id(1): 0.3, replica_id(2): 0.01}
     made.run(10)
-    found = made.plane.explain_replica(made.now, replica_id(1))
+    found = made.plane.picture.explain_replica(made.now, replica_id(1))
     assert found
     assert (found.state, found.rule) == ("unknown", "ejected")
     assert " requests failed in " in found.reason
@@ -139,7 +139,7 @@ def test_an_ejection_is_explained_with_what_it_would_be_without() -> None:
     assert [(one.who, one.what) for one in found.said] == [("this node", "up: as told")]
     assert any(note.startswith("ejected ") for note in found.notes)
     assert "without the ejection it would be up (own_evidence): as told" in found.notes
-    other = made.plane.explain_replica(made.now, replica_id(2))
+    other = made.plane.picture.explain_replica(made.now, replica_id(2))
     assert other
     assert (other.state, other.rule) == ("up", "own_evidence")
 
@@ -221,13 +221,13 @@ def test_a_replica_that_was_down_returns_and_those_of_a_start_do_not() -> None:
     assert made.letters() == "UU"
     assert list(made.returned()) == [2]
     assert ", warming " in made.status()
-    explained = made.plane.explain_replica(made.now, replica_id(2))
+    explained = made.plane.picture.explain_replica(made.now, replica_id(2))
     assert explained
     assert any(note.startswith("warming up: ") for note in explained.notes)
     assert "up, warming" not in made.status().split("10.0.0.2")[0]
     made.run(20)
     assert "warming" not in made.status()
-    explained = made.plane.explain_replica(made.now, replica_id(2))
+    explained = made.plane.picture.explain_replica(made.now, replica_id(2))
     assert explained
     assert not any(note.startswith("warming up: ") for note in explained.notes)
 

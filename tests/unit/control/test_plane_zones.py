@@ -60,15 +60,17 @@ def test_steady_traffic_makes_no_views_and_few_rows() -> None:
     mesh.rates = {"lb-a0": 500, "lb-b0": 300, "lb-c0": 100}
     mesh.run(40)
     views = {node: len(made) for node, made in mesh.world.views.items()}
-    sent = sum(plane.state(mesh.world.now).gossip["bytes_out"] for plane in mesh.world.planes.values())
+    sent = sum(plane.picture.state(mesh.world.now).gossip["bytes_out"] for plane in mesh.world.planes.values())
     mesh.run(30)
     assert {node: len(made) for node, made in mesh.world.views.items()} == views
-    busy = sum(plane.state(mesh.world.now).gossip["bytes_out"] for plane in mesh.world.planes.values()) - sent
+    busy = sum(plane.picture.state(mesh.world.now).gossip["bytes_out"] for plane in mesh.world.planes.values()) - sent
     idle = Mesh()
     idle.run(35)
-    before = sum(plane.state(idle.world.now).gossip["bytes_out"] for plane in idle.world.planes.values())
+    before = sum(plane.picture.state(idle.world.now).gossip["bytes_out"] for plane in idle.world.planes.values())
     idle.run(30)
-    at_rest = sum(plane.state(idle.world.now).gossip["bytes_out"] for plane in idle.world.planes.values()) - before
+    at_rest = (
+        sum(plane.picture.state(idle.world.now).gossip["bytes_out"] for plane in idle.world.planes.values()) - before
+    )
     assert busy < 1.02 * at_rest
 
 
