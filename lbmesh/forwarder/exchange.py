@@ -247,18 +247,19 @@ class Exchange:
 
     def expect_progress(self) -> None:
         """Something moved: the phase the exchange is in begins, or goes on."""
-        if self.request_read and self._response is None:
-            self._expect_within(self._timeouts.response_s)
-            return
         seconds = self._timeouts.idle_s
         body = self._body_under_way()
-        if body is not None and body.pace is not None:
+        if self.request_read and self._response is None:
+            seconds = self._timeouts.response_s
+        elif body is not None and body.pace is not None:
             seconds = body.pace.look_after(seconds)
         self._expect_within(seconds)
 
     def _body_under_way(self) -> Paced | None:
         """The response's hides the request's: there is one silence, and one pace."""
-        return self.request_body if self._response is None else self._streamed
+        if self._response is not None:
+            return self._streamed
+        return None if self.request_read else self.request_body
 
     def _expect_within(self, seconds: float) -> None:
         """What comes next must come within this time, and within that of the whole request."""
@@ -316,8 +317,7 @@ class Exchange:
 
     def _begin_response(self, head: ResponseHead, data: bytes) -> None:
         """Any other response: streamed, closing, for an HTTP/1.0 client, or ahead of the end of the request."""
-        upstream = self.upstream
-        assert upstream is not None
+        assert self.upstream is not None
         if self.head.method == b"CONNECT" and 200 <= head.status < 300:
             self._open_tunnel(head, rewrite_for_tunnel(head.head, via=via(head.minor_version)), data)
             return
@@ -326,7 +326,7 @@ class Exchange:
         self.expect_progress()
         self._streamed.send_head()
         if self.active:
-            upstream.relay(data)
+            self.upstream.relay(data)
 
     def response_data(self, data: bytes) -> None:
         """A piece of the response's body for the client."""

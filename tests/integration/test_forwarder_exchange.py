@@ -311,6 +311,21 @@ def test_a_replica_that_never_answers(forwarder: ForwarderProcess) -> None:
         assert logged(forwarder, 1)[0]["reason"] == "response_timeout"
 
 
+def test_a_replica_that_never_answers_a_body_that_was_passed_on(forwarder: ForwarderProcess) -> None:
+    """How long the client may be silent within its body says nothing of how long the answer to it may take."""
+
+    def behave(connection: OriginConnection) -> None:
+        connection.read_to_end()
+
+    with running_origin(behave) as origin, forwarder.connect() as connection:
+        forwarder.send_view(a_view([origin.address], timeouts=Timeouts(response_s=0.3, idle_s=600.0), retries=0))
+        response = RawClient(connection).exchange(
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+        )
+        assert response.status == 504
+        assert logged(forwarder, 1)[0]["reason"] == "response_timeout"
+
+
 def test_a_timeout_does_not_strand_the_request_behind_it(forwarder: ForwarderProcess) -> None:
     """The second request is in the buffer already: no edge will come for it."""
 
