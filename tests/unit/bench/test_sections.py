@@ -95,6 +95,14 @@ def test_handshakes_count_only_when_they_were_as_they_were_to_be(resume: bool, r
     assert (tls.checked(outcome, order)[1] == "") == counts
 
 
+def test_a_figure_of_tls_is_the_median_round_and_says_how_far_the_others_were() -> None:
+    def samples(variant: str, *costs_us: float) -> list[tls.Sample]:
+        return [tls.Sample(variant, Version.TLS12, tls.FULL, number, us, 1.0) for number, us in enumerate(costs_us)]
+
+    found = tls.figures([*samples("lbmesh", 30.0, 90.0, 33.0), *samples("haproxy", 20.0, 30.0, 30.0)])["lbmesh"]
+    assert (found.cpu_us, found.cpu_us_range, found.ratio) == (33.0, (30.0, 90.0), 1.5)
+
+
 def test_another_version_or_cipher_does_not_count() -> None:
     order = Order(8443, Version.TLS13, "", 1.0, False)
     older = Handshakes(100, 0, (CIPHERS[Version.TLS12],), (Version.TLS12,))
