@@ -8,6 +8,7 @@ from time import monotonic
 
 from lbmesh.control.link import ReplicaFailure
 from lbmesh.forwarder.durations import DurationHistograms
+from lbmesh.forwarder.handshake_queue import HandshakeQueue
 from lbmesh.forwarder.handshakes import Handshakes
 from lbmesh.forwarder.hedge_timer import HedgeTimer
 from lbmesh.forwarder.http_clock import HttpClock
@@ -55,6 +56,7 @@ class Engine:
         "_ticked_s",
         "access_log",
         "active_replicas",
+        "client_handshakes",
         "counters",
         "draining",
         "failures",
@@ -66,6 +68,7 @@ class Engine:
         "proxy_header_faults",
         "random",
         "reactor",
+        "replica_handshakes",
         "serving",
         "time_text",
         "unrouted",
@@ -81,7 +84,9 @@ class Engine:
         self.reactor = Reactor(self.time_text.expire)
         self.overload = Overload(self.reactor, ForwarderLimits().overload_s)
         self.hedges = HedgeTimer()
-        self.handshakes = Handshakes(self.reactor)
+        self.handshakes = Handshakes()
+        self.client_handshakes = HandshakeQueue(self.reactor)
+        self.replica_handshakes = HandshakeQueue(self.reactor)
         self.wheel = TimerWheel(monotonic())
         self.access_log = access_log
         self.random = random

@@ -1,16 +1,10 @@
-"""Handshakes of clients: a few a round, so that those who come do not hold up those who are served; and their count."""
+"""Handshakes of clients that are over: how many were done, and why the others failed."""
 
 import ssl
-from collections import Counter, deque
+from collections import Counter
 from time import monotonic
-from typing import Protocol
 
 import structlog
-
-from lbmesh.forwarder.reactor import Reactor
-
-HANDSHAKES_PER_ROUND = 4
-"""Steps of handshakes between two looks at the sockets: with ECDSA P-256 one takes 0.2 ms, with RSA 2048 0.9 ms."""
 
 LOG_GAP_S = 10.0
 """Failed handshakes of one reason are logged once in this time; the counter has them all."""
@@ -55,59 +49,16 @@ def failure_reason(error: ssl.SSLError) -> str:
     return _REASONS.get(reason, "malformed")
 
 
-class Shaking(Protocol):
-    """A connection that shakes hands."""
-
-    closed: bool
-
-    def step_handshake(self) -> None:
-        """Read what has come and go on."""
-
-    def on_crash(self) -> None:
-        """A bug of ours."""
-
-
 class Handshakes:
-    """The queue of those that have something to go on with, first come first served. A handler of the reactor."""
+    """How clients' handshakes ended."""
 
-    urgent = False
+    __slots__ = ("_logged_at", "done", "failed", "resumed")
 
-    __slots__ = ("_logged_at", "_reactor", "_stepped", "_waiting", "done", "failed", "resumed")
-
-    def __init__(self, reactor: Reactor) -> None:
-        self._reactor = reactor
-        self._waiting: deque[Shaking] = deque()
-        self._stepped: Shaking | None = None
+    def __init__(self) -> None:
         self._logged_at: dict[str, float] = {}
         self.done = 0
         self.resumed = 0
         self.failed: Counter[str] = Counter()
-
-    def add(self, connection: Shaking) -> None:
-        """Step this connection soon."""
-        if not self._waiting:
-            self._reactor.again(self)
-        self._waiting.append(connection)
-
-    def on_ready(self, events: int) -> None:
-        """One round."""
-        del events
-        waiting = self._waiting
-        for _ in range(min(len(waiting), HANDSHAKES_PER_ROUND)):
-            self._stepped = waiting.popleft()
-            if not self._stepped.closed:
-                self._stepped.step_handshake()
-        self._stepped = None
-        if waiting:
-            self._reactor.again(self)
-
-    def on_crash(self) -> None:
-        """A bug in one handshake ends its connection; the others go on."""
-        stepped, self._stepped = self._stepped, None
-        if self._waiting:
-            self._reactor.again(self)
-        if stepped is not None:
-            stepped.on_crash()
 
     def fail(self, reason: str, client: str, detail: str) -> None:
         """Count a failure, and log the first of its kind for a while."""

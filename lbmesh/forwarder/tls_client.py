@@ -51,7 +51,7 @@ class TlsClientConnection(ClientConnection):
         """Wait for a turn: the arithmetic of one is worth ten requests."""
         if self.readable and not self._in_queue:
             self._in_queue = True
-            self.engine.handshakes.add(self)
+            self.engine.client_handshakes.add(self)
 
     def step_handshake(self) -> None:
         """Take what has come, and go on as far as it leads."""

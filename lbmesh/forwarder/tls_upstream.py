@@ -20,13 +20,13 @@ def open_upstream(engine: Engine, replica: ReplicaState) -> UpstreamConnection:
 class TlsUpstreamConnection(UpstreamConnection):
     """What is sent and received goes through the channel; `outgoing` holds records."""
 
-    __slots__ = ("_channel", "_session_kept")
+    __slots__ = ("_channel", "_in_queue", "_session_kept")
 
     def __init__(self, engine: Engine, replica: ReplicaState) -> None:
         super().__init__(engine, replica)
         tls = replica.tls
         assert tls is not None
-        self._session_kept = False
+        self._in_queue = self._session_kept = False
         self._channel = TlsChannel(tls.context, server_side=False, server_hostname=tls.server_name, session=tls.session)
 
     # Shaking hands
@@ -34,24 +34,36 @@ class TlsUpstreamConnection(UpstreamConnection):
     def _connected(self) -> None:
         """The replica has accepted the connection, and is not taken for connected before the handshake is done."""
         self._state = TlsUpstreamConnection._shaking_hands
-        self._shake(b"")
+        self._wait_for_turn()
 
     def _shaking_hands(self) -> None:
-        if not self.readable:
-            return
-        try:
-            received = self._recv(READ_BYTES)
-        except BlockingIOError:
-            self.readable = False
-            return
-        except OSError as error:
-            self._handshake_failed(failures.TLS_HANDSHAKE, error.strerror or "reset")
-            return
-        if not received:
-            self._handshake_failed(failures.TLS_HANDSHAKE, "the replica closed the connection")
-            return
-        if len(received) < READ_BYTES and not self.hung_up:
-            self.readable = False
+        if self.readable:
+            self._wait_for_turn()
+
+    def _wait_for_turn(self) -> None:
+        """Requests that find an empty pool all at once must not hold up those of other replicas."""
+        if not self._in_queue:
+            self._in_queue = True
+            self._engine.replica_handshakes.add(self)
+
+    def step_handshake(self) -> None:
+        """Take what has come, nothing in the beginning, and go on as far as it leads."""
+        self._in_queue = False
+        received = b""
+        if self.readable:
+            try:
+                received = self._recv(READ_BYTES)
+            except BlockingIOError:
+                self.readable = False
+            except OSError as error:
+                self._handshake_failed(failures.TLS_HANDSHAKE, error.strerror or "reset")
+                return
+            else:
+                if not received:
+                    self._handshake_failed(failures.TLS_HANDSHAKE, "the replica closed the connection")
+                    return
+                if len(received) < READ_BYTES and not self.hung_up:
+                    self.readable = False
         self._shake(received)
 
     def _shake(self, received: bytes) -> None:
@@ -68,7 +80,7 @@ class TlsUpstreamConnection(UpstreamConnection):
         if done:
             super()._connected()
         elif self.readable and not self.closed:
-            self._engine.reactor.again(self)
+            self._wait_for_turn()
 
     def _handshake_failed(self, failure: Failure, detail: str) -> None:
         if self._channel.has_records:
@@ -84,14 +96,15 @@ class TlsUpstreamConnection(UpstreamConnection):
         self._state = TlsUpstreamConnection._awaiting_head
         try:
             records = self._channel.encrypt(exchange.request)
-            sent = self._send(records)
+            # The end of the handshake goes first, also where the kernel has not taken it yet.
+            sent = 0 if self.outgoing else self._send(records)
         except BlockingIOError:
             sent = 0
         except OSError as error:
             exchange.attempt_failed(failures.UPSTREAM_RESET, f"sending to the replica failed: {error.strerror}")
             return
         if sent < len(records):
-            self.outgoing = records[sent:]
+            self.outgoing += records[sent:]
         exchange.request_sent()
 
     def write(self, data: bytes) -> None:

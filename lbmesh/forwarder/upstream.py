@@ -265,7 +265,7 @@ class UpstreamConnection:
             self.hung_up = self.readable = True
             return
         self.outgoing = self.outgoing[sent:]
-        if not self.outgoing and self._exchange is not None:
+        if not self.outgoing and self._exchange is not None and not self.connecting:
             self._exchange.upstream_progress()
 
     # Receiving
