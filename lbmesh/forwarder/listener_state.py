@@ -16,9 +16,9 @@ class ListenerState:
 
     __slots__ = ("context", "policy", "proxies", "scheme")
 
-    def __init__(self, policy: ListenerPolicy) -> None:
+    def __init__(self, policy: ListenerPolicy, now: float) -> None:
         self.policy = policy
-        self.context = ListenerContext(policy.tls) if policy.tls else None
+        self.context = ListenerContext(policy.tls, now) if policy.tls else None
         self.scheme = b"https" if policy.tls else b"http"
         self.proxies = NetworkSet(policy.proxy_protocol) if policy.proxy_protocol else None
 
@@ -34,5 +34,5 @@ def _bare(policy: ListenerPolicy) -> ListenerPolicy:
     return replace(policy, tls=replace(policy.tls, key_pairs=())) if policy.tls else policy
 
 
-PLAIN = ListenerState(ListenerPolicy())
+PLAIN = ListenerState(ListenerPolicy(), 0.0)
 """What a socket is that the View says nothing of."""

@@ -58,7 +58,10 @@ class Serving:
         return NO_ROUTE, "no route for this host and path"
 
     def tick(self, now: float) -> None:
-        """Once a second: suspensions end, shares rise, percentiles are found anew."""
+        """Once a second: suspensions end, shares rise, percentiles are found anew, session tickets get other keys."""
+        for listener in self.listeners:
+            if listener.context is not None:
+                listener.context.tick(now)
         for service in self.services.values():
             if service.watch is not None:
                 service.watch.tick()
@@ -91,7 +94,7 @@ def compile_view(
                 yield
     for gone in known.values():
         yield from gone.update(ServiceView(gone.name, ()), view.zone, now)
-    return Serving(view, _listeners(view, previous), services, routes, buckets, _provenance(view, previous))
+    return Serving(view, _listeners(view, previous, now), services, routes, buckets, _provenance(view, previous))
 
 
 def _route_state(
@@ -115,12 +118,12 @@ def _provenance(view: View, previous: Serving | None) -> ProvenanceRules:
     return ProvenanceRules(view.provenance, view.node)
 
 
-def _listeners(view: View, previous: Serving | None) -> tuple[ListenerState, ...]:
+def _listeners(view: View, previous: Serving | None, now: float) -> tuple[ListenerState, ...]:
     """A state lives on for as long as nothing but its certificates changes."""
     states = list(previous.listeners) if previous else []
     for number, policy in enumerate(view.listeners):
         if number == len(states):
-            states.append(ListenerState(policy))
+            states.append(ListenerState(policy, now))
         elif not states[number].take_over(policy):
-            states[number] = ListenerState(policy)
+            states[number] = ListenerState(policy, now)
     return tuple(states[: len(view.listeners)])

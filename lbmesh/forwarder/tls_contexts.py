@@ -16,26 +16,44 @@ PROTOCOLS = ("http/1.1",)
 """What is offered by ALPN (RFC 7301). A client that offers none of it is served all the same (RFC 9112, 2.3)."""
 
 
+TICKET_KEYS_S = 6 * 3600.0
+"""How long session tickets' keys serve. Whoever gets hold of them can read what TLS 1.2 resumed under them, so they must
+change at least once a week (RFC 9325, 3.4). At each change a client that comes back shakes hands in full, once.
+"""
+
+
 class ListenerContext:
     """A listener's TLS. Every handshake begins in `door`, which has the session tickets' keys and demands, and no
     certificate of its own: one is chosen when the client has said whom it asks for.
 
     So tickets stay good when certificates are renewed: `renew` puts others behind the same door. They do not when
-    anything else changes, which makes another door: what was demanded of a client is demanded again.
+    anything else changes, which makes another door: what was demanded of a client is demanded again. OpenSSL makes the
+    keys with a context and has no way from Python to change them, so `tick` makes another door in time, too.
     """
 
-    __slots__ = ("_by_name", "_default", "_tls", "door")
+    __slots__ = ("_by_name", "_default", "_keys_until_s", "_tls", "door")
 
-    def __init__(self, tls: ListenerTls) -> None:
-        self.door = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.door.minimum_version = _VERSIONS[tls.min_version]
-        self.door.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
-        self.door.set_ciphers(tls.ciphers)
-        self.door.verify_mode = _CLIENT_AUTH[tls.client_auth]
-        self.door.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        self.door.sni_callback = self._choose
+    def __init__(self, tls: ListenerTls, now: float) -> None:
+        self.door = self._new_door(tls)
+        self._keys_until_s = now + TICKET_KEYS_S
         self._tls = tls
         self.renew(tls)
+
+    def tick(self, now: float) -> None:
+        """To be called now and then: tickets get other keys when these have served long enough."""
+        if now >= self._keys_until_s:
+            self._keys_until_s = now + TICKET_KEYS_S
+            self.door = self._new_door(self._tls)
+
+    def _new_door(self, tls: ListenerTls) -> ssl.SSLContext:
+        door = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        door.minimum_version = _VERSIONS[tls.min_version]
+        door.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
+        door.set_ciphers(tls.ciphers)
+        door.verify_mode = _CLIENT_AUTH[tls.client_auth]
+        door.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        door.sni_callback = self._choose
+        return door
 
     def renew(self, tls: ListenerTls) -> None:
         """Show these certificates from now on; all else is as it was."""
