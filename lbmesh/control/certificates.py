@@ -2,10 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 from lbmesh.config.key_pairs import PairFiles
 from lbmesh.control.inputs import Event, EventKind
 from lbmesh.model.tls import KeyPair
+
+CertificateFiles = PairFiles | tuple[Path]
+"""Where a pair comes from, or the authorities of one file."""
 
 EXPIRES_SOON_S = 14 * 24 * 3600.0
 """Certificates of 90 days are renewed with 30 left: with 14 left, renewing has failed for two weeks."""
@@ -22,21 +26,20 @@ class Certificates:
     def look(
         self,
         pairs: Iterable[KeyPair],
-        renewed: Iterable[KeyPair],
-        faults: Mapping[PairFiles, str],
+        renewed: Mapping[CertificateFiles, KeyPair | str],
+        faults: Mapping[CertificateFiles, str],
         unix_s: float,
     ) -> tuple[Event, ...]:
-        """Take what a look at the files brought. `pairs`: those in use now; `renewed`: those of them that are new;
-        `faults`: why what the files hold is not taken.
+        """Take what a look at the files brought. `pairs`: those in use now; `renewed`: what is new of them, and
+        of authorities; `faults`: why what the files hold is not taken.
         """
         said = [
-            Event(EventKind.CERTIFICATE, str(pair.cert), "renewed", f"it expires on {day(pair.not_after_s)}")
-            for pair in renewed
+            Event(EventKind.CERTIFICATE, str(files[0]), "renewed", _what_is_new(new)) for files, new in renewed.items()
         ]
         before, self._notices = self._notices, {}
-        for (cert, _), fault in faults.items():
+        for (file, *_), fault in faults.items():
             advice = f"the one before it stays in use; {fault}"
-            self._note(Event(EventKind.CERTIFICATE, str(cert), f"{cert} is not taken", advice, is_trouble=True))
+            self._note(Event(EventKind.CERTIFICATE, str(file), f"{file} is not taken", advice, is_trouble=True))
         for pair in pairs:
             if pair.not_after_s - unix_s < EXPIRES_SOON_S:
                 expired = "has expired" if pair.not_after_s < unix_s else "expires soon"
@@ -54,6 +57,12 @@ class Certificates:
     def notices(self) -> tuple[Event, ...]:
         """What is amiss now."""
         return tuple(self._notices.values())
+
+
+def _what_is_new(new: KeyPair | str) -> str:
+    if isinstance(new, KeyPair):
+        return f"it expires on {day(new.not_after_s)}"
+    return f"authorities that are trusted from now on: {new.count('BEGIN CERTIFICATE')}"
 
 
 def day(unix_s: float) -> str:

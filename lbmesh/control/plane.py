@@ -9,8 +9,10 @@ own.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from lbmesh.config.key_pairs import PairFiles, key_pairs, with_key_pairs
+from lbmesh.config.authorities import with_authorities
+from lbmesh.config.key_pairs import key_pairs, with_key_pairs
 from lbmesh.config.settings import Settings
+from lbmesh.control.certificates import CertificateFiles
 from lbmesh.control.events import forwarder_event, memory_event
 from lbmesh.control.fold import Fold
 from lbmesh.control.heartbeat import Heartbeat
@@ -241,14 +243,22 @@ class Plane:
             self._heartbeat.counters = dict(counters)
 
     def certificates_seen(
-        self, renewed: Mapping[PairFiles, KeyPair], faults: Mapping[PairFiles, str], unix_s: float, now: float
+        self,
+        renewed: Mapping[CertificateFiles, KeyPair | str],
+        faults: Mapping[CertificateFiles, str],
+        unix_s: float,
+        now: float,
     ) -> Effects:
-        """The files of certificates were looked at. `renewed`: good ones, to be put in use; `faults`: what is wrong."""
+        """The files of certificates and authorities were looked at. `renewed`: good ones, to be put in use; `faults`:
+        what is wrong.
+        """
         if renewed:
-            self._parts.settings = with_key_pairs(self._parts.settings, renewed)
+            pairs = {(new.cert, new.key): new for new in renewed.values() if isinstance(new, KeyPair)}
+            texts = {files[0]: new for files, new in renewed.items() if isinstance(new, str)}
+            self._parts.settings = with_authorities(with_key_pairs(self._parts.settings, pairs), texts)
             self._book.configure(self._parts.settings.services, now)
         in_use = key_pairs(self._parts.settings).values()
-        events = self._parts.certificates.look(in_use, renewed.values(), faults, unix_s)
+        events = self._parts.certificates.look(in_use, renewed, faults, unix_s)
         return self._fold.settle(now, events=events, everything=bool(renewed))
 
     def memory_kept(self, problem: str | None, now: float) -> Effects:

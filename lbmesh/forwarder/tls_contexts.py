@@ -17,8 +17,8 @@ PROTOCOLS = ("http/1.1",)
 
 
 TICKET_KEYS_S = 6 * 3600.0
-"""How long session tickets' keys serve. Whoever gets hold of them can read what TLS 1.2 resumed under them, so they must
-change at least once a week (RFC 9325, 3.4). At each change a client that comes back shakes hands in full, once.
+"""How long session tickets' keys serve. Whoever gets hold of them can read what TLS 1.2 resumed under them, so they
+are to change once a week (RFC 9325, 3.4) or sooner. At each change a client that comes back shakes hands in full, once.
 """
 
 
