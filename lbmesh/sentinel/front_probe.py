@@ -11,6 +11,9 @@ from lbmesh.failover.words import Probe
 from lbmesh.model.address import Address
 from lbmesh.sentinel.limits import PROBES_MAX
 
+_TLS_ALERT = b"\x15\x03"
+"""How one begins (RFC 8446, 5.1)."""
+
 _FAMILIES = {False: socket.AF_INET, True: socket.AF_INET6}
 
 
@@ -23,7 +26,11 @@ class FrontProbes:
         self._open: dict[int, tuple[socket.socket, float]] = {}
 
     def start(self, probe: Probe) -> None:
-        """Connect. Any HTTP answer, an error's too, means that the front lives."""
+        """Connect. Any HTTP answer, an error's too, means that the front lives.
+
+        So does the 400 in plain text that a front of this mesh gives where it speaks TLS, and the alert that others
+        give: a ClientHello would need OpenSSL here, and tell no more.
+        """
         if len(self._open) >= PROBES_MAX:
             self._on_end(probe.number, True, "was not asked: too many are")
             return
@@ -79,7 +86,7 @@ class FrontProbes:
         except OSError as error:
             self._end(number, False, _why(error.errno or 0))
             return
-        alive = answer.startswith(b"HTTP/1.")
+        alive = answer.startswith((b"HTTP/1.", _TLS_ALERT))
         self._end(number, alive, "answers" if alive else "closes the connection" if not answer else "speaks no HTTP")
 
     def _end(self, number: int, alive: bool, how: str) -> None:

@@ -3,9 +3,11 @@
 import hashlib
 import os
 import select
+import selectors
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -13,10 +15,15 @@ from pathlib import Path
 
 import pytest
 
+from lbmesh.failover.words import Probe
+from lbmesh.http1.proxy_header import write_proxy_header
+from lbmesh.model.address import Address
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.listener import ListenerPolicy
+from lbmesh.model.provenance import ProxyVersion
 from lbmesh.model.tls import ClientAuth, ListenerTls, TlsVersion, UnknownName
 from lbmesh.model.view import View
+from lbmesh.sentinel.front_probe import FrontProbes
 from tests.support.certificates import Authority, client_context, key_pair
 from tests.support.forwarders import ForwarderProcess, a_view, running_forwarder
 from tests.support.origins import Origin, OriginConnection, answering, running_origin
@@ -231,6 +238,22 @@ def test_plain_http_on_a_tls_port_is_told_so_in_plain_text(tmp_path: Path, front
         assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
         assert b"this port speaks TLS: use https" in answer
         wait_for(lambda: failures(forwarder, "plain_http") == 1, "the failure to be counted")
+
+
+@pytest.mark.parametrize("client_auth", [ClientAuth.OFF, ClientAuth.REQUIRE])
+def test_another_node_that_asks_whether_this_front_lives_hears_that_it_does(
+    tmp_path: Path, authority: Authority, front: ListenerTls, client_auth: ClientAuth
+) -> None:
+    heard: list[tuple[bool, str]] = []
+    tls = replace(front, client_auth=client_auth, client_ca_certificates=authority.text)
+    with serving(tmp_path, tls) as forwarder, selectors.DefaultSelector() as selector:
+        probes = FrontProbes(selector, lambda _, alive, how: heard.append((alive, how)))
+        probes.start(Probe(1, forwarder.address, timeout_s=20.0))
+        while not heard:
+            for key, _ in selector.select(20.0):
+                key.data()
+            probes.expire(time.monotonic())
+    assert heard == [(True, "answers")]
 
 
 def test_tls_on_a_plain_port_is_refused_at_once(tmp_path: Path) -> None:
@@ -461,6 +484,43 @@ def test_a_drain_ends_with_a_farewell(tmp_path: Path, front: ListenerTls) -> Non
 def _wait_for_more(served: list[int], errors: list[Exception]) -> None:
     enough = len(served) + 20
     wait_for(lambda: len(served) > enough or bool(errors), "traffic to go on")
+
+
+def test_a_proxy_header_comes_before_tls(tmp_path: Path, authority: Authority, front: ListenerTls) -> None:
+    """In one write with the beginning of the handshake, or in pieces; without one there is no handshake."""
+    heads: list[bytes] = []
+    header = write_proxy_header(ProxyVersion.V2, Address("203.0.113.7", 4711), Address("198.51.100.1", 443))
+    with running_origin(answering(heads=heads)) as origin, running_forwarder(tmp_path) as forwarder:
+        forwarder.send_view(a_view([origin.address], listener=ListenerPolicy(("127.0.0.0/8",), tls=front)))
+        for pieces in ([header], [header[:5], header[5:]]):
+            with forwarder.connect() as connection:
+                assert _ask_behind(pieces, connection, client_context(authority.file)).startswith(b"HTTP/1.1 200 ")
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            secured(forwarder, client_context(authority.file))
+        wait_for(lambda: forwarder.latest_telemetry().proxy_header_faults == 1, "the fault to be counted")
+        wait_for(lambda: len(forwarder.log_lines()) == 2, "two lines in the access log")
+        assert {(line["client"], line["tls"]) for line in forwarder.log_lines()} == {("203.0.113.7", "1.3")}
+    assert len(heads) == 2
+    for head in heads:
+        assert b"\r\nX-Forwarded-For: 203.0.113.7\r\n" in head
+        assert b"\r\nX-Forwarded-Proto: https\r\n" in head
+
+
+def _ask_behind(pieces: Sequence[bytes], connection: socket.socket, context: ssl.SSLContext) -> bytes:
+    """The beginning of the answer to GET over TLS that begins in one write with the last of these pieces."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    one = context.wrap_bio(incoming, outgoing, server_hostname=NAME)
+    with pytest.raises(ssl.SSLWantReadError):
+        one.do_handshake()
+    for piece in (*pieces[:-1], pieces[-1] + outgoing.read()):
+        connection.sendall(piece)
+    _shake(one, incoming, outgoing, connection)
+    one.write(GET)
+    connection.sendall(outgoing.read())
+    while True:
+        incoming.write(connection.recv(65536))
+        with suppress(ssl.SSLWantReadError):
+            return one.read(65536)
 
 
 def test_certificates_are_renewed_under_traffic_without_one_failed_request(

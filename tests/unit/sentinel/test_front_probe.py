@@ -87,6 +87,24 @@ def test_half_a_head_is_life(prober: Prober) -> None:
         assert prober.ask(front.address)[0]
 
 
+def test_an_alert_of_tls_is_life(prober: Prober) -> None:
+    def alert(connection: socket.socket, _line: str, _body: bytes) -> bool:
+        connection.sendall(b"\x15\x03\x01\x00\x02\x02\x46")
+        return False
+
+    with balancer(alert) as front:
+        assert prober.ask(front.address) == (True, "answers")
+
+
+def test_what_is_neither_http_nor_tls_is_none(prober: Prober) -> None:
+    def greet(connection: socket.socket, _line: str, _body: bytes) -> bool:
+        connection.sendall(b"220 mail.test ESMTP\r\n")
+        return False
+
+    with balancer(greet) as front:
+        assert prober.ask(front.address) == (False, "speaks no HTTP")
+
+
 def test_no_more_are_asked_at_a_time_than_the_bound(prober: Prober) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         front = Address(*listener.getsockname())
