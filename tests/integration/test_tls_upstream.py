@@ -4,7 +4,6 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ from lbmesh.model.tls import ServiceTls, TlsVersion
 from lbmesh.model.traffic import Timeouts
 from tests.support.certificates import Authority, key_pair, server_context
 from tests.support.forwarders import ForwarderProcess, a_view, running_forwarder
-from tests.support.origins import Behaviour, OriginConnection, answering, running_origin
+from tests.support.origins import OriginConnection, answering, behind_tls, running_origin
 from tests.support.raw_client import RawClient
 from tests.support.wait import wait_for
 
@@ -37,19 +36,6 @@ def trusting(authority: Authority) -> ServiceTls:
 def forwarder(tmp_path: Path) -> Iterator[ForwarderProcess]:
     with running_forwarder(tmp_path) as process:
         yield process
-
-
-def behind_tls(context: ssl.SSLContext, behave: Behaviour, resumed: list[bool] | None = None) -> Behaviour:
-    """The behaviour, over TLS on a duplicate of the socket, so that it can be shut down from outside."""
-
-    def secured(connection: OriginConnection) -> None:
-        with suppress(ssl.SSLError, ValueError), context.wrap_socket(connection.socket.dup(), server_side=True) as over:
-            if resumed is not None:
-                resumed.append(bool(over.session_reused))
-            behave(OriginConnection(over))
-            over.unwrap()
-
-    return secured
 
 
 def reason_of(forwarder: ForwarderProcess, context: ssl.SSLContext, tls: ServiceTls) -> tuple[int, str]:

@@ -1,9 +1,10 @@
 """Origin servers whose behaviour each test writes itself, on real sockets."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from random import randint
 
 from lbmesh.model.address import Address
@@ -195,3 +196,16 @@ def silent_address() -> Iterator[Address]:
         finally:
             for filler in fillers:
                 filler.close()
+
+
+def behind_tls(context: ssl.SSLContext, behave: Behaviour, resumed: list[bool] | None = None) -> Behaviour:
+    """The behaviour, over TLS on a duplicate of the socket, so that it can be shut down from outside."""
+
+    def secured(connection: OriginConnection) -> None:
+        with suppress(ssl.SSLError, ValueError), context.wrap_socket(connection.socket.dup(), server_side=True) as over:
+            if resumed is not None:
+                resumed.append(bool(over.session_reused))
+            behave(OriginConnection(over))
+            over.unwrap()
+
+    return secured
