@@ -31,6 +31,7 @@ class Caller:
 
     def __init__(self, connection: socket.socket, context: ssl.SSLContext | None) -> None:
         self._socket = connection
+        self._unread = b""
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=NAME) if context else None
         while self._tls:
@@ -61,8 +62,19 @@ class Caller:
             self._tls.unwrap()
         self._flush()
 
+    def read_head(self) -> bytes:
+        """What comes behind it is kept."""
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += self.receive()
+        head, _, self._unread = received.partition(b"\r\n\r\n")
+        return head
+
     def receive(self) -> bytes:
         """Some bytes; none at an end that was announced. Raises OSError at any other."""
+        if self._unread:
+            data, self._unread = self._unread, b""
+            return data
         while self._tls:
             try:
                 return self._tls.read(65536)
@@ -114,10 +126,7 @@ def tunnel(
         with forwarder.connect() as connection:
             caller = Caller(connection, client_context(authority.file) if at_front else None)
             caller.send(UPGRADE)
-            head = b""
-            while not head.endswith(b"\r\n\r\n"):
-                head += caller.receive()
-            assert head.startswith(b"HTTP/1.1 101 ")
+            assert caller.read_head().startswith(b"HTTP/1.1 101 ")
             yield caller
         wait_for(lambda: forwarder.latest_telemetry().connections == 0, "nothing to be left of it")
 

@@ -61,6 +61,8 @@ class Node:
         self.replicas = list(replicas)
         self.seeds = tuple(seeds)
         self.workers = workers
+        self.listener_tls = self.service_tls = ""
+        """`tls = …`, where there is to be some."""
         self.process: subprocess.Popen[bytes] | None = None
         key_file = self.directory / "gossip.key"
         key_file.write_text(GOSSIP_KEY + "\n")
@@ -99,8 +101,10 @@ drain_timeout = "10s"
 workers = {self.workers}
 [[listener]]
 bind = "{self.address}"
+{self.listener_tls}
 [[service]]
 name = "app"
+{self.service_tls}
 hosts = ["*"]
 health = {{ path = "/healthz", interval = "500ms", timeout = "500ms", fall = 3, rise = 1 }}
 replicas = [
