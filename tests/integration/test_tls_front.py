@@ -110,6 +110,17 @@ def test_an_old_version_is_not_spoken(tmp_path: Path, authority: Authority, fron
         wait_for(lambda: failures(forwarder, "unsupported_version") == 1, "the failure to be counted")
 
 
+def test_only_the_ciphers_that_are_named_are_spoken(tmp_path: Path, authority: Authority, front: ListenerTls) -> None:
+    context = client_context(authority.file, maximum_version=TLS_1_2)
+    with serving(tmp_path, replace(front, ciphers="ECDHE+CHACHA20")) as forwarder:
+        with secured(forwarder, context) as connection:
+            assert (connection.cipher() or ("",))[0] == "ECDHE-ECDSA-CHACHA20-POLY1305"
+        context.set_ciphers("ECDHE+AESGCM")
+        with pytest.raises(ssl.SSLError):
+            secured(forwarder, context)
+        wait_for(lambda: failures(forwarder, "no_shared_cipher") == 1, "the failure to be counted")
+
+
 def test_the_certificate_is_chosen_by_name(tmp_path: Path, authority: Authority) -> None:
     pairs = [key_pair(authority.issue(*names)) for names in (["first.test"], ["a.test", "*.a.test"], ["x.a.test"])]
     tls = ListenerTls(tuple(pairs))
@@ -198,6 +209,29 @@ def test_a_client_certificate_is_demanded_and_told(
     assert b"\r\nX-Client-Cert-Fingerprint: %b\r\n" % fingerprint in head
     assert b"\r\nX-Client-Cert-Subject: CN=replica\r\n" in head
     assert b"admin" not in head
+
+
+@pytest.mark.parametrize("version", [TLS_1_2, TLS_1_3])
+def test_a_session_does_not_outlive_the_authority_that_its_client_was_known_by(
+    tmp_path: Path, authority: Authority, front: ListenerTls, version: ssl.TLSVersion
+) -> None:
+    """Whoever resumes shows no certificate any more."""
+    tls = replace(front, client_auth=ClientAuth.REQUIRE, client_ca_certificates=authority.text)
+    context = client_context(authority.file, minimum_version=version, maximum_version=version)
+    context.load_cert_chain(authority.issue("client.test"))
+    with running_origin(answering()) as origin, running_forwarder(tmp_path, over_tls(origin, tls)) as forwarder:
+        with secured(forwarder, context) as connection:
+            RawClient(connection).exchange(GET)
+            session = connection.session
+        with secured(forwarder, context, session=session) as connection:
+            assert connection.session_reused
+            RawClient(connection).exchange(GET)
+            session = connection.session
+        other = replace(tls, client_ca_certificates=Authority(tmp_path, "other").text)
+        forwarder.send_view(over_tls(origin, other, number=2))
+        with pytest.raises((ssl.SSLError, ConnectionError)), secured(forwarder, context, session=session) as connection:
+            RawClient(connection).exchange(GET)
+        wait_for(lambda: failures(forwarder, "bad_client_certificate") == 1, "the failure to be counted")
 
 
 def _certificate_of(file: Path) -> str:

@@ -100,6 +100,21 @@ def test_without_verification_any_certificate_will_do(forwarder: ForwarderProces
     assert reason_of(forwarder, server_context(stranger), ServiceTls(verify=False)) == (200, "")
 
 
+def test_http_1_1_is_offered(forwarder: ForwarderProcess, authority: Authority, trusting: ServiceTls) -> None:
+    chosen: list[str | None] = []
+
+    def note(connection: OriginConnection) -> None:
+        assert isinstance(connection.socket, ssl.SSLSocket)
+        chosen.append(connection.socket.selected_alpn_protocol())
+        answering()(connection)
+
+    context = server_context(authority.issue(NAME), ["h2", "http/1.1"])
+    with running_origin(behind_tls(context, note)) as origin, forwarder.connect() as connection:
+        forwarder.send_view(a_view([origin.address], tls=trusting))
+        assert RawClient(connection).exchange(GET).status == 200
+    assert chosen == ["http/1.1"]
+
+
 def test_an_old_version_is_refused(forwarder: ForwarderProcess, authority: Authority, trusting: ServiceTls) -> None:
     context = server_context(authority.issue(NAME))
     context.maximum_version = ssl.TLSVersion.TLSv1_2

@@ -5,9 +5,9 @@ import ssl
 import pytest
 
 from lbmesh.forwarder.engine import Engine
-from lbmesh.forwarder.tls_contexts import TICKET_KEYS_S, ListenerContext
+from lbmesh.forwarder.tls_contexts import TICKET_KEYS_S, ListenerContext, service_context
 from lbmesh.model.listener import ListenerPolicy
-from lbmesh.model.tls import ListenerTls
+from lbmesh.model.tls import ListenerTls, ServiceTls
 from lbmesh.observe.access_log import AccessLog
 from tests.support.certificates import Authority, client_context, key_pair
 from tests.support.forwarders import a_view
@@ -68,6 +68,14 @@ def test_another_door_demands_and_shows_the_same(authority: Authority) -> None:
     context.tick(TICKET_KEYS_S)
     assert _demands(before) == _demands(context.door)
     assert before is not context.door
+
+
+def test_nobody_may_have_the_keys_agreed_anew_or_bytes_compressed(authority: Authority) -> None:
+    """The one is work without end for whoever asks (RFC 9325, 3.5), the other tells of what is secret (3.3)."""
+    front = ListenerContext(ListenerTls((key_pair(authority.issue(NAME)),)), 0.0).door
+    for context in (front, service_context(ServiceTls(ca_certificates=authority.text))):
+        assert context.options & ssl.OP_NO_RENEGOTIATION
+        assert context.options & ssl.OP_NO_COMPRESSION
 
 
 def _demands(door: ssl.SSLContext) -> tuple[object, ...]:
