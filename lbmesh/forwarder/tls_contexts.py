@@ -49,7 +49,6 @@ class ListenerContext:
         door = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         door.minimum_version = _VERSIONS[tls.min_version]
         door.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
-        door.set_ciphers(tls.ciphers)
         door.verify_mode = _CLIENT_AUTH[tls.client_auth]
         door.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         door.sni_callback = self._choose
@@ -79,8 +78,9 @@ class ListenerContext:
 
 
 def _certificate_context(pair: KeyPair, tls: ListenerTls) -> ssl.SSLContext:
-    """OpenSSL takes the certificate, the protocols and the clients' authorities from here, all else from the door."""
+    """OpenSSL takes the certificate, ciphers, protocols and clients' authorities from here, all else from the door."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers(tls.ciphers)
     load_key_pair(context, pair.chain_pem, pair.key_pem)
     context.set_alpn_protocols(list(PROTOCOLS))
     if tls.client_ca_certificates:
