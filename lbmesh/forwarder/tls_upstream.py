@@ -20,13 +20,13 @@ def open_upstream(engine: Engine, replica: ReplicaState) -> UpstreamConnection:
 class TlsUpstreamConnection(UpstreamConnection):
     """What is sent and received goes through the channel; `outgoing` holds records."""
 
-    __slots__ = ("_channel", "_in_queue", "_session_kept")
+    __slots__ = ("_channel", "_in_queue", "_is_cut_off", "_session_kept")
 
     def __init__(self, engine: Engine, replica: ReplicaState) -> None:
         super().__init__(engine, replica)
         tls = replica.tls
         assert tls is not None
-        self._in_queue = self._session_kept = False
+        self._in_queue = self._is_cut_off = self._session_kept = False
         self._channel = TlsChannel(tls.context, server_side=False, server_hostname=tls.server_name, session=tls.session)
 
     # Shaking hands
@@ -205,9 +205,14 @@ class TlsUpstreamConnection(UpstreamConnection):
         """Ask the kernel whether a pooled connection is still open and silent."""
         return self._takes_tickets_only() and super().is_quiet()
 
+    def reset(self) -> None:
+        """Without a farewell, or what was cut off would look whole."""
+        self._is_cut_off = True
+        super().reset()
+
     def close(self) -> None:
         """Close for good, with a farewell if it can be said."""
-        if not self.closed and not self.connecting and not self.outgoing:
+        if not self.closed and not self.connecting and not self.outgoing and not self._is_cut_off:
             try:
                 self._send(self._channel.farewell())
             except OSError:

@@ -62,6 +62,10 @@ class Caller:
             self._tls.unwrap()
         self._flush()
 
+    def break_off(self) -> None:
+        """End without a word of TLS."""
+        self._socket.shutdown(socket.SHUT_WR)
+
     def read_head(self) -> bytes:
         """What comes behind it is kept."""
         received = b""
@@ -197,3 +201,23 @@ def test_a_tunnel_at_rest_is_woken_from_either_side(
         for number in range(50):
             caller.send(b"%05d" % number)
             assert caller.read_exactly(5) == b"%05d" % number
+
+
+@pytest.mark.parametrize("to_replica", [False, True])
+def test_a_client_that_breaks_off_does_not_end_in_order_at_the_replica(
+    tmp_path: Path, authority: Authority, to_replica: bool
+) -> None:
+    """Anyone on the way can make an end that is not announced."""
+    heard: list[bytes | OSError] = []
+
+    def listen(connection: OriginConnection) -> None:
+        try:
+            heard.append(connection.read_to_end())
+        except OSError as broken:
+            heard.append(broken)
+
+    with tunnel(tmp_path, authority, listen, at_front=True, to_replica=to_replica) as caller:
+        caller.send(b"part of it")
+        caller.break_off()
+        wait_for(lambda: heard, "the replica to hear of it")
+    assert isinstance(heard[0], OSError)

@@ -202,7 +202,10 @@ def behind_tls(context: ssl.SSLContext, behave: Behaviour, resumed: list[bool] |
     """The behaviour, over TLS on a duplicate of the socket, so that it can be shut down from outside."""
 
     def secured(connection: OriginConnection) -> None:
-        with suppress(ssl.SSLError, ValueError), context.wrap_socket(connection.socket.dup(), server_side=True) as over:
+        with (
+            suppress(ssl.SSLError, ValueError),
+            context.wrap_socket(connection.socket.dup(), server_side=True, suppress_ragged_eofs=False) as over,
+        ):
             if resumed is not None:
                 resumed.append(bool(over.session_reused))
             behave(OriginConnection(over))
