@@ -1,14 +1,20 @@
 """Slow clients are ended within the limits, honest ones are served meanwhile, and the forwarder comes back to rest."""
 
 import os
+import signal
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from fcntl import ioctl
 from pathlib import Path
+from termios import TIOCOUTQ
 
 import pytest
 
-from lbmesh.control.link import Telemetry
 from lbmesh.model.limits import READ_BYTES, ForwarderLimits
 from lbmesh.model.traffic import Timeouts
 from tests.slow.attackers import (
@@ -22,7 +28,7 @@ from tests.slow.attackers import (
     slow_reading,
 )
 from tests.support.forwarders import ForwarderProcess, a_view, running_forwarder
-from tests.support.origins import OriginConnection, running_origin
+from tests.support.origins import WAIT_S, OriginConnection, running_origin, take_little
 from tests.support.raw_client import RawClient
 from tests.support.wait import wait_for
 
@@ -33,6 +39,9 @@ GROWTH_KIB_MAX = 4 * 1024
 """From the first wave to the last: what slow bodies or readers of one wave can make the forwarder hold is more."""
 
 LARGE_BYTES = 8 * 1024 * 1024
+PIPELINED_MAX = 1000
+"""Answers of 16 KiB: more than the kernel keeps for one connection, in its buffers on either side."""
+
 TIMEOUTS = Timeouts(idle_s=1.0)
 LIMITS = ForwarderLimits(head_timeout_s=10.0, keepalive_timeout_s=2.0)
 
@@ -54,9 +63,19 @@ def forwarder(tmp_path: Path) -> Iterator[ForwarderProcess]:
         yield process
 
 
-def answered(figures: Telemetry) -> int:
-    """How many requests are over."""
-    return sum(row.count for row in figures.requests)
+@contextmanager
+def stopped(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """It does nothing for the length of the block; what is sent to it waits in its kernel."""
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+def unsent_bytes(connection: socket.socket) -> int:
+    """Bytes that the peer's kernel has not confirmed."""
+    return int.from_bytes(ioctl(connection, TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 def honest_request(forwarder: ForwarderProcess) -> None:
@@ -196,20 +215,36 @@ def test_without_a_rate_only_silence_counts(forwarder: ForwarderProcess) -> None
 
 
 def test_what_waits_of_the_last_answer_must_be_taken_in_time(forwarder: ForwarderProcess) -> None:
-    """Taken too slowly, byte by byte, it holds the connection no longer than its size is worth.
+    """Taken too slowly, it holds the connection no longer than its size is worth.
 
-    What the kernel has taken off the forwarder's hands is the kernel's to deliver, and may take the client minutes.
+    The client pipelines, so that the kernels are full sooner or later, however much they hold: from then on an answer
+    waits in the forwarder. Each one comes there in one read, so that its exchange is over before it is taken.
     """
-    size = 3 * READ_BYTES // 4
-    attacker_count = 20
+    body = bytes(READ_BYTES // 4)
 
-    def large(connection: OriginConnection) -> None:
-        connection.read_head()
-        connection.answer(bytes(size))
+    def serve_whole(connection: OriginConnection) -> None:
+        while connection.read_head():
+            with stopped(forwarder.process):
+                connection.answer(body)
+                wait_for(lambda: unsent_bytes(connection.socket) == 0, "an answer that is there whole")
 
     limits = ForwarderLimits(keepalive_timeout_s=0.5, body_rate_min=1_000_000)
-    with running_origin(large) as origin:
+    with running_origin(serve_whole) as origin, socket.socket() as client:
         forwarder.send_view(a_view([origin.address], timeouts=TIMEOUTS, limits=limits))
-        with attacking(forwarder.address, attacker_count, slow_reading(100), tight=True):
-            wait_for(lambda: answered(forwarder.latest_telemetry()) == attacker_count, "end of every request")
-            wait_for(lambda: forwarder.latest_telemetry().connections == 0, "rest")
+        take_little(client)
+        client.settimeout(WAIT_S)
+        client.connect((forwarder.address.host, forwarder.address.port))
+        client.sendall(PIPELINED_MAX * GET)
+
+        def is_reset() -> bool:
+            try:
+                assert client.recv(100), "closed as if the answer were whole"
+            except ConnectionResetError:
+                return True
+            return False
+
+        wait_for(is_reset, "end of a client that takes too little")
+    wait_for(lambda: forwarder.latest_telemetry().connections == 0, "rest")
+    ends = [line["reason"] for line in forwarder.log_lines()]
+    assert set(ends) == {""}
+    assert len(ends) < PIPELINED_MAX
