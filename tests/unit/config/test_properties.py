@@ -156,7 +156,7 @@ def test_cutting_a_line_out_never_raises(written: Settings, data: st.DataObject)
     holds("".join(lines))
 
 
-HOT = {"services", "routes", "limits"}
+HOT = {"services", "routes", "limits", "provenance", "listener policies"}
 FIXED = {"node", "listeners", "workers", "gossip", "admin", "log.access", "log.level"}
 
 
@@ -175,10 +175,14 @@ def parts(given: Settings) -> dict[str, object]:
         for route in given.routes
     }
     services = {
-        each.name: (*(frozenset(each.replicas), each.traffic, each.health, each.outliers),) for each in given.services
+        each.name: (frozenset(each.replicas), each.traffic, each.health, each.outliers, each.tls)
+        for each in given.services
     }
+    alike = ("node", "workers", "limits", "gossip", "admin", "provenance")
     return {
-        **{name: getattr(given, name) for name in ("node", "listeners", "workers", "limits", "gossip", "admin")},
+        **{name: getattr(given, name) for name in alike},
+        "listeners": tuple(each.bind for each in given.listeners),
+        "listener policies": tuple(each.policy for each in given.listeners),
         "services": services,
         "routes": routed,
         "log.access": given.log.access,
