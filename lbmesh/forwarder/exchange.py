@@ -200,7 +200,7 @@ class Exchange:
             return None
         self.request = outcome
         if self.request_body is not None:
-            self.request_body.bytes_max = rules.max_body_bytes
+            self.request_body.limit(rules.max_body_bytes)
         service = route.choose(asked)
         self._timeouts, self._retries = route.policy_for(service)
         if route.mirror is not None:

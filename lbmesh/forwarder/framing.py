@@ -9,9 +9,20 @@ class BodyReader:
 
     `done`: the body is complete. `rest`: bytes after its end. `fault`: why it is malformed, or "".
     `payload_only` (chunked bodies): take the data out of its framing, for a recipient that knows no chunks.
+    `content_bytes`: data of a chunked body so far, its framing left out; only while `counts_content`.
     """
 
-    __slots__ = ("_partial", "_payload_only", "_remaining", "_scanner", "done", "fault", "rest")
+    __slots__ = (
+        "_partial",
+        "_payload_only",
+        "_remaining",
+        "_scanner",
+        "content_bytes",
+        "counts_content",
+        "done",
+        "fault",
+        "rest",
+    )
 
     def __init__(self, length: int, *, payload_only: bool = False) -> None:
         self._remaining = length
@@ -21,6 +32,8 @@ class BodyReader:
         self.done = length == 0
         self.rest = b""
         self.fault = ""
+        self.counts_content = False
+        self.content_bytes = 0
 
     @property
     def missing(self) -> int:
@@ -46,6 +59,8 @@ class BodyReader:
         scan = scanner.scan(data)
         self.done = scan.done
         self.fault = scan.fault
+        if self.counts_content:
+            self.content_bytes += sum(end - start for start, end in scan.payload)
         if scan.done:
             self.rest = data[scan.consumed :]
         else:

@@ -46,19 +46,25 @@ def take_small_body(client: ClientSide, length: int) -> bytes:
 
 class RequestBody:
     """A body that does not travel with its head. `has_begun`: some of it went on, so that it cannot be sent again.
-    `bytes_max`: what the route allows. `pace`: what the client must keep up, once its head has gone on.
+    `pace`: what the client must keep up, once its head has gone on.
     """
 
-    __slots__ = ("_engine", "_exchange", "_reader", "_upstream", "bytes_max", "has_begun", "pace")
+    __slots__ = ("_bytes_max", "_engine", "_exchange", "_reader", "_upstream", "has_begun", "pace")
 
     def __init__(self, exchange: Sender, engine: Engine, length: int) -> None:
         self._exchange = exchange
         self._engine = engine
         self._upstream: UpstreamConnection | None = None
         self._reader = BodyReader(length)
-        self.bytes_max = BODY_BYTES_MAX
+        self._bytes_max = BODY_BYTES_MAX
         self.has_begun = False
         self.pace: Pace | None = None
+
+    def limit(self, bytes_max: int) -> None:
+        """Have no more than the route allows. One with a Content-Length was judged by that already."""
+        if bytes_max < BODY_BYTES_MAX:
+            self._bytes_max = bytes_max
+            self._reader.counts_content = True
 
     def follow_head(self, upstream: UpstreamConnection, window_s: float) -> None:
         """The head is on its way to the replica, over this connection: now the client must send.
@@ -113,8 +119,8 @@ class RequestBody:
             return
         self.has_begun = True
         exchange.bytes_in += len(piece)
-        if exchange.bytes_in > self.bytes_max:
-            exchange.give_up(BODY_TOO_LARGE, f"a request body of more than {self.bytes_max} bytes")
+        if reader.content_bytes > self._bytes_max:
+            exchange.give_up(BODY_TOO_LARGE, f"a request body of more than {self._bytes_max} bytes")
             return
         pace = self.pace
         if pace is not None and pace.is_due and not self.keeps_pace():

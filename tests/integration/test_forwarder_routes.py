@@ -250,6 +250,21 @@ def test_a_body_beyond_the_limit_is_refused_before_it_passes_or_while_it_does(fo
     assert received[0].count(b"x") <= 100 * 1024
 
 
+def test_the_framing_of_a_body_does_not_count_against_its_limit(forwarder: ForwarderProcess) -> None:
+    def count(connection: OriginConnection) -> None:
+        connection.read_head()
+        connection.answer(b"%d" % connection.read_until(b"0\r\n\r\n").count(b"x"))
+
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with running_origin(count) as origin:
+        forwarder.send_view(routed_view(route('max_body = "1000B"'), {"app": origin.address}))
+        with forwarder.connect() as connection:
+            response = RawClient(connection).exchange(head + 1000 * b"1\r\nx\r\n" + b"0\r\n\r\n")
+            assert (response.status, response.body) == (200, b"1000")
+        with forwarder.connect() as connection:
+            assert RawClient(connection).exchange(head + 1001 * b"1\r\nx\r\n").status == 413
+
+
 # What the client gets
 
 

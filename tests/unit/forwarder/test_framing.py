@@ -49,6 +49,16 @@ def test_a_chunked_body_loses_its_extensions(whole: WholeBody, following: bytes,
     assert unframed == Outcome(payload, following, done=True, faulty=False)
 
 
+@given(whole_bodies(), st.binary(max_size=20), st.booleans(), st.data())
+def test_the_content_of_chunks_is_counted_without_their_framing(
+    whole: WholeBody, following: bytes, payload_only: bool, data: st.DataObject
+) -> None:
+    reader = BodyReader(CHUNKED, payload_only=payload_only)
+    reader.counts_content = True
+    read(reader, data.draw(pieces_of(whole.body + following)))
+    assert reader.content_bytes == len(whole.payload)
+
+
 @given(any_bodies(), st.booleans(), st.data())
 def test_no_split_changes_what_is_passed_on(body: bytes, payload_only: bool, data: st.DataObject) -> None:
     whole = read(BodyReader(CHUNKED, payload_only=payload_only), [body])
