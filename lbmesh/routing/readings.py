@@ -4,8 +4,9 @@ Paths go on byte for byte, so what a replica makes of one is up to it. Some deco
 they resolve "..", take a backslash for a slash (Windows), strip ";parameters" (servlets), end at a NUL (C), or accept
 UTF-8 that is longer than it may be (CVE-2000-0884). No balancer can know which of them do. So a path with anything of
 that kind in it is read in all these ways and their combinations; where one of the readings falls under a more specific
-rule than the path as it stands, the request is refused. Envoy's `path_with_escaped_slashes_action` refuses or decodes
-every escaped slash instead; here those who need one ("@scope%2Fname") keep it.
+rule than the path as it stands, or under none at all, the request is refused. Envoy's
+`path_with_escaped_slashes_action` refuses or decodes every escaped slash instead; here those who need one
+("@scope%2Fname") keep it.
 """
 
 import re

@@ -203,16 +203,22 @@ class _Paths(Generic[T]):
 def _read_in_all_ways(
     candidates: tuple["_Paths[T]", ...], path: bytes, head: RequestHead
 ) -> tuple[_Place[T] | None, str]:
-    """Where the path leads as it stands; and why it must not be taken there, or ""."""
+    """Where the path leads as it stands; and why it must not be taken there, or "".
+
+    What no route is for is protected most. Only of a rule that is itself spelled with parameters or escapes can it not
+    be told which of its readings are meant.
+    """
     own = _find(candidates, normal_form(path), head)
     ways = readings(path)
     if ways is None:
         return own, "the path can be read in too many ways"
     for reading in sorted(ways):
         place = _find(candidates, reading, head)
+        text = reading.decode("ascii", "backslashreplace")
         if place is not None and (own is None or not _covers(place, own)):
-            text = reading.decode("ascii", "backslashreplace")
             return own, f'a server may read the path as "{text}", which another route is for; send that, if it is meant'
+        if place is None and own is not None and is_plain(own[1]):
+            return own, f'a server may read the path as "{text}", which no route is for'
     return own, ""
 
 

@@ -100,6 +100,14 @@ def test_no_route_is_not_an_ambiguity() -> None:
     assert table.ambiguity(HOST, b"/x") == ""
 
 
+def test_what_no_route_is_for_is_not_reached_through_one() -> None:
+    table = table_of(("*", "/api", "api"), ("*", "/a;v=1", "parameters"))
+    assert table.match(HOST, b"/api/..%2fadmin") is None
+    assert table.ambiguity(HOST, b"/api/..%2fadmin") == 'a server may read the path as "/admin", which no route is for'
+    assert table.match(HOST, b"/api/x%2f..") == "api"
+    assert table.match(HOST, b"/a;v=1/x") == "parameters"
+
+
 def test_without_path_rules_every_path_goes_through() -> None:
     table = table_of(("*", "/", "all"), ("a.x", "/", "a"))
     assert table.match(HOST, b"/x%2f..%2f..;/%252e%252e%5c//") == "all"
@@ -187,6 +195,19 @@ def test_no_origin_is_led_past_a_rule(path: bytes) -> None:
             assert value == "open", seen
         elif is_under(seen, b"/admin"):
             assert value in ("admin", "open"), seen
+
+
+EXPOSED = table_of(("*", "/admin/open", "open"), ("*", "/static", "static"))
+
+
+@given(PATH)
+def test_no_origin_is_led_to_what_no_route_is_for(path: bytes) -> None:
+    value = EXPOSED.match(HOST, path)
+    if value is None:
+        return
+    for origin in ORIGINS:
+        seen = read_by(origin, path)
+        assert is_under(seen, b"/admin/open") if value == "open" else is_under(seen, b"/static"), seen
 
 
 @given(PATH)
