@@ -35,7 +35,7 @@ def read_hash(service: Table, balance: Balance) -> HashKey | None:
         source=table.optional("source", values.boolean, False),
         balance_factor=table.optional("balance_factor", values.whole_number(BALANCE_FACTOR_MIN, BALANCE_FACTOR_MAX), 0),
     )
-    if not table.values.keys() & {"header", "cookie", "path", "source"}:
+    if all(table.values.get(key, False) is False for key in ("header", "cookie", "path", "source")):
         table.error("write what of a request to look at: header, cookie, path or source")
     table.close()
     if balance is not Balance.RING_HASH:
@@ -61,8 +61,21 @@ def read_sticky(service: Table) -> Sticky | None:
     )
     if found.same_site is SameSite.NONE and not found.secure:
         table.error("browsers refuse such a cookie unless it is secure; write secure = true as well", "same_site")
+    _check_prefix(table, found)
     table.close()
     return found
+
+
+def _check_prefix(table: Table, sticky: Sticky) -> None:
+    """Browsers drop a cookie whose name promises what its attributes do not keep (RFC 6265bis §4.1.3)."""
+    name = sticky.cookie.lower()
+    if name.startswith(("__secure-", "__host-")) and not sticky.secure:
+        table.error("browsers refuse a cookie of this name unless it is secure; write secure = true as well", "cookie")
+    if name.startswith("__host-") and (sticky.domain is not None or sticky.path != "/"):
+        table.error(
+            "browsers refuse a cookie of this name with a domain or another path; remove them, or write another name",
+            "cookie",
+        )
 
 
 def _field_name(value: object) -> str:

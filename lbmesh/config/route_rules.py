@@ -270,11 +270,12 @@ def _read_key(above: Table, key: str, *sources: KeySource) -> RequestKey | None:
             table.error(f"write one of {forms}")
         table.close()
         return found[0] if found else None
-    word = above.optional(key, route_values.one_of([*words]), None) if isinstance(written, str) else None
     above.known.add(key)
-    if written is not None and not isinstance(written, str):
+    if isinstance(written, str) and written in words:
+        return RequestKey(KeySource(written))
+    if written is not None:
         above.error(f"write one of {forms}", key, found=written)
-    return RequestKey(KeySource(word)) if word is not None else None
+    return None
 
 
 def _read_timeouts(route: Table) -> RouteTimeouts | None:

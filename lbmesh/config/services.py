@@ -51,7 +51,7 @@ def _read_service(table: Table, name: str, files: Files) -> Service:
 def _read_traffic(service: Table) -> TrafficPolicy:
     default = TrafficPolicy()
     balance = service.optional("balance", values.balance, default.balance)
-    return TrafficPolicy(
+    policy = TrafficPolicy(
         balance=balance,
         retries=service.optional("retries", values.whole_number(0, RETRIES_MAX), default.retries),
         timeouts=_read_timeouts(service),
@@ -65,6 +65,16 @@ def _read_traffic(service: Table) -> TrafficPolicy:
         connect=service.optional("connect", values.boolean, default.connect),
         abort_on_close=service.optional("abort_on_close", values.boolean, default.abort_on_close),
     )
+    if policy.hedging is not None and (policy.hash is not None or policy.sticky is not None):
+        service.error(
+            "requests that belong to a replica (hash, sticky) are never hedged; remove one of the two", "hedge"
+        )
+    if policy.concurrency is not None and policy.concurrency.least > policy.limits.active:
+        service.error(
+            f"least may not be above limits.active, which is {policy.limits.active}; write a smaller number",
+            "concurrency",
+        )
+    return policy
 
 
 def _read_replicas(service: Table) -> tuple[Replica, ...]:

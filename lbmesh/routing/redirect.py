@@ -11,7 +11,7 @@ from lbmesh.routing.template import REDIRECT_VARIABLES, Template, parse_template
 _TO = re.compile(
     r"(?:(?:https?|\{scheme\})://(?:\{host\}|[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(?:\{port\}|[0-9]{1,5}))?"
     r"(?=/|\?|\{path\}|\{query\}|\Z)"
-    r"|(?=/))"
+    r"|(?=/(?!/)))"
     r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?#-]|%[0-9A-Fa-f]{2}|\{[a-z_]+\})*\Z"
 )
 _AUTHORITY = re.compile(rb"https?://[^/?#]*")

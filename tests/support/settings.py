@@ -72,17 +72,20 @@ hedgings = st.builds(Hedging, st.none() | seconds, st.integers(1, 50))
 @st.composite
 def traffic_policies(draw: st.DrawFn) -> TrafficPolicy:
     balance = draw(st.sampled_from(Balance))
+    limits = draw(service_limits)
+    sticky = draw(st.none() | stickies)
+    is_bound = balance is Balance.RING_HASH or sticky is not None
     return TrafficPolicy(
         balance,
         draw(st.integers(0, 10)),
         draw(timeouts),
         draw(st.just(0.0) | seconds),
-        limits=draw(service_limits),
-        hedging=draw(st.none() | hedgings),
-        concurrency=draw(st.none() | st.builds(AdaptiveConcurrency, counts)),
+        limits=limits,
+        hedging=None if is_bound else draw(st.none() | hedgings),
+        concurrency=draw(st.none() | st.builds(AdaptiveConcurrency, st.integers(1, limits.active))),
         proxy_protocol=draw(st.none() | st.sampled_from(ProxyVersion)),
         hash=draw(hash_keys) if balance is Balance.RING_HASH else None,
-        sticky=draw(st.none() | stickies),
+        sticky=sticky,
         connect=draw(st.booleans()),
         abort_on_close=draw(st.booleans()),
     )

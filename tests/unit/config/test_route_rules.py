@@ -213,7 +213,7 @@ BROKEN = [
     ("rate_limit = { requests = 1, per = 1 }",
      '1: route #1: rate_limit.per: found 1; write a duration such as "250ms", "2s", "1m"'),
     ('rate_limit = { requests = 1, by = "ip" }',
-     '1: route #1: rate_limit.by: found "ip"; write one of "client", "route"'),
+     '1: route #1: rate_limit.by: found "ip"; write one of "client", "route", { header = "…" }, { cookie = "…" }'),
     ("rate_limit = { requests = 1, by = 1 }",
      ('1: route #1: rate_limit.by: found 1; write one of "client", "route", { header = "…" }, { cookie = "…" }')),
     ("rate_limit = { requests = 1, by = {} }",

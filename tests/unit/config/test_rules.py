@@ -190,6 +190,20 @@ RULES = [
     ("[[service]]", '[[service]]\nbalance = "ring_hash"\nhash = { cookie = "" }',
      ('10: service "shop": hash.cookie: found ""; write a cookie\'s name such as "lbmesh": letters, digits and '
       "!#$%&'*+-.^_`|~")),
+    ("[[service]]", '[[service]]\nbalance = "ring_hash"\nhash = { source = false }',
+     '10: service "shop": hash: write what of a request to look at: header, cookie, path or source'),
+    ("[[service]]", "[[service]]\nhedge = true\nsticky = {}",
+     ('9: service "shop": hedge: requests that belong to a replica (hash, sticky) are never hedged; remove one of the '
+      "two")),
+    ("[[service]]", "[[service]]\nlimits = { active = 100 }\nconcurrency = { least = 101 }",
+     ('10: service "shop": concurrency: least may not be above limits.active, which is 100; write a smaller '
+      "number")),
+    ("[[service]]", '[[service]]\nsticky = { cookie = "__Secure-lb" }',
+     ('9: service "shop": sticky.cookie: browsers refuse a cookie of this name unless it is secure; write secure = '
+      "true as well")),
+    ("[[service]]", '[[service]]\nsticky = { cookie = "__Host-lb", secure = true, path = "/a" }',
+     ('9: service "shop": sticky.cookie: browsers refuse a cookie of this name with a domain or another path; remove '
+      "them, or write another name")),
     ("[[service]]", "[[service]]\nsticky = true",
      '9: service "shop": sticky: found true; write a table: sticky = { … }'),
     ("[[service]]", '[[service]]\nsticky = { path = "a" }',

@@ -72,8 +72,5 @@ def test_nobody_is_sent_where_he_is(redirect: Redirect, target: str, host: str, 
     ],
 )
 def test_what_is_no_url_or_lets_a_path_name_the_host(to: str) -> None:
-    if to == "//evil.example":
-        assert location(Redirect(to=to), "/") == "/evil.example"
-        return
     with pytest.raises(ValueError, match=r"write"):
         parse_redirect_target(to)
