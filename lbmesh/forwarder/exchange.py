@@ -46,6 +46,7 @@ class Exchange:
     """For mypyc, which else lets no attribute be deleted."""
 
     __slots__ = (
+        "_connect_s",
         "_ends_at",
         "_engine",
         "_further",
@@ -92,6 +93,7 @@ class Exchange:
         self._streamed: StreamedResponse | None = None
         self._further: FurtherAttempts | None = None
         self._holds_replica = self.waiting = False
+        self._connect_s: float | None = None
         self.began = 0.0
         self._ruled: RuledRequest | None = None
         self._rewritten: Rewritten | None = None
@@ -231,6 +233,10 @@ class Exchange:
             upstream.connect(self)
         else:
             upstream.send_request(self)
+
+    def connected(self) -> None:
+        """A connection was made for this attempt."""
+        self._connect_s = monotonic() - self.attempt_began
 
     def request_sent(self) -> None:
         """The upstream connection has taken the first bytes: from now on a repeat is not free."""
@@ -431,7 +437,7 @@ class Exchange:
         if service is not None and service.watch is not None and self._response is None and self.attempts == 1:
             self._further_attempts().hedge()
 
-    def take_over(self, upstream: UpstreamConnection, began: float, *, is_sent: bool) -> None:
+    def take_over(self, upstream: UpstreamConnection, began: float, connect_s: float | None, *, is_sent: bool) -> None:
         """Go on with the attempt that this connection carries instead of the exchange's own, which is late or lost."""
         late = self.replica
         if self._holds_replica and late is not None:
@@ -440,6 +446,7 @@ class Exchange:
         self.replica, self.upstream = upstream.replica, upstream
         self._holds_replica = True
         self.attempt_began = began
+        self._connect_s = connect_s
         self.stage = Stage.SENT if is_sent else Stage.NOT_SENT
         upstream.hand_over(self)
         self._expect_within(self._timeouts.response_s if is_sent else self._timeouts.connect_s)
@@ -579,7 +586,7 @@ class Exchange:
                     engine.time_text.get(),
                     self.client.peer.log_fragment,
                     head,
-                    replica,
+                    replica.log_fragment if replica else service.log_fragment if service else b"",
                     status,
                     reason,
                     self.attempts,
@@ -589,8 +596,10 @@ class Exchange:
                     self._request_id,
                     detail,
                     self._streamed.first_byte_s if self._streamed is not None else None,
+                    self._connect_s,
                 )
             )
+        self._connect_s = None
         self.head = NO_HEAD
         self.request = b""
         self._service = self.replica = self._response = self.request_body = self._streamed = None

@@ -43,7 +43,7 @@ class Attempting(Asker, Protocol):
     def attempt_again(self, replica: ReplicaState) -> None:
         """Send the request to this replica."""
 
-    def take_over(self, upstream: UpstreamConnection, began: float, *, is_sent: bool) -> None:
+    def take_over(self, upstream: UpstreamConnection, began: float, connect_s: float | None, *, is_sent: bool) -> None:
         """Go on with the attempt that this connection carries instead of the exchange's own."""
 
     def fail(self, failure: Failure, detail: str) -> None:
@@ -139,7 +139,7 @@ class FurtherAttempts:
         assert upstream is not None
         self._hedge = None
         self._service.hedges_won += has_won
-        self._exchange.take_over(upstream, hedge.began, is_sent=hedge.sent)
+        self._exchange.take_over(upstream, hedge.began, hedge.connect_s, is_sent=hedge.sent)
 
     def hedge_failed(self, replica: ReplicaState, failure: Failure | None) -> None:
         """The second attempt came to nothing; the first is still out."""

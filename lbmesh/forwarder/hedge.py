@@ -38,9 +38,11 @@ class Planned(Hedged, Protocol):
 
 
 class Hedge:
-    """The second attempt. It is the Requester of its connection until it wins. `sent`: bytes of the request are out."""
+    """The second attempt. It is the Requester of its connection until it wins. `sent`: bytes of the request are out.
+    `connect_s`: how long its connection took to be made, None when it was there.
+    """
 
-    __slots__ = ("_exchange", "_owner", "began", "replica", "sent", "upstream")
+    __slots__ = ("_exchange", "_owner", "began", "connect_s", "replica", "sent", "upstream")
 
     def __init__(self, exchange: Asker, owner: Owner, replica: ReplicaState) -> None:
         self._exchange = exchange
@@ -48,6 +50,7 @@ class Hedge:
         self.replica = replica
         self.began = monotonic()
         self.sent = False
+        self.connect_s: float | None = None
         self.upstream: UpstreamConnection | None = None
 
     @property
@@ -84,6 +87,10 @@ class Hedge:
         self.replica.in_flight -= 1
         if upstream is not None:
             upstream.close()
+
+    def connected(self) -> None:
+        """A connection was made."""
+        self.connect_s = monotonic() - self.began
 
     def request_sent(self) -> None:
         """The first bytes are out."""

@@ -135,6 +135,9 @@ class MirroredRequest:
     def ends(self) -> None:
         """Nobody waits for the answer."""
 
+    def connected(self) -> None:
+        """A connection was made."""
+
     def request_sent(self) -> None:
         """Now the replica has its time to answer."""
         self._expect_within(self._service.timeouts.response_s)

@@ -56,6 +56,7 @@ class ServiceState:
         "hedges_won",
         "is_warming",
         "local_zone",
+        "log_fragment",
         "moved",
         "name",
         "reported",
@@ -74,6 +75,7 @@ class ServiceState:
 
     def __init__(self, name: str, random: Callable[[], float]) -> None:
         self.name = name
+        self.log_fragment = b'"service":"%b",' % name.encode()
         self.budget = RetryBudget()
         self.room = WaitingRoom(self.budget)
         self._watch = ServiceWatch(self.room, self.budget)

@@ -213,7 +213,7 @@ class Tunnel:
                     engine.time_text.get(),
                     self.client.peer.log_fragment,
                     opening.head,
-                    self._replica,
+                    self._replica.log_fragment,
                     opening.status,
                     reason,
                     opening.attempts,

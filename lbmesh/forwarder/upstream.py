@@ -63,6 +63,9 @@ class Asker(Protocol):
 class Requester(Asker, Protocol):
     """Whose request a connection carries."""
 
+    def connected(self) -> None:
+        """The connection was made, to carry this request first; TLS and all."""
+
     def request_sent(self) -> None:
         """The first bytes are out."""
 
@@ -160,6 +163,7 @@ class UpstreamConnection:
         self.connecting = False
         self.replica.connecting -= 1
         assert self._exchange is not None
+        self._exchange.connected()
         self.send_request(self._exchange)
         if self.readable:
             self._engine.reactor.again(self)

@@ -467,6 +467,19 @@ def test_a_client_that_leaves_lets_go_of_the_replica(forwarder: ForwarderProcess
         assert logged(forwarder, 1)[0]["reason"] == "client_closed"
 
 
+def test_the_log_tells_what_a_new_connection_took_and_nothing_of_a_pooled_one(forwarder: ForwarderProcess) -> None:
+    with running_origin(answering()) as origin, forwarder.connect() as connection:
+        forwarder.send_view(a_view([origin.address]))
+        client = RawClient(connection)
+        for _ in range(2):
+            assert client.exchange(GET).status == 200
+    first, second = logged(forwarder, 2)
+    assert isinstance(first["connect_us"], int)
+    assert isinstance(first["duration_us"], int)
+    assert 0 < first["connect_us"] < first["duration_us"]
+    assert "connect_us" not in second
+
+
 def test_the_log_tells_the_first_byte_from_the_last(forwarder: ForwarderProcess) -> None:
     """Where the response comes in pieces: else the first is the last."""
     told = threading.Event()

@@ -68,6 +68,19 @@ def test_requests_beyond_the_limit_wait_for_a_place(forwarder: ForwarderProcess)
         assert forwarder.latest_telemetry().services[0].active == 0
 
 
+def test_the_log_says_which_service_had_no_place(forwarder: ForwarderProcess) -> None:
+    gate = Gate()
+    with running_origin(gate) as origin, ExitStack() as stack:
+        forwarder.send_view(limited([origin], ServiceLimits(active=1, pending=0)))
+        first = ask(stack, forwarder, b"/first")
+        asked(gate, 1)
+        assert ask(stack, forwarder, b"/second").response().status == 503
+        gate.open_for_all()
+        assert first.response().status == 200
+        refused = wait_for(lambda: [line for line in forwarder.log_lines() if line["reason"]], "its line")
+    assert [(line["reason"], line["service"], "replica" in line) for line in refused] == [("queue_full", "app", False)]
+
+
 def test_a_place_that_is_freed_goes_to_who_waits(forwarder: ForwarderProcess) -> None:
     gate = Gate()
     with running_origin(gate) as origin, ExitStack() as stack:
