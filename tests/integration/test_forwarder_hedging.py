@@ -129,6 +129,27 @@ def test_what_is_not_to_be_hedged_is_sent_once(
         assert len(pair.arrived) == 21
 
 
+NOT_REPEATABLE = {
+    "a method that is not idempotent": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+    "a body that is not all here": b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n",
+    "another protocol": b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", NOT_REPEATABLE)
+def test_what_may_not_be_sent_twice_is_not_when_its_time_has_come(forwarder: ForwarderProcess, kind: str) -> None:
+    """A GET that came later is hedged: then the time of the request before it has passed, too."""
+    with a_pair() as (pair, origins), ExitStack() as stack:
+        forwarder.send_view(hedged(origins))
+        ask(stack, forwarder, NOT_REPEATABLE[kind])
+        wait_for(lambda: pair.arrived, "the first request")
+        ask(stack, forwarder, b"GET /later HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_for(lambda: sum(b"/later" in head for head in pair.arrived) == 2, "the hedge of the second")
+        pair.first_may_answer.set()
+        pair.others_may_answer.set()
+        assert figures(forwarder, 1).hedges == 1
+
+
 def test_a_service_that_is_slow_as_a_whole_is_hardly_hedged(forwarder: ForwarderProcess) -> None:
     with a_pair() as (pair, origins), ExitStack() as stack:
         forwarder.send_view(hedged(origins, Hedging(after_s=0.5, percent=1)))

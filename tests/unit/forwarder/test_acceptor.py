@@ -23,5 +23,7 @@ def test_who_is_behind_goes_on_accepting_only_once_it_has_caught_up() -> None:
         listener.resume()
         engine.reactor.drain()
         assert listener.accepted == 1
+    engine.reactor.drain()
+    assert engine.counters.connections == 0
     listener.close()
     engine.reactor.close_all()
