@@ -14,6 +14,7 @@ import trio
 
 from lbmesh.control.link import LINE_BYTES_MAX, Hello, Viewed, encode_message
 from lbmesh.control.view_codec import ViewDecoder, encode_view
+from lbmesh.forwarder import garbage
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.relocation import Relocation
 from lbmesh.forwarder.slices import Slices
@@ -33,6 +34,8 @@ class AgentLinkClient:
         self._on_view = on_view
         self._wake = trio.Event()
         self._viewed_changed = False
+        self._decoder = ViewDecoder()
+        """Outlives a link: of what another agent says first, most was said by the one before."""
         engine.on_failure = self._something_to_say
 
     async def serve(self, stream: trio.SocketStream) -> None:
@@ -57,7 +60,7 @@ class AgentLinkClient:
 
     async def _receive(self, stream: trio.SocketStream) -> None:
         """Take Views until the link ends or says something that is none."""
-        decoder = ViewDecoder()
+        decoder = self._decoder
         buffer = b""
         async for data in stream:
             *lines, buffer = (buffer + data).split(b"\n")
@@ -71,8 +74,9 @@ class AgentLinkClient:
                     log.error("the agent sent what is no View; the link is closed", error=str(error))
                     return
                 if view is not None and self._engine.is_news(view):
+                    garbage.before_view()
                     async for _ in Slices(self._engine.adopt(view)):
-                        pass
+                        garbage.spare()
                     if self._engine.any_has_fallen():
                         Relocation(self._engine).begin()
                     self._on_view()

@@ -3,6 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from math import inf
 from time import monotonic
 
@@ -27,6 +28,11 @@ FAILURE_INTERVAL_S = 0.1
 """One replica's failures are reported at most this often; the counters have them all."""
 
 FAILURES_QUEUED_MAX = 1024
+
+REPLICAS_PER_STEP = 256
+"""Looked at each second between two chances for requests: about a tenth of a millisecond."""
+
+SERVICES_PER_STEP = 64
 
 
 @dataclass(slots=True)
@@ -53,6 +59,7 @@ class Engine:
         "_failure_reported_at",
         "_id_prefix",
         "_requests_begun",
+        "_resting",
         "_ticked_s",
         "access_log",
         "active_replicas",
@@ -96,6 +103,8 @@ class Engine:
         self.serving: Serving | None = None
         self.unrouted = DurationHistograms()
         self.active_replicas: list[ReplicaState] = []
+        self._resting: list[tuple[float, int, ReplicaState]] = []
+        """A heap: when the oldest idle connection of a replica at rest may be due, and that replica."""
         self.failures: deque[ReplicaFailure] = deque(maxlen=FAILURES_QUEUED_MAX)
         self.on_failure: Callable[[], None] = lambda: None
         self._failure_reported_at: dict[ReplicaState, float] = {}
@@ -109,7 +118,10 @@ class Engine:
 
     def adopt(self, view: View) -> Iterator[None]:
         """Serve from this View from the last of these small steps on."""
-        self.serving = yield from compile_view(view, self.serving, self.random, monotonic())
+        before = self.serving
+        self.serving = yield from compile_view(view, before, self.random, monotonic())
+        if before is not None and before.limits.upstream_idle_s != view.limits.upstream_idle_s:
+            self._resting = [(0.0, number, replica) for _, number, replica in self._resting]
         self.overload.target_s = view.limits.overload_s or inf
         self._failure_reported_at.clear()
         for service in self.serving.services.values():
@@ -129,36 +141,75 @@ class Engine:
         replica.is_active = True
         self.active_replicas.append(replica)
 
-    def tick(self, now: float) -> None:
-        """Once a second: suspensions end, shares rise, latencies decay, pooled connections that were idle too long
-        close, and the date is another.
+    def tick(self, now: float) -> Iterator[None]:
+        """Once a second, in small steps: suspensions end, shares rise, latencies decay, pooled connections that were
+        idle too long close, and the date is another.
         """
         self.http_clock.tick()
         serving = self.serving
         if serving is None:
             return
-        serving.tick(now)
         seconds = now - self._ticked_s
         self._ticked_s = now
-        services = serving.services
+        yield from serving.tick(now)
+        yield from self._note_latencies(serving)
+        yield from self._look_at_active(serving, now, seconds)
+        yield from self._look_at_resting(now, serving.limits.upstream_idle_s)
+
+    def _note_latencies(self, serving: Serving) -> Iterator[None]:
         sampled: dict[str, list[float]] = {}
-        for replica in self.active_replicas:
+        for number, replica in enumerate(tuple(self.active_replicas), 1):
             if replica.sampled:
                 sampled.setdefault(replica.id.service, []).append(replica.latency_s)
-        for name, service in services.items():
+            if number % REPLICAS_PER_STEP == 0:
+                yield
+        for number, (name, service) in enumerate(serving.services.items(), 1):
             service.note_latencies(sampled.get(name, []))
+            if number % SERVICES_PER_STEP == 0:
+                yield
+
+    def _look_at_active(self, serving: Serving, now: float, seconds: float) -> Iterator[None]:
+        """Those that become active meanwhile come behind those that are."""
+        looked_at = tuple(self.active_replicas)
         oldest = now - serving.limits.upstream_idle_s
         still_active = []
-        for replica in self.active_replicas:
-            known = services.get(replica.id.service)
+        for number, replica in enumerate(looked_at, 1):
+            known = serving.services.get(replica.id.service)
             replica.forget_latency(known.usual_s if known else replica.latency_s, seconds)
-            while replica.idle and replica.idle[0].idle_since < oldest:
-                replica.idle[0].close()
-                self.reactor.wake()
-            replica.is_active = not replica.is_at_rest()
-            if replica.is_active:
+            self._close_older(replica, oldest)
+            if not replica.is_at_rest():
                 still_active.append(replica)
-        self.active_replicas = still_active
+            else:
+                replica.is_active = False
+                self._rest(replica, serving.limits.upstream_idle_s, now)
+            if number % REPLICAS_PER_STEP == 0:
+                yield
+        self.active_replicas = still_active + self.active_replicas[len(looked_at) :]
+
+    def _rest(self, replica: ReplicaState, idle_s: float, now: float) -> None:
+        """Look at its idle connections when the first of them is due."""
+        if replica.idle and not replica.is_resting:
+            replica.is_resting = True
+            due_s = max(replica.idle[0].idle_since + idle_s, now + 1.0)
+            heappush(self._resting, (due_s, id(replica), replica))
+
+    def _look_at_resting(self, now: float, idle_s: float) -> Iterator[None]:
+        """Of replicas at rest there may be many thousands: only those that are due are looked at."""
+        looks = 0
+        while self._resting and self._resting[0][0] <= now:
+            _, _, replica = heappop(self._resting)
+            replica.is_resting = False
+            if not replica.is_active:
+                self._close_older(replica, now - idle_s)
+                self._rest(replica, idle_s, now)
+            looks += 1
+            if looks % REPLICAS_PER_STEP == 0:
+                yield
+
+    def _close_older(self, replica: ReplicaState, oldest: float) -> None:
+        while replica.idle and replica.idle[0].idle_since < oldest:
+            replica.idle[0].close()
+            self.reactor.wake()
 
     def new_request_id(self) -> bytes:
         """An id that no other request of this mesh has: 16 hex digits of this run, 12 of the count."""

@@ -1,6 +1,5 @@
 """The forwarder process: puts the reactor and its trio tasks together, starts and drains."""
 
-import gc
 import heapq
 import random
 import resource
@@ -14,6 +13,7 @@ import structlog
 import trio
 
 from lbmesh.control.processes import AgentLink, Drain, Drained, ForwarderOptions, Ready, tick_slot
+from lbmesh.forwarder import garbage
 from lbmesh.forwarder.acceptor import Listener
 from lbmesh.forwarder.agent_link import AgentLinkClient
 from lbmesh.forwarder.client import ClientConnection
@@ -21,6 +21,7 @@ from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.mirror import MirroredRequest
 from lbmesh.forwarder.proxied_arrival import ProxiedArrival
 from lbmesh.forwarder.reactor_task import run_reactor
+from lbmesh.forwarder.slices import Slices
 from lbmesh.forwarder.timers import TICK_S
 from lbmesh.model.limits import SHED_SHARE, SHED_WAIT_MIN_S
 from lbmesh.observe.access_log import AccessLog
@@ -34,8 +35,8 @@ DRAIN_LOOK_S = 0.05
 DRAINS_BEFORE_TIMERS = 20
 """Turns the reactor gets before deadlines are judged; one is enough unless the process stood still."""
 
-GARBAGE_THRESHOLD = 50_000
-"""Container objects between two looks of the garbage collector; the hot path makes none that need it."""
+SECOND_S = 1.0
+
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +70,7 @@ class Forwarder:
             nursery.start_soon(run_reactor, self._engine.reactor)
             nursery.start_soon(self._engine.hedges.run, self._engine.reactor)
             nursery.start_soon(self._keep_time)
+            nursery.start_soon(self._keep_seconds)
             nursery.start_soon(self._announce)
             await self._obey(link, nursery)
             nursery.cancel_scope.cancel()
@@ -104,10 +106,9 @@ class Forwarder:
                     log.warning("a control message that is not for a forwarder", message=type(message).__name__)
 
     async def _keep_time(self) -> None:
-        """Deadlines, the tick stamp, and once a second what is due then."""
+        """Deadlines, and the tick stamp."""
         engine = self._engine
         slot = tick_slot(self._options.worker)
-        second = monotonic()
         while True:
             self._ticks.stamp(slot)
             await trio.sleep(TICK_S)
@@ -118,12 +119,18 @@ class Forwarder:
                 assert isinstance(timed, ClientConnection | ProxiedArrival | MirroredRequest)
                 if not timed.closed:
                     engine.reactor.step_now(timed, timed.on_deadline)
-            if now - second >= 1.0:
-                engine.tick(now)
-                self._make_room(now)
-                for listener in () if engine.draining else self._listeners:
-                    listener.resume()
-                second = now
+
+    async def _keep_seconds(self) -> None:
+        """Once a second what is due then: in slices, as 10,000 replicas take a while, and no deadline waits for it."""
+        engine = self._engine
+        while True:
+            await trio.sleep(SECOND_S)
+            now = monotonic()
+            self._make_room(now)
+            for listener in () if engine.draining else self._listeners:
+                listener.resume()
+            async for _ in Slices(engine.tick(now)):
+                pass
 
     def _make_room(self, now: float) -> None:
         """Full, no client gets in until another leaves: those that wait longest for a head are ended, as nginx does it,
@@ -180,8 +187,6 @@ def run(options: ForwarderOptions) -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     forwarder = Forwarder(options)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)
+    garbage.begin()
     trio.run(forwarder.run)
     return 0

@@ -60,7 +60,8 @@ class ReplicaState:
     """One replica as this forwarder knows it. `idle`: pooled connections, the most recently used last.
     `rise_began_s`: when its share began to rise, or will; long ago when it is worth its weight. `has_answered`: since
     its last failure that the agent was told of. `is_active`: it is among the engine's active replicas, which are looked
-    at each second; most of 10,000 are not. `connecting`: handshakes under way. `is_down`: as the View has it.
+    at each second; most of 10,000 are not. `is_resting`: it has nothing but idle connections, looked at when they are
+    due. `connecting`: handshakes under way. `is_down`: as the View has it.
     `tls`: None for plain HTTP.
     `latency_s`: peak-EWMA of the response times; `cost_s`: the same with failures priced in, by which policies compare.
     `sampled`: it was heard of in this second. `proxy_protocol`: with which header each connection begins, if with any;
@@ -75,8 +76,10 @@ class ReplicaState:
         "_rests_for_s",
         "_returned_s",
         "_rise_delay",
-        "_settled_requests",
         "_siblings_s",
+        "_told_failures",
+        "_told_latency_s",
+        "_told_requests",
         "address_family",
         "connecting",
         "cost_s",
@@ -89,6 +92,7 @@ class ReplicaState:
         "in_flight",
         "is_active",
         "is_down",
+        "is_resting",
         "latency_s",
         "log_fragment",
         "proxy_protocol",
@@ -134,8 +138,9 @@ class ReplicaState:
         self._returned_s: float | None = None
         self._rise_delay = 0.0
         self.suspended_until = 0.0
-        self.retired = self.is_active = self.is_down = self.speaks_http_1_0 = False
-        self._settled_requests = 0
+        self.retired = self.is_active = self.is_resting = self.is_down = self.speaks_http_1_0 = False
+        self._told_requests = self._told_failures = 0
+        self._told_latency_s = LATENCY_FLOOR_S
         self._replica: Replica | None = None
         self.update(replica)
 
@@ -228,15 +233,26 @@ class ReplicaState:
             self.latency_s = usual_s if self._has_forgotten else usual_s + difference_s
             self._price()
 
-    def note_reported(self) -> None:
-        """The agent is told the counters as they are now."""
-        self._settled_requests = -1 if self.in_flight else self.requests
+    def note_told(self) -> None:
+        """The agent is told all figures as they are now."""
+        self._told_requests = -1 if self.in_flight else self.requests
+        self._told_failures = self.failures + self.errors
+        self._told_latency_s = self.latency_s
+
+    def has_news(self) -> bool:
+        """Would the agent learn anything?"""
+        return (
+            self._told_requests != self.requests
+            or abs(self.latency_s - self._told_latency_s) > LATENCY_FLOOR_S
+            or self.has_failed_anew()
+        )
+
+    def has_failed_anew(self) -> bool:
+        """Does the agent not know yet of all that speaks against it?"""
+        return self._told_failures != self.failures + self.errors
 
     def is_at_rest(self) -> bool:
-        """True when nothing about it changes by itself, and the agent knows all of it."""
-        return (
-            (self.retired or self._settled_requests == self.requests)
-            and not self.in_flight
-            and not self.idle
-            and self._has_forgotten
-        )
+        """True when nothing about it changes by itself but the age of its idle connections, and the agent knows all of
+        it.
+        """
+        return self._has_forgotten and not self.in_flight and (self.retired or not self.has_news())

@@ -1,13 +1,15 @@
 """One service as a forwarder knows it: its replicas by identity, the balancer over them, its budget and histograms."""
 
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import replace
 from itertools import islice
 
 from lbmesh.control.link import ServiceTelemetry
 from lbmesh.forward.retry import RetryBudget
 from lbmesh.forwarder.affinity import Affinity
 from lbmesh.forwarder.durations import DurationHistograms
+from lbmesh.forwarder.grouping import Grouping, group_replicas
 from lbmesh.forwarder.replica_state import LATENCY_DECAY, LATENCY_FLOOR_S, ReplicaState, ReplicaTls
 from lbmesh.forwarder.service_watch import ServiceWatch
 from lbmesh.forwarder.tls_contexts import service_context
@@ -16,14 +18,18 @@ from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
 from lbmesh.model.service import Replica, ReplicaId
 from lbmesh.model.tls import ServiceTls
-from lbmesh.model.traffic import Balance, Timeouts
-from lbmesh.model.view import ReplicaView, ServiceView
-from lbmesh.routing.balancer import Balancer, Group
-from lbmesh.routing.policies import Pick, policy_over
-from lbmesh.routing.warming import share_in_between, warming_policy_over, warmth
+from lbmesh.model.traffic import Timeouts
+from lbmesh.model.view import ServiceView
+from lbmesh.routing.balancer import Balancer
+from lbmesh.routing.steps import finish
 
 REPLICAS_PER_STEP = 64
 """Taken over from a View before requests are served again, if they wait: about a tenth of a millisecond."""
+
+REPLICAS_AT_ONCE_MAX = 256
+"""Of a service with more, a replica that refused a connection is left out with the next second's others: few requests
+meet it until then, and who makes the groups anew for each has 10 ms to do for 10,000.
+"""
 
 SIBLINGS_MAX = 16
 """So many are asked for their latency when one fails."""
@@ -38,6 +44,9 @@ class ServiceState:
     """
 
     __slots__ = (
+        "_grouping",
+        "_groupings",
+        "_is_stale",
         "_random",
         "_replicas",
         "_suspended",
@@ -94,6 +103,9 @@ class ServiceState:
         """A replica has gone down since this was last looked at."""
         self.hedges = self.hedges_won = self.moved = 0
         self._suspended: list[ReplicaState] = []
+        self._is_stale = False
+        self._groupings = 0
+        self._grouping: Grouping | None = None
         self.affinity: Affinity | None = None
         self.usual_s = LATENCY_FLOOR_S
 
@@ -102,12 +114,12 @@ class ServiceState:
         """Every replica of the current View."""
         return tuple(self._replicas.values())
 
-    def update(self, view: ServiceView, local_zone: str, now: float) -> Iterator[None]:
+    def update(self, view: ServiceView, local_zone: str, now: float) -> Generator[None, None, None]:
         """Take over a new View, in small steps: replicas stay by identity, those gone are retired and their pools
         closed, and so are those whose connections begin otherwise from now on. Until the last step the service goes on
         as it was.
         """
-        if local_zone == self.local_zone and (view is self._view or view == self._view):
+        if local_zone == self.local_zone and self._view is not None and (yield from _are_same(self._view, view)):
             return
         known, tls_context = self._replicas, self._tls_context
         if view.tls != self._tls:
@@ -136,60 +148,59 @@ class ServiceState:
             replicas[replica.address] = state
             if number % REPLICAS_PER_STEP == 0:
                 yield
+        affinity = yield from Affinity.of(view.traffic, self.name, tuple(replicas.values()), self.budget, self.affinity)
+        grouping = yield from self._group(view, replicas, local_zone, now)
         self._replicas = replicas
-        for state in gone.values():
-            state.retire()
         self._tls, self._tls_context = view.tls, tls_context
         self._view = view
         self.local_zone = local_zone
         self.timeouts = view.traffic.timeouts
         self.retries = view.traffic.retries
-        self.affinity = Affinity.of(view.traffic, self.name, self.replicas, self.budget, self.affinity)
+        self.affinity = affinity
         self.connect = view.traffic.connect
         self.abort_on_close = view.traffic.abort_on_close
         self.watch = self._watch if self._watch.obey(view.traffic, now) else None
-        self.rebalance(now)
+        self._is_stale = self._groupings > grouping.number
+        self._put_in_place(grouping)
+        for number, state in enumerate(gone.values(), 1):
+            state.retire()
+            if number % REPLICAS_PER_STEP == 0:
+                yield
 
-    def rebalance(self, now: float) -> None:
-        """Make the groups anew: replicas that are up, without those suspended while others can serve. While some of
-        them warm up, the policies know of it.
+    def is_due(self, now: float) -> bool:
+        """Asked once a second: are the groups to be made anew?"""
+        return self.has_suspended(now) or self.is_warming or self._is_stale
+
+    def rebalance(self, now: float) -> Generator[None, None, None]:
+        """Make the groups anew, in small steps: replicas that are up, without those suspended while others can serve.
+        While some of them warm up, the policies know of it. Until the last step the groups stay as they were.
         """
+        self._is_stale = False
         view = self._view
         assert view is not None
-        policy = view.traffic
-        up = self._states(view, Availability.UP)
-        unproven = self._states(view, Availability.UNKNOWN)
-        if any(state.suspended_until <= now for state in (*up, *unproven)):
-            up = tuple(state for state in up if state.suspended_until <= now)
-            unproven = tuple(state for state in unproven if state.suspended_until <= now)
-        warmths = {state: part for state in up if (part := warmth(state.rise_began_s, policy.slow_start_s, now)) < 1.0}
-        self.is_warming = bool(warmths)
-        zones: dict[str, list[ReplicaState]] = {}
-        for state in up:
-            zones.setdefault(state.zone, []).append(state)
-        shares = _zone_shares(view, self.local_zone, zones, tuple(warmths.values()))
-        groups = {zone: self._group(policy.balance, group, warmths, shares[zone]) for zone, group in zones.items()}
-        self.balancer = Balancer(
-            local=groups.pop(self.local_zone, None),
-            remote=tuple(groups.values()),
-            unproven=self._group(policy.balance, unproven, {}, 1.0) if unproven else None,
-            random=self._random,
-        )
-        if self.affinity is not None:
-            self.affinity.rebalance(self.balancer, up or unproven, warmths)
+        grouping = yield from self._group(view, self._replicas, self.local_zone, now)
+        if view is self._view:
+            self._put_in_place(grouping)
 
     def _group(
         self,
-        balance: Balance,
-        states: Sequence[ReplicaState],
-        warmths: Mapping[ReplicaState, float],
-        share: float,
-    ) -> Group[ReplicaState]:
-        def make(group: Sequence[ReplicaState]) -> Pick[ReplicaState]:
-            return policy_over(balance, group, self._random)
+        view: ServiceView,
+        replicas: Mapping[Address, ReplicaState],
+        local_zone: str,
+        now: float,
+    ) -> Generator[None, None, Grouping]:
+        self._groupings += 1
+        return (yield from group_replicas(view, replicas, local_zone, self._random, now, self._groupings))
 
-        pick = warming_policy_over(states, warmths, make, self._random) if warmths else make(states)
-        return Group(tuple(states), pick, share)
+    def _put_in_place(self, grouping: Grouping) -> None:
+        """Unless one that was begun later is in place already, as when a replica was suspended meanwhile."""
+        if self._grouping is not None and self._grouping.number > grouping.number and self._grouping.view is self._view:
+            return
+        self._grouping = grouping
+        self.is_warming = bool(grouping.warmths)
+        self.balancer = grouping.balancer
+        if self.affinity is not None:
+            self.affinity.rebalance(grouping.balancer, grouping.usable, grouping.usable_weight, grouping.warmths)
 
     def note_latencies(self, sampled: list[float]) -> None:
         """Called once a second: the latencies of the replicas that were heard of. Their median is what the others are
@@ -229,12 +240,19 @@ class ServiceState:
         return replica if replica is not None and has_room(replica) else None
 
     def suspend(self, replica: ReplicaState, now: float) -> None:
-        """Leave a replica out for a moment: it just refused a connection."""
+        """Leave a replica out for a moment: it just refused a connection. In a large service the moment begins within
+        the second.
+        """
+        is_large = len(self._replicas) > REPLICAS_AT_ONCE_MAX
         already_out = replica.suspended_until > now
-        replica.suspended_until = now + SUSPENDED_S
-        if not already_out:
-            self._suspended.append(replica)
-            self.rebalance(now)
+        replica.suspended_until = now + (2 * SUSPENDED_S if is_large else SUSPENDED_S)
+        if already_out:
+            return
+        self._suspended.append(replica)
+        if is_large:
+            self._is_stale = True
+        else:
+            finish(self.rebalance(now))
 
     def has_suspended(self, now: float) -> bool:
         """True when a suspension has ended, so that the groups must be made anew."""
@@ -242,33 +260,19 @@ class ServiceState:
         self._suspended = [replica for replica in self._suspended if replica.suspended_until > now]
         return len(self._suspended) < before
 
-    def _states(self, view: ServiceView, availability: Availability) -> tuple[ReplicaState, ...]:
-        return tuple(
-            state
-            for state, replica_view in zip(self._replicas.values(), view.replicas, strict=True)
-            if _is(replica_view, availability)
-        )
 
-
-def _is(replica_view: ReplicaView, availability: Availability) -> bool:
-    return replica_view.availability is availability
-
-
-def _zone_shares(
-    view: ServiceView, local_zone: str, zones: Mapping[str, Sequence[ReplicaState]], warmths: Sequence[float]
-) -> dict[str, float]:
-    """The share of each zone that can serve; where the View gives none of them any, the own one has all, or else each
-    as its weight.
-    """
-    shares = dict.fromkeys(zones, 0.0)
-    for each in view.zones:
-        if each.zone in shares:
-            shares[each.zone] = share_in_between(each.cold_share, each.share, warmths)
-    if any(shares.values()):
-        return shares
-    if local_zone in zones:
-        return {zone: float(zone == local_zone) for zone in zones}
-    return {zone: float(sum(state.weight for state in group)) for zone, group in zones.items()}
+def _are_same(before: ServiceView, view: ServiceView) -> Generator[None, None, bool]:
+    """Of one agent's Views what has not changed is the same object; another agent's are compared in small steps."""
+    if before is view:
+        return True
+    if len(before.replicas) != len(view.replicas) or replace(before, replicas=()) != replace(view, replicas=()):
+        return False
+    for number, (was, replica) in enumerate(zip(before.replicas, view.replicas, strict=True), 1):
+        if was is not replica and was != replica:
+            return False
+        if number % REPLICAS_PER_STEP == 0:
+            yield
+    return True
 
 
 def _replica_tls(replica: Replica, tls: ServiceTls | None, context: ssl.SSLContext | None) -> ReplicaTls | None:

@@ -4,7 +4,7 @@ A `Serving` is replaced whole when a View comes; the runtime state of a service 
 is kept by identity and lives on.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 
 from lbmesh.forward.failure import AMBIGUOUS_PATH, NO_ROUTE, Failure
 from lbmesh.forwarder.listener_state import PLAIN, ListenerState
@@ -20,6 +20,8 @@ from lbmesh.routing.rules import ReadyRules
 from lbmesh.routing.table import RouteTable
 
 ROUTES_PER_STEP = 32
+SERVICES_PER_STEP = 64
+"""Looked at each second between two chances for requests: few of them have anything to do."""
 
 
 class Serving:
@@ -57,16 +59,19 @@ class Serving:
             return AMBIGUOUS_PATH, ambiguity
         return NO_ROUTE, "no route for this host and path"
 
-    def tick(self, now: float) -> None:
-        """Once a second: suspensions end, shares rise, percentiles are found anew, session tickets get other keys."""
+    def tick(self, now: float) -> Iterator[None]:
+        """Once a second, in small steps: suspensions end, shares rise, limits move, session tickets get other keys."""
         for listener in self.listeners:
             if listener.context is not None:
                 listener.context.tick(now)
-        for service in self.services.values():
+        for number, service in enumerate(self.services.values(), 1):
             if service.watch is not None:
                 service.watch.tick()
-            if service.is_warming or service.has_suspended(now):
-                service.rebalance(now)
+            if service.is_due(now):
+                yield from service.rebalance(now)
+                yield
+            elif number % SERVICES_PER_STEP == 0:
+                yield
 
 
 def compile_view(
@@ -82,19 +87,32 @@ def compile_view(
         yield from state.update(service_view, view.zone, now)
         services[service_view.name] = state
         yield
-    same_routes = previous is not None and previous.view.routes == view.routes and previous.services == services
-    if previous is not None and same_routes:
+    if previous is not None and previous.services == services and (yield from _are_same(previous.view, view)):
         routes, buckets = previous.routes, previous.buckets
     else:
         routes = RouteTable()
-        buckets = buckets_for(view.routes, view.workers, previous.buckets if previous else {})
+        limited = [route for route in view.routes if route.rules is not None]
+        buckets = buckets_for(limited, view.workers, previous.buckets if previous else {})
         for number, route in enumerate(view.routes, 1):
             routes.add(route, _route_state(route, services, buckets, random))
             if number % ROUTES_PER_STEP == 0:
                 yield
     for gone in known.values():
         yield from gone.update(ServiceView(gone.name, ()), view.zone, now)
+        yield
     return Serving(view, _listeners(view, previous, now), services, routes, buckets, _provenance(view, previous))
+
+
+def _are_same(before: View, view: View) -> Generator[None, None, bool]:
+    """Do both have the same routes? Of one agent's Views these are the same objects, of another's they are compared."""
+    if len(before.routes) != len(view.routes):
+        return False
+    for number, (was, route) in enumerate(zip(before.routes, view.routes, strict=True), 1):
+        if was is not route and was != route:
+            return False
+        if number % ROUTES_PER_STEP == 0:
+            yield
+    return True
 
 
 def _route_state(

@@ -6,8 +6,10 @@ from typing import Generic, TypeVar
 
 import trio
 
-SLICE_S = 0.001
-"""Of this length is a slice: less than a request waits for others under load."""
+SLICE_S = 0.0005
+"""Of this length is a slice: less than a request waits for others under load, even where a View, the second's work and
+the figures for the agent come together.
+"""
 
 T = TypeVar("T")
 

@@ -18,16 +18,26 @@ from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.service_state import ServiceState
 
+REPLICAS_PER_REPORT = 1024
+"""Replicas of services without failures that one report has at most; more of them take turns. So it costs this process
+and the agent a few milliseconds a second, however many replicas have traffic.
+"""
+
+LOOKS_PER_STEP = 256
+"""Replicas or services that one step passes over: below a tenth of a millisecond."""
+
 
 class TelemetryReport:
     """What one link is told. With 10,000 replicas a report is made in slices, and most of them have nothing to say."""
 
-    __slots__ = ("_engine", "_is_inventory", "_worker")
+    __slots__ = ("_engine", "_is_inventory", "_turn", "_worker")
 
     def __init__(self, engine: Engine, worker: int) -> None:
         self._engine = engine
         self._worker = worker
         self._is_inventory = True
+        self._turn = 0
+        """From which of the active replicas on the next report takes those whose turn it is."""
 
     def lines(self) -> Iterator[bytes]:
         """One report, each line a small step; some steps give an empty one."""
@@ -41,12 +51,15 @@ class TelemetryReport:
                 yield b""
         replicas: list[ReplicaTelemetry] = []
         for replica in self._replicas():
+            if replica is None:
+                yield b""
+                continue
             replicas.append(_row(replica))
             if len(replicas) >= TELEMETRY_ROWS_MAX:
                 yield self._line(replicas=replicas)
                 replicas = []
         services: list[ServiceTelemetry] = []
-        for service_state in self._services():
+        for number, service_state in enumerate(self._services(), 1):
             row = service_state.telemetry()
             if row != service_state.reported or self._is_inventory:
                 service_state.reported = row
@@ -54,6 +67,8 @@ class TelemetryReport:
             if len(services) >= TELEMETRY_ROWS_MAX:
                 yield self._line(services=services)
                 services = []
+            elif number % LOOKS_PER_STEP == 0:
+                yield b""
         yield self._line(requests, replicas, services)
         self._is_inventory = False
 
@@ -66,13 +81,41 @@ class TelemetryReport:
         serving = self._engine.serving
         return serving.services.values() if serving else ()
 
-    def _replicas(self) -> Iterator[ReplicaState]:
-        """Those with requests: of an inventory all that ever had any."""
-        if not self._is_inventory:
-            yield from (replica for replica in tuple(self._engine.active_replicas) if not replica.retired)
-            return
+    def _replicas(self) -> Iterator[ReplicaState | None]:
+        """Those whose figures are told, and None at the end of a step."""
+        return self._ever_asked() if self._is_inventory else self._changed()
+
+    def _ever_asked(self) -> Iterator[ReplicaState | None]:
+        looks = 0
         for service in self._services():
-            yield from (replica for replica in service.replicas if replica.requests)
+            for replica in service.replicas:
+                if replica.requests:
+                    yield replica
+                looks += 1
+                if looks % LOOKS_PER_STEP == 0:
+                    yield None
+
+    def _changed(self) -> Iterator[ReplicaState | None]:
+        """The agent compares a replica that fails with its siblings, so all of such a service are told at once."""
+        active = tuple(self._engine.active_replicas)
+        failing: set[str] = set()
+        for number, replica in enumerate(active, 1):
+            if replica.has_failed_anew():
+                failing.add(replica.id.service)
+            if number % LOOKS_PER_STEP == 0:
+                yield None
+        left, turn = REPLICAS_PER_REPORT, self._turn if self._turn < len(active) else 0
+        for number in range(len(active)):
+            replica = active[(turn + number) % len(active)]
+            if not replica.retired and replica.has_news():
+                if replica.id.service in failing:
+                    yield replica
+                elif left:
+                    left -= 1
+                    self._turn = (turn + number + 1) % len(active)
+                    yield replica
+            if (number + 1) % LOOKS_PER_STEP == 0:
+                yield None
 
     def _line(
         self,
@@ -114,7 +157,7 @@ class TelemetryReport:
 
 
 def _row(replica: ReplicaState) -> ReplicaTelemetry:
-    replica.note_reported()
+    replica.note_told()
     return ReplicaTelemetry(
         replica=replica.id,
         requests=replica.requests,

@@ -1,10 +1,11 @@
 """Keeping what belongs together at one replica: requests with one key by ring_hash, those of one client by a cookie."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from math import inf
 from typing import Generic, Protocol, TypeVar
 
-from lbmesh.routing.hashing import REPLICAS_MAX, HashTable, hash_of, rendezvous
+from lbmesh.routing.hashing import MANY, REPLICAS_MAX, HashTable, hash_of, hash_table, rendezvous
+from lbmesh.routing.steps import collect, finish, sort
 
 LOAD_FLOOR = 4
 """So many requests in flight from here never make a replica of mean weight give up its keys: of a few, any is more than
@@ -25,19 +26,18 @@ T = TypeVar("T", bound=Owner)
 
 
 class KeyRing(Generic[T]):
-    """Leads keys to replicas. Made anew when the replicas or their weights change; the table comes with the first key.
+    """Leads keys to replicas. Made anew when the replicas or their weights change; `key_ring` makes one.
 
     Zones mean nothing to it: a key has one home in the mesh, as with Envoy.
     """
 
     __slots__ = ("_names", "_replicas", "_table")
 
-    def __init__(self, names: Sequence[str], replicas: Sequence[T]) -> None:
-        """`names`: the same on every balancer. Those beyond REPLICAS_MAX, by name, own nothing."""
-        ordered = sorted(zip(names, replicas, strict=True), key=lambda pair: pair[0])[:REPLICAS_MAX]
-        self._names = [name for name, _ in ordered]
-        self._replicas = [replica for _, replica in ordered]
-        self._table: HashTable | None = None
+    def __init__(self, names: Sequence[str], replicas: Sequence[T], table: HashTable | None) -> None:
+        """`names`: in their order. `table`: None until there is a key."""
+        self._names = names
+        self._replicas = replicas
+        self._table = table
 
     def pick(
         self,
@@ -56,7 +56,7 @@ class KeyRing(Generic[T]):
         """
         table = self._table
         if table is None:
-            table = self._table = HashTable(self._names, [one.weight for one in self._replicas])
+            table = self._table = finish(hash_table(self._names, [one.weight for one in self._replicas]))
         hashed = hash_of(key)
         replicas = self._replicas
         number = table.home(hashed)
@@ -85,6 +85,25 @@ class KeyRing(Generic[T]):
         if not left:
             return None
         return self._replicas[left[rendezvous(hashed, [self._names[index] for index in left])]]
+
+
+def key_ring(names: Sequence[str], replicas: Sequence[T]) -> Generator[None, None, KeyRing[T]]:
+    """Made in small steps. `names`: the same on every balancer. Those beyond REPLICAS_MAX, by name, own nothing.
+
+    A small table comes with the first key, for most services never have one; that of many replicas takes too long then.
+    """
+    pairs = yield from sort(list(zip(names, replicas, strict=True)), _name)
+    del pairs[REPLICAS_MAX:]
+    ordered = yield from collect(name for name, _ in pairs)
+    owners = yield from collect(replica for _, replica in pairs)
+    if len(ordered) <= MANY:
+        return KeyRing(ordered, owners, None)
+    weights = yield from collect(one.weight for one in owners)
+    return KeyRing(ordered, owners, (yield from hash_table(ordered, weights)))
+
+
+def _name(pair: tuple[str, object]) -> str:
+    return pair[0]
 
 
 def in_flight_max(balance_factor: int, in_flight: int, replicas: int, weight: int) -> float:

@@ -1,13 +1,15 @@
 """The policies: how one replica is chosen among those of one group, such as a zone's.
 
-A policy is made anew whenever its group changes, and is then nothing but `pick`: a call without arguments.
+A policy is made anew whenever its group changes, in small steps, and is then nothing but `pick`: a call without
+arguments.
 """
 
-from collections.abc import Callable, Sequence
-from heapq import heapify, heapreplace
+from collections.abc import Callable, Generator, Sequence
+from heapq import heappush, heapreplace
 from typing import Generic, Protocol, TypeVar, assert_never
 
 from lbmesh.model.traffic import Balance
+from lbmesh.routing.steps import ITEMS_PER_STEP, collect
 
 LEAST_REQUEST_LOOKS_MAX = 64
 """How many replicas least_request compares: the least busy of so many stands among the least busy sixty-fourth of all
@@ -33,7 +35,12 @@ Pick = Callable[[], C]
 Random = Callable[[], float]
 
 
-def policy_over(balance: Balance, group: Sequence[C], random: Random) -> Pick[C]:
+_Due = tuple[float, int, C]
+Making = Generator[None, None, Pick[C]]
+"""A policy that is made in small steps."""
+
+
+def policy_over(balance: Balance, group: Sequence[C], random: Random) -> Making[C]:
     """The policy that picks among these, at least one. `random`: uniform in [0, 1).
 
     With ring_hash these are the picks for requests that have no key.
@@ -42,23 +49,37 @@ def policy_over(balance: Balance, group: Sequence[C], random: Random) -> Pick[C]
         return Only(group[0]).pick
     match balance:
         case Balance.P2C | Balance.RING_HASH:
-            policy = WeightedTwoChoices if _differ_in_weight(group) else TwoChoices
-            return policy(group, random).pick
+            if not (yield from _differ_in_weight(group)):
+                return TwoChoices(group, random).pick
+            return WeightedTwoChoices((yield from _alias_table(group)), random).pick
         case Balance.LEAST_REQUEST:
-            return LeastRequest(group, random).pick
+            return LeastRequest(group, (yield from _round_robin(group, random)), random).pick
         case Balance.ROUND_ROBIN:
-            return round_robin(group, random)
+            return (yield from _round_robin(group, random))
         case _:
             assert_never(balance)
 
 
-def round_robin(group: Sequence[C], random: Random) -> Pick[C]:
+def _round_robin(group: Sequence[C], random: Random) -> Making[C]:
     """In turn, and where weights differ by their earliest deadlines."""
-    return (EarliestDeadline if _differ_in_weight(group) else RoundRobin)(group, random).pick
+    if not (yield from _differ_in_weight(group)):
+        return RoundRobin(group, random).pick
+    due: list[_Due[C]] = []
+    for number, one in enumerate(group):
+        heappush(due, (random() / one.weight, number, one))
+        if (number + 1) % ITEMS_PER_STEP == 0:
+            yield
+    return EarliestDeadline(due).pick
 
 
-def _differ_in_weight(group: Sequence[Candidate]) -> bool:
-    return len({one.weight for one in group}) > 1
+def _differ_in_weight(group: Sequence[Candidate]) -> Generator[None, None, bool]:
+    weight = group[0].weight
+    for number, one in enumerate(group, 1):
+        if one.weight != weight:
+            return True
+        if number % ITEMS_PER_STEP == 0:
+            yield
+    return False
 
 
 class Only(Generic[C]):
@@ -106,10 +127,10 @@ class WeightedTwoChoices(Generic[C]):
 
     __slots__ = ("_mean_weight", "_random", "_size", "_table")
 
-    def __init__(self, group: Sequence[C], random: Random) -> None:
-        self._table = _alias_table(group)
-        self._size = len(group)
-        self._mean_weight = sum(one.weight for one in group) / len(group)
+    def __init__(self, table: "AliasTable[C]", random: Random) -> None:
+        self._table = table.columns
+        self._size = len(table.columns)
+        self._mean_weight = table.mean_weight
         self._random = random
 
     def pick(self) -> C:
@@ -138,22 +159,33 @@ class WeightedTwoChoices(Generic[C]):
         return other
 
 
-def _alias_table(group: Sequence[C]) -> tuple[tuple[float, C, C], ...]:
+class AliasTable(Generic[C]):
     """Columns of equal probability: its own replica up to that part of it, from there on the other one."""
-    total = sum(one.weight for one in group)
-    parts = [one.weight * len(group) / total for one in group]
-    poor = [index for index, part in enumerate(parts) if part < 1.0]
-    rich = [index for index, part in enumerate(parts) if part >= 1.0]
-    aliases = list(range(len(group)))
+
+    __slots__ = ("columns", "mean_weight")
+
+    def __init__(self, columns: tuple[tuple[float, C, C], ...], mean_weight: float) -> None:
+        self.columns = columns
+        self.mean_weight = mean_weight
+
+
+def _alias_table(group: Sequence[C]) -> Generator[None, None, AliasTable[C]]:
+    weights = yield from collect(one.weight for one in group)
+    size, total = len(group), sum(weights)
+    parts = yield from collect(weight * size / total for weight in weights)
+    poor = yield from collect(index for index, part in enumerate(parts) if part < 1.0)
+    rich = yield from collect(index for index, part in enumerate(parts) if part >= 1.0)
+    aliases = list(range(size))
     while poor and rich:
         index, giver = poor.pop(), rich[-1]
         aliases[index] = giver
         parts[giver] -= 1.0 - parts[index]
         if parts[giver] < 1.0:
             poor.append(rich.pop())
-    return tuple(
-        (part, group[index], group[alias]) for index, (part, alias) in enumerate(zip(parts, aliases, strict=True))
-    )
+        if len(poor) % ITEMS_PER_STEP == 0:
+            yield
+    columns = yield from collect((parts[index], group[index], group[aliases[index]]) for index in range(size))
+    return AliasTable(tuple(columns), total / size)
 
 
 class RoundRobin(Generic[C]):
@@ -179,9 +211,9 @@ class EarliestDeadline(Generic[C]):
 
     __slots__ = ("_due",)
 
-    def __init__(self, group: Sequence[C], random: Random) -> None:
-        self._due = [(random() / one.weight, number, one) for number, one in enumerate(group)]
-        heapify(self._due)
+    def __init__(self, due: list[_Due[C]]) -> None:
+        """`due`: a heap of when, from a random beginning on; a number that no other has; and who."""
+        self._due = due
 
     def pick(self) -> C:
         """Who is due first."""
@@ -196,10 +228,11 @@ class LeastRequest(Generic[C]):
 
     __slots__ = ("_group", "_looks", "_next", "_position")
 
-    def __init__(self, group: Sequence[C], random: Random) -> None:
+    def __init__(self, group: Sequence[C], turns: Pick[C], random: Random) -> None:
+        """`turns`: gives those that have as few."""
         self._group = tuple(group)
         self._looks = min(len(group), LEAST_REQUEST_LOOKS_MAX)
-        self._next = round_robin(group, random)
+        self._next = turns
         self._position = int(random() * len(group))
 
     def pick(self) -> C:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import Generic, TypeVar
 
-from lbmesh.routing.policies import Candidate, Pick, Random
+from lbmesh.routing.policies import Candidate, Making, Pick, Random
+from lbmesh.routing.steps import collect
 
 WARMTH_MIN = 0.1
 """Of its weight, at the beginning: Envoy's default for the least."""
@@ -48,22 +49,24 @@ def share_in_between(cold_share: float, warm_share: float, warmths: Sequence[flo
 
 
 def warming_policy_over(
-    group: Sequence[C], warmths: Mapping[C, float], make: Callable[[Sequence[C]], Pick[C]], random: Random
-) -> Pick[C]:
+    group: Sequence[C], warmths: Mapping[C, float], make: Callable[[Sequence[C]], Making[C]], random: Random
+) -> Making[C]:
     """The policy over a group some of which are not worth their weight yet. To be made anew as they warm up.
 
     `warmths`: of those that warm up, below 1.0; all others are worth their weight. `make`: the policy over those that
     count as warm. Where no other is in the group, the warmest do.
     """
-    parts = {one: warmths.get(one, 1.0) for one in group}
-    warmest = max(parts.values())
-    warm = tuple(one for one, part in parts.items() if part >= warmest)
+    parts = yield from collect(warmths.get(one, 1.0) for one in group)
+    warmest = max(parts)
+    warm = yield from collect(one for one, part in zip(group, parts, strict=True) if part >= warmest)
     if len(warm) == len(group):
-        return make(group)
-    total = sum(one.weight * part for one, part in parts.items())
-    warming = [one for one, part in parts.items() if part < warmest]
-    bounds = list(accumulate(one.weight * parts[one] / total for one in warming))
-    return WarmingPolicy(warming, bounds, make(warm), random).pick
+        return (yield from make(group))
+    worths = yield from collect(one.weight * part for one, part in zip(group, parts, strict=True))
+    total = sum(worths)
+    warming = yield from collect(one for one, part in zip(group, parts, strict=True) if part < warmest)
+    shares = (worth / total for worth, part in zip(worths, parts, strict=True) if part < warmest)
+    bounds = yield from collect(accumulate(shares))
+    return WarmingPolicy(warming, bounds, (yield from make(warm)), random).pick
 
 
 class WarmingPolicy(Generic[C]):

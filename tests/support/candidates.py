@@ -8,6 +8,7 @@ from random import Random
 from lbmesh.model.traffic import Balance
 from lbmesh.routing.balancer import Balancer, Group
 from lbmesh.routing.policies import policy_over
+from lbmesh.routing.steps import finish
 from lbmesh.routing.warming import warming_policy_over
 
 
@@ -37,9 +38,10 @@ def group_of(
     """A zone's group; None when nobody is in it."""
     if not members:
         return None
-    pick = warming_policy_over(
+    steps = warming_policy_over(
         members, warmths or {}, lambda warm: policy_over(policy, warm, random.random), random.random
     )
+    pick = finish(steps)
     return Group(tuple(members), pick, share)
 
 

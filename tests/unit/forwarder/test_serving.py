@@ -113,9 +113,9 @@ def test_a_replica_that_refused_is_left_out_for_a_moment() -> None:
     service = serving.services["app"]
     service.suspend(state_of(service, 1), 10.0)
     assert picked(service) == {2}
-    serving.tick(10.0 + SUSPENDED_S / 2)
+    list(serving.tick(10.0 + SUSPENDED_S / 2))
     assert picked(service) == {2}
-    serving.tick(10.0 + SUSPENDED_S)
+    list(serving.tick(10.0 + SUSPENDED_S))
     assert picked(service) == {1, 2}
 
 
@@ -191,7 +191,7 @@ def test_a_replica_that_returns_rises_to_its_share_and_then_costs_nothing(balanc
     assert service.is_warming
     shares = [share(service, 2)]
     for second in range(1, 14):
-        serving.tick(100.0 + second)
+        list(serving.tick(100.0 + second))
         shares.append(share(service, 2))
     assert shares[0] == pytest.approx(0.1 / 1.1, abs=0.01)
     assert all(later >= earlier - 0.02 for earlier, later in pairwise(shares[:11]))
@@ -235,5 +235,5 @@ def test_the_only_one_of_the_zone_takes_over_from_the_others_slowly() -> None:
     serving = serve(a_view(1, view), now=100.0)
     service = serving.services["app"]
     assert share(service, 1) == pytest.approx(0.098, abs=0.01)
-    serving.tick(113.0)
+    list(serving.tick(113.0))
     assert share(service, 1) == pytest.approx(0.98, abs=0.01)

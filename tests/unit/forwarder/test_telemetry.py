@@ -59,9 +59,9 @@ def test_a_replica_at_rest_is_told_once_and_looked_at_no_more() -> None:
     report = TelemetryReport(engine, 0)
     assert ports(told(report)) == []
     serve(engine, states(engine)[4])
-    engine.tick(1.0)
+    list(engine.tick(1.0))
     assert ports(told(report)) == [5]
-    engine.tick(2.0)
+    list(engine.tick(2.0))
     assert (engine.active_replicas, ports(told(report))) == ([], [])
 
 
@@ -74,10 +74,10 @@ def test_a_replica_stays_in_sight_until_its_last_figures_are_told() -> None:
     serve(engine, replica)
     told(report)
     replica.in_flight = 0
-    engine.tick(1.0)
+    list(engine.tick(1.0))
     (row,) = told(report)[-1].replicas
     assert row.in_flight == 0
-    engine.tick(2.0)
+    list(engine.tick(2.0))
     assert not replica.is_active
 
 
@@ -88,7 +88,7 @@ def test_a_replica_that_the_view_lost_is_told_no_more_and_leaves_the_sight() -> 
     serve(engine, states(engine)[0])
     list(engine.adopt(View(ViewVersion(1, 2), "lb-a1", "zone-a", (), ())))
     assert ports(told(report)) == []
-    engine.tick(1.0)
+    list(engine.tick(1.0))
     assert engine.active_replicas == []
 
 

@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbmesh.routing.affinity import LOAD_FLOOR, KeyRing, in_flight_max
+from lbmesh.routing.affinity import LOAD_FLOOR, KeyRing, in_flight_max, key_ring
+from lbmesh.routing.steps import finish
 from tests.support.candidates import Candidate, candidates
 
 KEYS = [b"user-%d" % number for number in range(2000)]
 
 
 def ring(replicas: list[Candidate]) -> KeyRing[Candidate]:
-    return KeyRing([one.name for one in replicas], replicas)
+    return finish(key_ring([one.name for one in replicas], replicas))
 
 
 def homes(made: KeyRing[Candidate], usable: list[Candidate], **how: object) -> list[str | None]:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbmesh.routing.hashing import MANY, HashTable, hash_of, rendezvous
+from lbmesh.routing.hashing import MANY, hash_of, hash_table, rendezvous
+from lbmesh.routing.steps import finish
 
 KEYS = [hash_of(b"user-%d" % number) for number in range(20_000)]
 
@@ -18,7 +19,7 @@ def names(count: int) -> list[str]:
 
 def first_owners(of: list[str], weights: list[int] | None = None) -> list[str]:
     """By key."""
-    table = HashTable(of, weights or [1] * len(of))
+    table = finish(hash_table(of, weights or [1] * len(of)))
     return [of[next(table.owners(key))] for key in KEYS]
 
 
@@ -60,7 +61,7 @@ def test_removing_one_for_good_moves_little_beside_its_own_keys(count: int) -> N
 
 
 def test_a_key_has_many_who_stand_in_and_they_are_not_the_same_for_all() -> None:
-    table = HashTable(names(10), [1] * 10)
+    table = finish(hash_table(names(10), [1] * 10))
     seconds: Counter[int] = Counter()
     for key in KEYS:
         owners = list(dict.fromkeys(table.owners(key)))
@@ -72,19 +73,19 @@ def test_a_key_has_many_who_stand_in_and_they_are_not_the_same_for_all() -> None
 
 def test_many_replicas_have_a_larger_table() -> None:
     many = names(MANY + 1)
-    table = HashTable(many, [1] * len(many))
+    table = finish(hash_table(many, [1] * len(many)))
     held = Counter(next(table.owners(key)) for key in KEYS)
     assert max(held.values()) < 60
 
 
 def test_no_replica_owns_nothing() -> None:
-    assert list(HashTable([], []).owners(KEYS[0])) == []
+    assert list(finish(hash_table([], [])).owners(KEYS[0])) == []
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=20, unique=True), st.integers(0, 2**64 - 1))
 def test_any_names_will_do(some: list[str], key: int) -> None:
-    owners = list(HashTable(some, [1] * len(some)).owners(key))
+    owners = list(finish(hash_table(some, [1] * len(some))).owners(key))
     assert owners
     assert all(0 <= number < len(some) for number in owners)
     assert 0 <= rendezvous(key, some) < len(some)
