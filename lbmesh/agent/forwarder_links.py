@@ -87,12 +87,14 @@ class ForwarderLinks:
     async def _write(self, link: "_Link") -> None:
         while True:
             waiting = bytearray()
-            for piece in self._encoder.pieces(await link.next_view()):
+            view = await link.next_view()
+            for piece in self._encoder.pieces(view, link.written):
                 waiting += piece
                 if len(waiting) >= _WRITE_BYTES:
                     await link.stream.send_all(waiting)
                     waiting = bytearray()
             await link.stream.send_all(waiting)
+            link.written = view
             await trio.sleep(VIEW_GAP_S)
 
     async def _read(self, link: "_Link") -> None:
@@ -147,6 +149,8 @@ class _Link:
         self.worker = worker
         self.pid = pid
         self.stream = stream
+        self.written: View | None = None
+        """The last View that the forwarder was sent in full, from which it knows what is the same."""
         self._waiting: View | None = None
         self._wake = trio.Event()
 

@@ -110,3 +110,8 @@ ADMIN_IDLE_S = 30.0
 
 ADMIN_ANSWER_S = 30.0
 """For a client to take the whole answer."""
+
+THREAD_TURN_S = 0.0005
+"""For so long a thread that reads settings or writes the memory holds the interpreter while the loop wants it. Each
+system call of the loop gives it away: with Python's 5 ms a step of ten calls takes 50.
+"""

@@ -4,6 +4,7 @@ import os
 import random
 import secrets
 import socket
+import sys
 from dataclasses import replace
 from time import monotonic
 
@@ -17,7 +18,7 @@ from lbmesh.agent.forwarder_links import ForwarderLinks
 from lbmesh.agent.gossip_tasks import GossipTasks
 from lbmesh.agent.hub import Hub
 from lbmesh.agent.key_keeper import KeyKeeper
-from lbmesh.agent.limits import CATCH_UP_S, INHERIT_WAIT_S, SEEK_S
+from lbmesh.agent.limits import CATCH_UP_S, INHERIT_WAIT_S, SEEK_S, THREAD_TURN_S
 from lbmesh.agent.memory_keeper import MemoryKeeper
 from lbmesh.agent.probes.prober import Prober
 from lbmesh.agent.pulse import keep_pulse
@@ -48,6 +49,7 @@ from lbmesh.gossip.identity import KEY_BYTES, SECRET_BYTES, Identity, KeyRing
 from lbmesh.gossip.key_orders import Said
 from lbmesh.gossip.limits import PROFILES
 from lbmesh.model.view import View
+from lbmesh.observe import garbage
 from lbmesh.observe.child import ControlChannel
 from lbmesh.observe.exposition import CONTENT_TYPE
 from lbmesh.observe.metrics import render_metrics
@@ -145,6 +147,7 @@ class Agent:
         certificates = CertificateKeeper(hub)
         await certificates.look()
         hub.do(hub.plane.start(monotonic()))
+        garbage.spare()
         nursery.start_soon(keeper.keep)
         nursery.start_soon(certificates.keep)
         await self._control.send(Ready())
@@ -233,7 +236,8 @@ class Agent:
         match outcome:
             case Taken(settings=settings, changes=changes):
                 hub.do(hub.plane.reload(settings, changes, monotonic()))
-                descriptor = settings_to_memory(hub.plane.settings)
+                garbage.spare()
+                descriptor = await trio.to_thread.run_sync(settings_to_memory, hub.plane.settings)
                 await self._control.send(Reloaded(ok=True), (descriptor,))
                 os.close(descriptor)
             case Refused(errors=errors):
@@ -249,5 +253,8 @@ class Agent:
 
 def run(options: AgentOptions) -> int:
     """The agent's main function. Starts from the settings in force, whatever the file says by now."""
-    trio.run(Agent(options, settings_from_memory(options.settings_fd)).run)
+    agent = Agent(options, settings_from_memory(options.settings_fd))
+    garbage.begin()
+    sys.setswitchinterval(THREAD_TURN_S)
+    trio.run(agent.run)
     return 0

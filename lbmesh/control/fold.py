@@ -2,7 +2,7 @@
 do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from lbmesh.control.events import replica_event
 from lbmesh.control.inputs import Effects, Event, EventKind, StreamStep
@@ -28,8 +28,11 @@ class Fold:
         *,
         events: tuple[Event, ...] = (),
         everything: bool = False,
+        changed: Set[str] | None = None,
     ) -> Effects:
-        """Carry an input through: members and opinions into health, health into gossip and the View."""
+        """Carry an input through: members and opinions into health, health into gossip and the View. `changed`: the
+        services that new settings have otherwise than those before; None when the settings are as they were.
+        """
         parts = self._parts
         # Inputs that bring evidence have called it already, before the book took that.
         parts.book.notice_pause(now)
@@ -52,7 +55,7 @@ class Fold:
         for flip in ready.flips:
             if flip.before is Availability.DOWN:
                 parts.ejections.no_longer_down(flip.replica, now)
-        dirty = {flip.replica.service for flip in ready.flips}
+        dirty = {flip.replica.service for flip in ready.flips} | (changed or set())
         for replica, event in self._eject(now):
             said.append(event)
             dirty.add(replica.service)
@@ -62,7 +65,7 @@ class Fold:
         return Effects(
             datagrams=news.datagrams if news else (),
             probes=ready.probes,
-            view=self._view(dirty, now, everything=everything),
+            view=self._view(dirty, now, everything=everything, reloaded=changed is not None),
             events=tuple(said),
             partners=self._partners(now),
             keys_to_store=news.keys_to_store if news else None,
@@ -100,7 +103,7 @@ class Fold:
         merged = self._parts.book.merged(replica)
         return merged.availability if merged else Availability.UP
 
-    def _view(self, dirty: set[str], now: float, *, everything: bool) -> View | None:
+    def _view(self, dirty: set[str], now: float, *, everything: bool, reloaded: bool) -> View | None:
         parts = self._parts
         if not parts.started:
             return None
@@ -108,7 +111,7 @@ class Fold:
         if members_by_zone != self._members_by_zone:
             self._members_by_zone = members_by_zone
             everything = True
-        if not everything and not dirty:
+        if not everything and not dirty and not reloaded:
             return None
         return parts.views.make(
             parts.settings, parts.book, parts.ejections, parts.traffic, None if everything else dirty, now

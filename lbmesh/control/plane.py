@@ -192,15 +192,23 @@ class Plane:
         return self._fold.settle(now, events=(forwarder_event(worker, pid, "unlinked"),))
 
     def reload(self, settings: Settings, changes: tuple[str, ...], now: float) -> Effects:
-        """Put new settings in place, which the caller has compared with the old ones and found hot."""
+        """Put new settings in place, which the caller has compared with the old ones and found hot. A service that is
+        the same object as before is not looked at.
+        """
+        before = {service.name: service for service in self._parts.settings.services}
+        changed = {one.name for one in settings.services if before.pop(one.name, None) is not one}
         problems = self._take_keys(settings)
         self._parts.reload = ReloadOutcome(ok=True, errors=(), at_s=now)
         self._parts.configure(now)
-        self._forwarders.keep(set(self.picture.replica_ids()))
-        for opinion in self._mesh.opinions():
-            self._book.hear(opinion, now)
+        if changed or before:
+            known = set(self.picture.replica_ids())
+            self._forwarders.keep(known)
+            self._parts.views.keep(known)
+            for opinion in self._mesh.opinions():
+                if opinion.replica.service in changed:
+                    self._book.hear(opinion, now)
         event = Event(EventKind.RELOAD, "config", "taken", "; ".join(changes) or "nothing changed")
-        return self._fold.settle(now, events=(event, *problems), everything=True)
+        return self._fold.settle(now, events=(event, *problems), changed=changed)
 
     def _take_keys(self, settings: Settings) -> tuple[Event, ...]:
         """Put settings in place, with the ring as the mesh has it, and follow what an operator did to the key file."""

@@ -5,6 +5,9 @@ of requests, and swaps it in once the last line is there. The order is a header 
 (`view_listener`), each followed by its certificates (`view_key_pair`), the routes (`view_route`), each service
 (`view_service`) followed by its replicas (`view_replicas`), and `view_end`, which counts what came before. What a line
 holds is said by the types of `model`; msgspec checks it against them.
+
+On one link a View is told by what is other than in the one before (the header's `base`): `view_same_routes` stands for
+all its routes, `view_same_services` for some of its services. So a change costs what it changes, not 10,000 replicas.
 """
 
 from collections.abc import Iterator
@@ -32,6 +35,18 @@ class _Header(Struct, frozen=True, tag_field="kind", tag="view"):
     limits: ForwarderLimits
     workers: int
     provenance: ProvenancePolicy
+    base: ViewVersion | None = None
+
+
+class _SameRoutes(Struct, frozen=True, tag_field="kind", tag="view_same_routes"):
+    """All routes of the View before."""
+
+
+class _SameServices(Struct, frozen=True, tag_field="kind", tag="view_same_services"):
+    """So many services of the View before, from the one with this number on, from 0."""
+
+    first: int
+    count: int
 
 
 class _ListenerLine(Struct, frozen=True, tag_field="kind", tag="view_listener"):
@@ -65,7 +80,17 @@ class _EndLine(Struct, frozen=True, tag_field="kind", tag="view_end"):
     counts: tuple[int, int, int, int]
 
 
-_Line = _Header | _ListenerLine | _KeyPairLine | _RouteLine | _ServiceLine | _ReplicasLine | _EndLine
+_Line = (
+    _Header
+    | _ListenerLine
+    | _KeyPairLine
+    | _RouteLine
+    | _SameRoutes
+    | _ServiceLine
+    | _ReplicasLine
+    | _SameServices
+    | _EndLine
+)
 
 
 def _text_of_path(value: object) -> str:
@@ -93,22 +118,47 @@ class ViewEncoder:
         self._routes: tuple[tuple[Route, ...], bytes] = ((), b"")
         self._services: dict[str, tuple[ServiceView, bytes]] = {}
 
-    def pieces(self, view: View) -> Iterator[bytes]:
-        """The View's lines, each with its newline, some to a piece. Making a piece is a small step."""
-        yield _line(_Header(view.version, view.node, view.zone, view.limits, view.workers, view.provenance))
+    def pieces(self, view: View, base: View | None = None) -> Iterator[bytes]:
+        """The View's lines, each with its newline, some to a piece. Making a piece is a small step.
+
+        `base`: the last View that the reader has had in full; None when it has had none of this agent's.
+        """
+        version = base.version if base else None
+        yield _line(_Header(view.version, view.node, view.zone, view.limits, view.workers, view.provenance, version))
         yield b"".join(_line(line) for listener in view.listeners for line in _listener_lines(listener))
-        if self._routes[0] is not view.routes:
-            self._routes = view.routes, b"".join(_line(_RouteLine(route)) for route in view.routes)
-        yield self._routes[1]
-        before, self._services = self._services, {}
-        for service in view.services:
-            known = before.get(service.name)
-            if known is None or known[0] is not service:
-                known = service, b"".join(_service_lines(service))
-            self._services[service.name] = known
-            yield known[1]
+        if base is not None and base.routes is view.routes:
+            yield _line(_SameRoutes())
+        else:
+            if self._routes[0] is not view.routes:
+                self._routes = view.routes, b"".join(_line(_RouteLine(route)) for route in view.routes)
+            yield self._routes[1]
+        yield from self._services_since(view, base)
         replicas = sum(len(service.replicas) for service in view.services)
         yield _line(_EndLine((len(view.listeners), len(view.routes), len(view.services), replicas)))
+
+    def _services_since(self, view: View, base: View | None) -> Iterator[bytes]:
+        numbers = {id(service): number for number, service in enumerate(base.services)} if base else {}
+        before, self._services = self._services, {}
+        first = count = 0
+        for service in view.services:
+            known = before.get(service.name)
+            if known is not None and known[0] is not service:
+                known = None
+            number = numbers.get(id(service))
+            if known is not None:
+                self._services[service.name] = known
+            if number is not None and count and number == first + count:
+                count += 1
+                continue
+            if count:
+                yield _line(_SameServices(first, count))
+            first, count = (number, 1) if number is not None else (0, 0)
+            if number is None:
+                known = known or (service, b"".join(_service_lines(service)))
+                self._services[service.name] = known
+                yield known[1]
+        if count:
+            yield _line(_SameServices(first, count))
 
 
 def encode_view(view: View) -> tuple[bytes, ...]:
@@ -135,7 +185,11 @@ def _listener_lines(listener: ListenerPolicy) -> Iterator[_Line]:
         yield _KeyPairLine(pair)
 
 
-def _with_key_pair(listener: ListenerPolicy, pair: KeyPair) -> ListenerPolicy:
+def _with_key_pair(listeners: list[ListenerPolicy], pair: KeyPair) -> ListenerPolicy:
+    """The last listener, with one certificate more."""
+    if not listeners:
+        raise ValueError("a certificate without a listener before it")
+    listener = listeners[-1]
     if listener.tls is None:
         raise ValueError("a certificate behind a listener without TLS")
     return replace(listener, tls=replace(listener.tls, key_pairs=(*listener.tls.key_pairs, pair)))
@@ -152,16 +206,21 @@ class ViewDecoder:
         "_header",
         "_known",
         "_known_services",
+        "_last",
         "_lines",
         "_listeners",
         "_replicas",
         "_routes",
+        "_same_routes",
+        "_section",
         "_service",
         "_services",
     )
 
     def __init__(self) -> None:
-        self._known: dict[bytes, _Line] = {}
+        self._last: View | None = None
+        self._known: dict[str, dict[bytes, _Line]] = {}
+        """The lines of each service of the last View; those before all services by ""."""
         self._known_services: dict[str, ServiceView] = {}
         self._start(None)
 
@@ -172,24 +231,29 @@ class ViewDecoder:
         """
         line = line.removesuffix(b"\n")
         try:
-            decoded = self._lines[line] = self._known.get(line) or _decode(line)
-            return self._step(decoded)
+            decoded = self._known.get(self._section, _NO_LINES).get(line) or _decode(line)
+            view = self._step(decoded)
         except (MsgspecError, ValueError) as error:
             self._start(None)
             raise ValueError(f"a malformed line of a View: {error}") from error
+        if view is None:
+            self._lines.setdefault(self._section, {})[line] = decoded
+        return view
 
     def _start(self, header: _Header | None) -> None:
         self._header = header
-        self._lines: dict[bytes, _Line] = {}
+        self._section = ""
+        self._lines: dict[str, dict[bytes, _Line]] = {}
         self._listeners: list[ListenerPolicy] = []
         self._routes: list[Route] = []
+        self._same_routes: tuple[Route, ...] | None = None
         self._services: list[ServiceView] = []
         self._service: _ServiceLine | None = None
         self._replicas: list[ReplicaView] = []
 
     def _step(self, line: _Line) -> View | None:
         if isinstance(line, _Header):
-            self._start(line)
+            self._begin(line)
             return None
         if self._header is None:
             raise ValueError("a line without the header of a View before it")
@@ -197,22 +261,44 @@ class ViewDecoder:
             case _ListenerLine():
                 self._listeners.append(line.listener)
             case _KeyPairLine():
-                if not self._listeners:
-                    raise ValueError("a certificate without a listener before it")
-                self._listeners[-1] = _with_key_pair(self._listeners[-1], line.key_pair)
+                self._listeners[-1:] = [_with_key_pair(self._listeners, line.key_pair)]
             case _RouteLine():
                 self._routes.append(line.route)
+            case _SameRoutes():
+                self._same_routes = self._base().routes
             case _ServiceLine():
                 self._end_service()
-                self._service = line
+                self._service, self._section = line, line.name
             case _ReplicasLine():
-                if self._service is None:
-                    raise ValueError("replicas without a service before them")
-                self._replicas += line.replicas
+                self._add_replicas(line)
+            case _SameServices():
+                self._end_service()
+                self._same_services(line)
             case _EndLine():
                 self._end_service()
                 return self._end(self._header, line)
         return None
+
+    def _begin(self, header: _Header) -> None:
+        if header.base is not None and (self._last is None or self._last.version != header.base):
+            raise ValueError(f"it is told by what is other than in View {header.base}, which was not the last one")
+        self._start(header)
+
+    def _base(self) -> View:
+        if self._header is None or self._header.base is None or self._last is None:
+            raise ValueError("it refers to a View before it without naming one")
+        return self._last
+
+    def _same_services(self, line: _SameServices) -> None:
+        same = self._base().services[line.first : line.first + line.count]
+        if line.first < 0 or len(same) != line.count:
+            raise ValueError(f"the View before it has no {line.count} services from {line.first} on")
+        self._services += same
+
+    def _add_replicas(self, line: _ReplicasLine) -> None:
+        if self._service is None:
+            raise ValueError("replicas without a service before them")
+        self._replicas += line.replicas
 
     def _end_service(self) -> None:
         if self._service is None:
@@ -226,21 +312,35 @@ class ViewDecoder:
 
     def _end(self, header: _Header, end: _EndLine) -> View:
         replicas = sum(len(service.replicas) for service in self._services)
-        counts = (len(self._listeners), len(self._routes), len(self._services), replicas)
+        routes = tuple(self._routes) if self._same_routes is None else self._same_routes
+        counts = (len(self._listeners), len(routes), len(self._services), replicas)
         if counts != end.counts:
             raise ValueError(f"{counts} listeners, routes, services and replicas came of {end.counts}")
         view = View(
             version=header.version,
             node=header.node,
             zone=header.zone,
-            routes=tuple(self._routes),
+            routes=routes,
             services=tuple(self._services),
             limits=header.limits,
             provenance=header.provenance,
             listeners=tuple(self._listeners),
             workers=header.workers,
         )
-        self._known = self._lines
-        self._known_services = {service.name: service for service in view.services}
-        self._start(None)
+        self._remember(view)
         return view
+
+    def _remember(self, view: View) -> None:
+        """What did not come this time stays as it was."""
+        known, lines = self._known, self._lines
+        if self._same_routes is not None:
+            lines[""] = known.get("", {})
+        self._known = {
+            name: lines.get(name) or known.get(name, {}) for name in ("", *(one.name for one in view.services))
+        }
+        self._known_services = {service.name: service for service in view.services}
+        self._last = view
+        self._start(None)
+
+
+_NO_LINES: dict[bytes, _Line] = {}

@@ -43,6 +43,10 @@ class ViewMaker:
         """When it returned, if it ever did and is up."""
         return self._returns.returned_s(replica)
 
+    def keep(self, replicas: set[ReplicaId]) -> None:
+        """Forget what is known of all others."""
+        self._returns.keep(replicas)
+
     @property
     def services(self) -> Mapping[str, ServiceView]:
         """Those of the latest View, by name."""
@@ -61,10 +65,6 @@ class ViewMaker:
 
         `dirty`: the services that may have changed, None for all.
         """
-        if dirty is None:
-            self._returns.keep(
-                {ReplicaId(each.name, one.address) for each in settings.services for one in each.replicas}
-            )
         for service in settings.services:
             if dirty is None or service.name in dirty:
                 judged = judge(service, book, ejections)

@@ -14,11 +14,11 @@ import trio
 
 from lbmesh.control.link import LINE_BYTES_MAX, Hello, Viewed, encode_message
 from lbmesh.control.view_codec import ViewDecoder, encode_view
-from lbmesh.forwarder import garbage
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.relocation import Relocation
 from lbmesh.forwarder.slices import Slices
 from lbmesh.forwarder.telemetry import TelemetryReport
+from lbmesh.observe import garbage
 
 TELEMETRY_S = 1.0
 
@@ -74,7 +74,7 @@ class AgentLinkClient:
                     log.error("the agent sent what is no View; the link is closed", error=str(error))
                     return
                 if view is not None and self._engine.is_news(view):
-                    garbage.before_view()
+                    garbage.sweep()
                     async for _ in Slices(self._engine.adopt(view)):
                         garbage.spare()
                     if self._engine.any_has_fallen():

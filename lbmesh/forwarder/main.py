@@ -13,7 +13,6 @@ import structlog
 import trio
 
 from lbmesh.control.processes import AgentLink, Drain, Drained, ForwarderOptions, Ready, tick_slot
-from lbmesh.forwarder import garbage
 from lbmesh.forwarder.acceptor import Listener
 from lbmesh.forwarder.agent_link import AgentLinkClient
 from lbmesh.forwarder.client import ClientConnection
@@ -24,6 +23,7 @@ from lbmesh.forwarder.reactor_task import run_reactor
 from lbmesh.forwarder.slices import Slices
 from lbmesh.forwarder.timers import TICK_S
 from lbmesh.model.limits import SHED_SHARE, SHED_WAIT_MIN_S
+from lbmesh.observe import garbage
 from lbmesh.observe.access_log import AccessLog
 from lbmesh.observe.child import ControlChannel
 from lbmesh.observe.ticks import TickBoard

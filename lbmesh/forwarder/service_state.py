@@ -114,6 +114,10 @@ class ServiceState:
         """Every replica of the current View."""
         return tuple(self._replicas.values())
 
+    def obeys(self, view: ServiceView, local_zone: str) -> bool:
+        """Has it taken over just this View of it?"""
+        return view is self._view and local_zone == self.local_zone
+
     def update(self, view: ServiceView, local_zone: str, now: float) -> Generator[None, None, None]:
         """Take over a new View, in small steps: replicas stay by identity, those gone are retired and their pools
         closed, and so are those whose connections begin otherwise from now on. Until the last step the service goes on

@@ -82,11 +82,14 @@ def compile_view(
     """
     known = dict(previous.services) if previous else {}
     services: dict[str, ServiceState] = {}
-    for service_view in view.services:
+    for number, service_view in enumerate(view.services, 1):
         state = known.pop(service_view.name, None) or ServiceState(service_view.name, random)
-        yield from state.update(service_view, view.zone, now)
         services[service_view.name] = state
-        yield
+        if not state.obeys(service_view, view.zone):
+            yield from state.update(service_view, view.zone, now)
+            yield
+        elif number % SERVICES_PER_STEP == 0:
+            yield
     if previous is not None and previous.services == services and (yield from _are_same(previous.view, view)):
         routes, buckets = previous.routes, previous.buckets
     else:

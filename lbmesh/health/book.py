@@ -6,14 +6,15 @@ at a time.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from math import inf
 
 from lbmesh.health.credit import Credit
 from lbmesh.health.explain import explain
 from lbmesh.health.group import Group, is_released
-from lbmesh.health.limits import REVISITS_PER_STEP
+from lbmesh.health.limits import DUE_PER_STEP, LOOKS_PER_STEP, REVISITS_PER_STEP
 from lbmesh.health.merge import Merged
 from lbmesh.health.outcome import NOTHING_READY, Flip, ProbeOrder, Ready
 from lbmesh.health.plan import Random, Role, duty, first_probe_s, next_probe_s
@@ -41,6 +42,7 @@ class HealthBook:
         self._node = node
         self._zone = zone
         self._rng = rng
+        self._services: dict[str, Service] = {}
         self._records: dict[ReplicaId, Record] = {}
         self._groups: dict[str, Group] = {}
         self._dirty: dict[str, None] = {}
@@ -59,24 +61,34 @@ class HealthBook:
         self._promised_s = inf
 
     def configure(self, services: Iterable[Service], now: float) -> None:
-        """Check these services from now on. What is known about replicas that stay is kept."""
-        old = self._records
-        groups, self._records, self._groups = self._groups, {}, {}
-        for service in services:
-            if service.health is None:
+        """Check these services from now on. What is known about replicas that stay is kept, and a service that is the
+        same object as before is not looked at.
+        """
+        before, self._services = self._services, {one.name: one for one in services if one.health is not None}
+        for name in before.keys() - self._services.keys():
+            self._forget(self._groups.pop(name).records)
+            self._dirty.pop(name, None)
+        for name, service in self._services.items():
+            if before.get(name) is service:
                 continue
+            group = self._groups.setdefault(name, Group())
+            gone = {record.replica: record for record in group.records}
             records = tuple(
-                self._record(old.pop(ReplicaId(service.name, one.address), None), service, index, now)
+                self._record(gone.pop(ReplicaId(name, one.address), None), service, index, now)
                 for index, one in enumerate(service.replicas)
             )
-            group = self._groups[service.name] = groups.get(service.name) or Group()
+            self._forget(gone.values())
             group.configure(records)
-        for record in old.values():
+            self._dirty[name] = None
+            self._revisits |= {record.replica: None for record in records}
+
+    def _forget(self, records: Iterable[Record]) -> None:
+        for record in records:
+            del self._records[record.replica]
+            self._revisits.pop(record.replica, None)
             self._timers.set(record.replica, inf)
             self._voice.forget(record)
             self._credit.forget(record.replica)
-        self._dirty = dict.fromkeys(self._groups)
-        self._revisits = dict.fromkeys(self._records)
 
     def _record(self, known: Record | None, service: Service, index: int, now: float) -> Record:
         assert service.health is not None
@@ -179,8 +191,8 @@ class HealthBook:
         if not self._dirty and now < self.next_deadline():
             self._promised_s = max(now, self.next_deadline())
             return NOTHING_READY
-        self._touched |= dict.fromkeys(self._timers.take_due(now))
-        for replica in list(self._revisits)[:REVISITS_PER_STEP]:
+        self._touched |= dict.fromkeys(self._timers.take_due(now, DUE_PER_STEP))
+        for replica in tuple(islice(self._revisits, REVISITS_PER_STEP)):
             del self._revisits[replica]
             self._revisit(self._records[replica])
             self._touched[replica] = None
@@ -190,8 +202,7 @@ class HealthBook:
             if self._settle(record, now):
                 self._groups[record.replica.service].note(record)
                 self._dirty[record.replica.service] = None
-        flips = [flip for name in self._dirty for flip in self._settle_group(self._groups[name], now)]
-        self._dirty.clear()
+        flips = [flip for group in self._next_dirty() for flip in self._settle_group(group, now)]
         probes = [order for record in touched if (order := self._probe(record, now))]
         words, withdrawn = self._voice.words(touched, now)
         self._promised_s = max(now, self.next_deadline())
@@ -220,6 +231,16 @@ class HealthBook:
         self._revisits |= {
             replica: None for replica, record in self._records.items() if not changed.isdisjoint(record.opinions)
         }
+
+    def _next_dirty(self) -> Iterator[Group]:
+        """Services to be looked at as a whole: so many that it is a small step, one at least."""
+        looks = 0
+        while self._dirty and looks < LOOKS_PER_STEP:
+            name = next(iter(self._dirty))
+            del self._dirty[name]
+            group = self._groups[name]
+            looks += 1 + len(group.special)
+            yield group
 
     def _settle_group(self, group: Group, now: float) -> list[Flip]:
         was_short = group.is_short
@@ -254,7 +275,7 @@ class HealthBook:
 
     def next_deadline(self) -> float:
         """When `ready` has something to do without further input; infinite when never."""
-        if self._revisits or self._touched:
+        if self._revisits or self._touched or self._dirty:
             return -inf
         return self._timers.next_s()
 

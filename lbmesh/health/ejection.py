@@ -68,6 +68,7 @@ class _Watched:
     look.
     """
 
+    service: Service
     rule: Outliers
     stale_s: float
     standings: dict[ReplicaId, _Standing]
@@ -97,15 +98,19 @@ class Ejections:
             if service.outliers is None:
                 continue
             known = before.get(service.name)
+            if known is not None and known.service is service:
+                self._watched[service.name] = known
+                continue
             standings = known.standings if known else {}
             ids = [ReplicaId(service.name, one.address) for one in service.replicas]
             self._watched[service.name] = _Watched(
+                service,
                 service.outliers,
                 min(STALE_MAX_S, service.traffic.timeouts.response_s),
                 {replica: standings.get(replica) or _Standing() for replica in ids},
                 quiet_until_s=known.quiet_until_s if known else -inf,
             )
-        self._eager.clear()
+        self._eager = {name: None for name in self._eager if name in self._watched}
         self._set_next_end()
 
     def take(self, replica: ReplicaId, finished: int, failed: int, now: float) -> None:

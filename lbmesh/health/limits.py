@@ -44,3 +44,9 @@ PENALTY_MAX = 32.0
 
 REVISITS_PER_STEP = 64
 """With 100 members one revisit hashes 100 times at worst, some 0.1 ms; a step of the agent has 10 ms."""
+
+DUE_PER_STEP = 64
+"""Replicas whose probe, or whose evidence, is due: some 20 µs each. Of more the rest come in the next steps."""
+
+LOOKS_PER_STEP = 64
+"""Services and those of their replicas that are not simply in use, looked at together."""

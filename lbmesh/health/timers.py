@@ -30,10 +30,10 @@ class Timers:
             self._heap = [(due_s, replica) for replica, due_s in self._due_s.items()]
             heapify(self._heap)
 
-    def take_due(self, now: float) -> list[ReplicaId]:
-        """The replicas whose deadline has come, each once; they have none then."""
-        due = []
-        while self.next_s() <= now:
+    def take_due(self, now: float, most: int) -> list[ReplicaId]:
+        """The replicas whose deadline has come, each once, the earliest `most` of them; they have none then."""
+        due: list[ReplicaId] = []
+        while len(due) < most and self.next_s() <= now:
             _, replica = heappop(self._heap)
             del self._due_s[replica]
             due.append(replica)

@@ -108,6 +108,9 @@ def _costs(setting: Setting, origins: Origins, routes: int) -> list[Sample]:
                 for place, count in zip(places, (1, routes), strict=True)
             )
             pairs.append((few, many))
+            setting.say(f"  {variant.title}: until it is at rest")
+            _wait_until_settled(few)
+            _wait_until_settled(many)
             setting.say(f"  {variant.title}: until each of {routes * REPLICAS_EACH:,} replicas has a connection")
             for proxy, hosts in ((few, 1), (many, routes)):
                 _warm_up(proxy, origins, hosts, setting.cores)

@@ -20,11 +20,11 @@ def test_each_replica_comes_up_once_at_its_newest_deadline(settings: list[tuple[
         table[replica] = due_s
         assert timers.next_s() == min(table.values())
         if step % 7 == 6:
-            due = timers.take_due(2.0)
+            due = timers.take_due(2.0, 100)
             assert sorted(due) == sorted(one for one, at_s in table.items() if at_s <= 2.0)
             for one in due:
                 table[one] = inf
-    assert sorted(timers.take_due(1e9)) == sorted(one for one, at_s in table.items() if at_s < inf)
+    assert sorted(timers.take_due(1e9, 100)) == sorted(one for one, at_s in table.items() if at_s < inf)
     assert timers.next_s() == inf
 
 
@@ -33,4 +33,4 @@ def test_replaced_deadlines_do_not_pile_up() -> None:
     for number in range(10_000):
         timers.set(REPLICAS[0], 1e6 + number)
     assert len(timers._heap) <= REPLACED_MAX + 2  # noqa: SLF001
-    assert timers.take_due(1e7) == [REPLICAS[0]]
+    assert timers.take_due(1e7, 100) == [REPLICAS[0]]
