@@ -9,6 +9,7 @@ from lbmesh.config.load import load_settings
 from lbmesh.config.locate import KeyPath, locate
 from lbmesh.config.settings import Settings
 from lbmesh.config.table import in_order
+from lbmesh.health.pace import pace_words
 from lbmesh.model.tls import KeyPair
 
 
@@ -19,7 +20,13 @@ def check_file(path: Path, unix_s: float) -> tuple[str, ...]:
     loaded = load_settings(path)
     if isinstance(loaded, Settings):
         lines = locate(path.read_text())
-        loaded = in_order((*_access_log_errors(path, loaded, lines), *_validity_errors(path, loaded, lines, unix_s)))
+        loaded = in_order(
+            (
+                *_access_log_errors(path, loaded, lines),
+                *_validity_errors(path, loaded, lines, unix_s),
+                *_pace_errors(path, loaded, lines),
+            )
+        )
     return tuple(map(str, loaded))
 
 
@@ -30,6 +37,16 @@ def _access_log_errors(path: Path, settings: Settings, lines: dict[KeyPath, int]
     if access not in ("stdout", "off") and not directory.is_dir():
         message = f"there is no directory {directory}; make it, and let the user that runs lbmesh write to it"
         yield ConfigError(str(path), lines["log", "access"], "log.access", spell(access), message)
+
+
+def _pace_errors(path: Path, settings: Settings, lines: dict[KeyPath, int]) -> Iterator[ConfigError]:
+    """A node does check replicas more slowly than it is told, rather than not keep up."""
+    words = pace_words(settings.services)
+    if words:
+        services = [(len(one.replicas) / one.health.interval_s, one) for one in settings.services if one.health]
+        _, busiest = max(services, key=lambda pair: pair[0])
+        number = settings.services.index(busiest)
+        yield ConfigError(str(path), lines["service", number, "name"], f"service[{busiest.name}].health", "", words)
 
 
 def _validity_errors(path: Path, settings: Settings, lines: dict[KeyPath, int], unix_s: float) -> Iterator[ConfigError]:

@@ -4,6 +4,7 @@ The settings in force are not always those in the file: that may have been edite
 starts again must go on with the former, and only a reload may bring the latter.
 """
 
+import mmap
 import os
 import pickle
 from collections.abc import Iterator
@@ -49,12 +50,11 @@ def settings_from_memory(descriptor: int) -> Settings:
     services: list[Service] = []
     replicas: list[list[Replica]] = []
     routes: list[Route] = []
-    with open(os.dup(descriptor), "rb") as memory:
-        memory.seek(0)
+    with mmap.mmap(descriptor, 0, prot=mmap.PROT_READ) as memory:
         settings = pickle.load(memory)
         if not isinstance(settings, Settings):
             raise TypeError(f"no settings, but {type(settings).__name__}")
-        while memory.peek(1):
+        while memory.tell() < memory.size():
             match pickle.load(memory):
                 case Service() as service:
                     services.append(service)

@@ -6,10 +6,12 @@ from lbmesh.config.key_pairs import key_pairs
 from lbmesh.control.explaining import explain_replica
 from lbmesh.control.explaining_url import UrlExplanation, explain_url
 from lbmesh.control.forwarders import SILENT_S
+from lbmesh.control.inputs import Event, EventKind
 from lbmesh.control.parts import Parts
 from lbmesh.control.replica_report import replica_ids, replica_states
 from lbmesh.control.state import HeartbeatState, NodeState, Readiness, ReplicaState
 from lbmesh.gossip.key_orders import RingPicture
+from lbmesh.health.pace import pace_words
 from lbmesh.model.address import Address
 from lbmesh.model.explanation import Explanation
 from lbmesh.model.member import MemberState
@@ -77,6 +79,7 @@ class Picture:
                 *parts.mesh.notices(now),
                 *((parts.memory_problem,) if parts.memory_problem else ()),
                 *parts.certificates.notices,
+                *self._pace_notices(),
             ),
             certificates=tuple(key_pairs(parts.settings).values()),
             heartbeat=parts.heartbeat.state() if parts.heartbeat else HeartbeatState(),
@@ -84,6 +87,11 @@ class Picture:
             if view
             else (),
         )
+
+    def _pace_notices(self) -> Iterator[Event]:
+        settings = self._parts.settings
+        if words := pace_words(settings.services):
+            yield Event(EventKind.NODE, settings.node.name, "checks slower", words, is_trouble=True)
 
     def explain_member(self, now: float, name: str) -> Explanation | None:
         """Why a member is held for what it is; None for a name that is unknown."""

@@ -17,6 +17,7 @@ from lbmesh.health.group import Group, is_released
 from lbmesh.health.limits import DUE_PER_STEP, LOOKS_PER_STEP, REVISITS_PER_STEP
 from lbmesh.health.merge import Merged
 from lbmesh.health.outcome import NOTHING_READY, Flip, ProbeOrder, Ready
+from lbmesh.health.pace import paced, stretch
 from lbmesh.health.plan import Random, Role, duty, first_probe_s, next_probe_s
 from lbmesh.health.record import Record
 from lbmesh.health.removal import ZoneGuard
@@ -43,6 +44,7 @@ class HealthBook:
         self._zone = zone
         self._rng = rng
         self._services: dict[str, Service] = {}
+        self._stretch = 1.0
         self._records: dict[ReplicaId, Record] = {}
         self._groups: dict[str, Group] = {}
         self._dirty: dict[str, None] = {}
@@ -65,11 +67,13 @@ class HealthBook:
         same object as before is not looked at.
         """
         before, self._services = self._services, {one.name: one for one in services if one.health is not None}
+        factor, self._stretch = self._stretch, stretch(self._services.values())
+        is_same_pace = factor == self._stretch
         for name in before.keys() - self._services.keys():
             self._forget(self._groups.pop(name).records)
             self._dirty.pop(name, None)
         for name, service in self._services.items():
-            if before.get(name) is service:
+            if before.get(name) is service and is_same_pace:
                 continue
             group = self._groups.setdefault(name, Group())
             gone = {record.replica: record for record in group.records}
@@ -93,9 +97,10 @@ class HealthBook:
     def _record(self, known: Record | None, service: Service, index: int, now: float) -> Record:
         assert service.health is not None
         one = service.replicas[index]
-        record = known or Record(ReplicaId(service.name, one.address), one.zone, service.health, final_since_s=now)
-        if record.check != service.health:
-            record.check = service.health
+        check = paced(service.health, self._stretch)
+        record = known or Record(ReplicaId(service.name, one.address), one.zone, check, final_since_s=now)
+        if record.check != check:
+            record.check = check
             record.outdated = record.in_flight
             record.planned_s = inf
         record.zone = one.zone
