@@ -163,3 +163,71 @@ def test_of_a_large_view_only_what_changed_is_encoded_again() -> None:
     changed = replace(view, services=(*view.services[:8], ServiceView("s8", (), zones=(ZoneShare("b", 0.5, 0.5),))))
     after = list(encoder.pieces(changed))
     assert [old is new for old, new in zip(before[3:], after[3:], strict=True)] == [True] * 8 + [False, False]
+
+
+def service_of(name: str, *ports: int) -> ServiceView:
+    each = (ReplicaView(Replica(Address("10.0.0.1", port), "zone-a"), Availability.UP) for port in ports)
+    return ServiceView(name, tuple(each))
+
+
+def whole_view(number: int, *every: ServiceView, routes: tuple[Route, ...] = ()) -> View:
+    return View(ViewVersion(1, number), "lb-a", "zone-a", routes, every)
+
+
+def told_since(view: View, base: View | None) -> tuple[bytes, ...]:
+    return tuple(b"".join(ViewEncoder().pieces(view, base)).splitlines(keepends=True))
+
+
+@given(views, st.data())
+def test_a_view_told_by_what_has_changed_comes_back_as_it_is(base: View, data: st.DataObject) -> None:
+    kept = data.draw(st.permutations(base.services)) if data.draw(st.booleans()) else list(base.services)
+    dropped = kept[data.draw(st.integers(0, len(kept))) :]
+    added = data.draw(st.lists(services, max_size=2))
+    view = replace(
+        base,
+        version=ViewVersion(base.version.generation, base.version.number + 1),
+        services=(*added[:1], *dropped, *added[1:]),
+        routes=base.routes if data.draw(st.booleans()) else data.draw(st.lists(routes, max_size=2).map(tuple)),
+    )
+    decoder = ViewDecoder()
+    feed_all(decoder, encode_view(base))
+    assert feed_all(decoder, told_since(view, base)) == view
+
+
+def test_what_has_not_changed_costs_no_lines() -> None:
+    every = [service_of(f"s{number}", 1, 2) for number in range(1000)]
+    many = tuple(Route((f"s{number}.test",), ("/",), (WeightedService(f"s{number}"),)) for number in range(1000))
+    base = whole_view(1, *every, routes=many)
+    changed = whole_view(2, *every[:500], service_of("s500", 1), *every[501:], routes=many)
+    lines = told_since(replace(changed, routes=base.routes), base)
+    assert len(lines) <= 9
+    decoder = ViewDecoder()
+    before = feed_all(decoder, encode_view(base))
+    after = feed_all(decoder, lines)
+    assert before is not None
+    assert after is not None
+    assert all(one is other for one, other in zip(before.services, after.services, strict=True) if one.name != "s500")
+
+
+def test_a_view_that_refers_to_another_than_the_last_is_refused() -> None:
+    first, second = whole_view(1, service_of("a", 1)), whole_view(2, service_of("a", 1))
+    third = replace(second, version=ViewVersion(1, 3))
+    with pytest.raises(ValueError, match="which was not the last one"):
+        feed_all(ViewDecoder(), told_since(third, second))
+    decoder = ViewDecoder()
+    feed_all(decoder, encode_view(first))
+    with pytest.raises(ValueError, match="which was not the last one"):
+        feed_all(decoder, told_since(third, second))
+    assert feed_all(decoder, encode_view(third)) == third
+
+
+def test_two_readers_at_different_views_are_told_right_by_one_writer() -> None:
+    old, new = service_of("a", 1), service_of("a", 1, 2)
+    encoder = ViewEncoder()
+    one, other = encoder.pieces(whole_view(1, old)), encoder.pieces(whole_view(2, new))
+    lines: tuple[list[bytes], list[bytes]] = ([], [])
+    for piece, other_piece in zip(one, other, strict=True):
+        lines[0].extend(piece.splitlines())
+        lines[1].extend(other_piece.splitlines())
+    assert feed_all(ViewDecoder(), tuple(lines[0])) == whole_view(1, old)
+    assert feed_all(ViewDecoder(), tuple(lines[1])) == whole_view(2, new)

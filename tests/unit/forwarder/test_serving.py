@@ -1,5 +1,6 @@
 """Views compiled: what stays by identity, who may be picked, how latencies and suspensions age."""
 
+import gc
 import random
 from collections.abc import Generator
 from dataclasses import replace
@@ -10,8 +11,8 @@ import pytest
 
 from lbmesh.forwarder.listener_state import PLAIN
 from lbmesh.forwarder.replica_state import LATENCY_FLOOR_S, ReplicaState
-from lbmesh.forwarder.service_state import SUSPENDED_S, ServiceState
-from lbmesh.forwarder.serving import Serving, compile_view
+from lbmesh.forwarder.service_state import REPLICAS_AT_ONCE_MAX, REPLICAS_PER_STEP, SUSPENDED_S, ServiceState
+from lbmesh.forwarder.serving import ROUTES_PER_STEP, SERVICES_PER_STEP, Serving, compile_view
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
 from lbmesh.model.listener import ListenerPolicy
@@ -237,3 +238,55 @@ def test_the_only_one_of_the_zone_takes_over_from_the_others_slowly() -> None:
     assert share(service, 1) == pytest.approx(0.098, abs=0.01)
     list(serving.tick(113.0))
     assert share(service, 1) == pytest.approx(0.98, abs=0.01)
+
+
+def test_a_view_of_many_is_compiled_in_steps_that_are_small() -> None:
+    many = a_view(1, app(*((port, UP) for port in range(1, 5001))))
+    assert sum(1 for _ in compile_view(many, None, random.random, 0.0)) >= 5000 / REPLICAS_PER_STEP
+    few_each = a_view(1, *(replace(app((1, UP)), name=f"s{number}") for number in range(1000)))
+    assert sum(1 for _ in compile_view(few_each, None, random.random, 0.0)) >= 1000
+
+
+def test_services_that_stay_cost_a_look() -> None:
+    services = [replace(app((1, UP)), name=f"s{number}") for number in range(640)]
+    first = serve(a_view(1, *services))
+    steps = sum(1 for _ in compile_view(a_view(2, *services, routes=first.view.routes), first, random.random, 0.0))
+    assert steps <= 640 / SERVICES_PER_STEP + 640 / ROUTES_PER_STEP
+
+
+def test_in_a_large_service_many_that_refuse_are_left_out_by_the_next_second_together() -> None:
+    count = REPLICAS_AT_ONCE_MAX + 1
+    serving = serve(a_view(1, app(*((port, UP) for port in range(1, count + 1)))))
+    service = serving.services["app"]
+    before = service.balancer
+    for port in range(1, 11):
+        service.suspend(state_of(service, port), 10.0)
+    assert service.balancer is before
+    list(serving.tick(10.5))
+    assert picked(service, 5000).isdisjoint(range(1, 11))
+    list(serving.tick(10.0 + 2 * SUSPENDED_S))
+    assert not picked(service, 20_000).isdisjoint(range(1, 11))
+
+
+def test_a_replica_that_refuses_while_a_view_is_taken_over_is_left_out_by_the_next_second() -> None:
+    first = serve(a_view(1, app((1, UP), (2, UP), (3, UP))))
+    service = first.services["app"]
+    steps = compile_view(a_view(2, app((1, UP), (2, UP), (3, UP), (4, UP))), first, random.random, 10.0)
+    next(steps, None)
+    service.suspend(state_of(service, 1), 10.0)
+    serving = whole(steps)
+    list(serving.tick(10.5))
+    assert picked(serving.services["app"]) == {2, 3, 4}
+
+
+def test_what_is_compiled_goes_without_the_garbage_collector() -> None:
+    both = app((1, UP), (2, UP)), replace(app((1, UP), balance=Balance.RING_HASH), name="keys")
+    gc.collect()
+    gc.disable()
+    try:
+        serving = serve(a_view(1, *both))
+        serving = serve(a_view(2, app((1, DOWN), (3, UP))), serving)
+        assert list(serving.services) == ["app"]
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
