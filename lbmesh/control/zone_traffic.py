@@ -54,6 +54,8 @@ class ZoneTraffic:
         self._zone = zone
         self._meter = IngressMeter()
         self._voice = IngressVoice()
+        self._services: dict[str, Service] = {}
+        self._spread: set[str] = set()
         self._names: tuple[str, ...] = ()
         self._zones: dict[ReplicaId, str] = {}
         self._own: Mapping[str, Ingress] | None = None
@@ -65,10 +67,18 @@ class ZoneTraffic:
         self._move_s = 0.0
 
     def configure(self, services: Iterable[Service]) -> None:
-        """These are the services from now on."""
-        spread = [service for service in services if len({one.zone for one in service.replicas}) > 1]
-        self._names = tuple(service.name for service in spread)
-        self._zones = {ReplicaId(service.name, one.address): one.zone for service in spread for one in service.replicas}
+        """These are the services from now on. One that is the same object as before is not looked at."""
+        before, self._services = self._services, {service.name: service for service in services}
+        for name, service in before.items():
+            if self._services.get(name) is not service:
+                self._spread.discard(name)
+                for one in service.replicas:
+                    self._zones.pop(ReplicaId(name, one.address), None)
+        for name, service in self._services.items():
+            if before.get(name) is not service and len({one.zone for one in service.replicas}) > 1:
+                self._spread.add(name)
+                self._zones |= {ReplicaId(name, one.address): one.zone for one in service.replicas}
+        self._names = tuple(name for name in self._services if name in self._spread)
         self._bands = {name: band for name, band in self._bands.items() if name in self._names}
 
     def take(self, telemetry: Telemetry, now: float) -> None:

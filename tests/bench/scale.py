@@ -42,6 +42,9 @@ WORKERS = 2
 RELOADS = 5
 ARRIVES_WITHIN_S = 30.0
 TAIL_S = 0.3
+LAG_WINDOW_S = 11.0
+"""The agent says the longest lag of its last ten seconds."""
+
 SETTLED_SHARE = 0.3
 SETTLES_WITHIN_S = 90.0
 
@@ -67,13 +70,27 @@ class Sample:
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """One View. In milliseconds, from the agent's word that it took the reload, and from the signal, until the last
-    forwarder served by it; the longest wait of a request meanwhile, and in as much time without a View.
+    forwarder served by it; the longest wait of a request meanwhile, and in as much time without a View, which is what
+    this machine does to a request by itself.
     """
 
     from_taken_ms: float
     from_signal_ms: float
     stall_ms: float
     quiet_stall_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """All Views. The longest lag of the agent's loop before any of them, and in them; resident memory of one forwarder
+    and of the agent at that size, in MB, after all.
+    """
+
+    each: tuple[Arrival, ...] = ()
+    rest_step_ms: float | None = None
+    step_ms: float | None = None
+    forwarder_mb: float = 0.0
+    agent_mb: float = 0.0
 
 
 def run(setting: Setting) -> Report:
@@ -87,10 +104,12 @@ def run(setting: Setting) -> Report:
         valid = not any(sample.invalid for sample in samples)
         if any(variant.name == SUBJECT for variant in setting.variants(NAMES)):
             try:
-                arrivals, step_ms = _arrivals(setting, origins.ports, routes)
-                parts.append(arrival_report(arrivals, step_ms, routes))
+                parts.append(arrival_report(_arrivals(setting, origins.ports, routes), routes))
             except (RuntimeError, OSError) as error:
-                parts += [lines(_arrival_marks((), None, routes)), f"**Invalid**: Views of {routes:,} routes: {error}"]
+                parts += [
+                    lines(_arrival_marks(Arrivals(), routes)),
+                    f"**Invalid**: Views of {routes:,} routes: {error}",
+                ]
                 valid = False
     return Report(paragraphs((*parts, skipped_lines(setting.skipped(NAMES)))), valid)
 
@@ -141,8 +160,8 @@ def _cost(proxy: Running, origins: Origins, case: str, hosts: int, number: int, 
     return Sample(proxy.variant.name, case, number, used_us, connects, objection(window, window.requests))
 
 
-def _arrivals(setting: Setting, ports: tuple[int, ...], routes: int) -> tuple[list[Arrival], float]:
-    """Reload by reload; and the longest lag of the agent's loop in all of them."""
+def _arrivals(setting: Setting, ports: tuple[int, ...], routes: int) -> Arrivals:
+    """Reload by reload."""
     variant = next(one for one in setting.variants(NAMES) if one.name == SUBJECT)
     place = setting.directory / "views"
     place.mkdir()
@@ -153,6 +172,8 @@ def _arrivals(setting: Setting, ports: tuple[int, ...], routes: int) -> tuple[li
         _wait_until_settled(node)
         probe = ViewProbe(node.port, node.serving_pids())
         arrivals, step_ms = [], 0.0
+        time.sleep(LAG_WINDOW_S)
+        rest_step_ms = _loop_lag_ms(node)
         try:
             for number in range(1, 2 if setting.quick else RELOADS + 1):
                 arrivals.append(_reload(node, probe, scale, _host(number)))
@@ -162,7 +183,17 @@ def _arrivals(setting: Setting, ports: tuple[int, ...], routes: int) -> tuple[li
                 )
         finally:
             probe.close()
-    return arrivals, step_ms
+        forwarder_mb = max(map(resident_mb, node.serving_pids()))
+        agent_mb = max(resident_mb(pid) for pid in process_tree(node.root_pid) if pid not in node.serving_pids())
+    return Arrivals(tuple(arrivals), rest_step_ms, step_ms, forwarder_mb, agent_mb)
+
+
+def resident_mb(pid: int) -> float:
+    """By proc(5), pages shared with others included."""
+    found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    if found is None:
+        raise RuntimeError(f"process {pid} has ended")
+    return int(found[1]) / 1024
 
 
 def _host(number: int) -> str:
@@ -256,29 +287,49 @@ def cost_report(samples: Sequence[Sample], routes: int, titles: Mapping[str, str
     return paragraphs((how, table(header, rows), lines(marks), *invalid))
 
 
-def arrival_report(arrivals: Sequence[Arrival], step_ms: float, routes: int) -> str:
+def arrival_report(arrivals: Arrivals, routes: int) -> str:
     """The table, and the marks."""
     figures = {
-        "from the agent's decision to the last forwarder, ms": [one.from_taken_ms for one in arrivals],
-        "from SIGHUP to the last forwarder, ms": [one.from_signal_ms for one in arrivals],
-        "longest wait of a request meanwhile, ms": [one.stall_ms for one in arrivals],
-        "longest wait in as much time without a View, ms": [one.quiet_stall_ms for one in arrivals],
+        "from the agent's decision to the last forwarder, ms": [one.from_taken_ms for one in arrivals.each],
+        "from SIGHUP to the last forwarder, ms": [one.from_signal_ms for one in arrivals.each],
+        "longest wait of a request meanwhile, ms": [one.stall_ms for one in arrivals.each],
+        "longest wait in as much time without a View, ms": [one.quiet_stall_ms for one in arrivals.each],
     }
     rows = [(what, f"{median(values):.1f}", f"{max(values):.1f}") for what, values in figures.items()]
     how = (
-        f"{len(arrivals)} reloads of a node with {WORKERS} forwarders on all cores, each a new View. Each forwarder is "
-        "asked every millisecond, for a host that the new View has and the old one has not. Marks are for the worst."
+        f"{len(arrivals.each)} reloads of a node with {WORKERS} forwarders on all cores, each a new View. Each is "
+        "asked every millisecond, for a host that the new View alone has. Marks are for the worst; that of "
+        "the stall is for how much the worst with a View is above the worst without one."
     )
-    marks = _arrival_marks(arrivals, step_ms, routes)
-    return paragraphs((how, table(("", "median", "worst"), rows), lines(marks)))
+    if arrivals.rest_step_ms is not None and arrivals.step_ms is not None:
+        how += (
+            f" The agent's loop lagged {arrivals.rest_step_ms:.1f} ms at most before the reloads (health checks run), "
+            f"{arrivals.step_ms:.1f} ms in them. Resident at that size: {arrivals.forwarder_mb:.0f} MB a forwarder, "
+            f"{arrivals.agent_mb:.0f} MB the agent."
+        )
+    return paragraphs((how, table(("", "median", "worst"), rows), lines(_arrival_marks(arrivals, routes))))
 
 
-def _arrival_marks(arrivals: Sequence[Arrival], step_ms: float | None, routes: int) -> list[Mark]:
+def stall_ms(arrivals: Sequence[Arrival]) -> float | None:
+    """How much longer the longest wait was with Views than without; the machine itself keeps a request waiting now and
+    then, so that one is compared with the other, and both are printed.
+    """
+    if not arrivals:
+        return None
+    with_views, without = max(one.stall_ms for one in arrivals), max(one.quiet_stall_ms for one in arrivals)
+    return max(0.0, with_views - without)
+
+
+def _arrival_marks(arrivals: Arrivals, routes: int) -> list[Mark]:
     size = f"{routes:,} routes and {routes * REPLICAS_EACH:,} replicas"
-    arrival_ms = max((one.from_taken_ms for one in arrivals), default=None)
-    stall_ms = max((one.stall_ms for one in arrivals), default=None)
+    arrival_ms = max((one.from_taken_ms for one in arrivals.each), default=None)
     return [
         Mark(f"a View of {size} reaches every forwarder", arrival_ms, ARRIVAL_MAX_MS, " ms"),
-        Mark(f"a View of {size} stalls no request longer", stall_ms, STALL_MAX_MS, " ms"),
-        Mark(f"the agent's longest step, a reload of {size}", step_ms, STEP_MAX_MS, " ms"),
+        Mark(
+            f"a View of {size} adds to the longest wait of a request",
+            stall_ms(arrivals.each),
+            STALL_MAX_MS,
+            " ms",
+        ),
+        Mark(f"the agent's longest step, a reload of {size}", arrivals.step_ms, STEP_MAX_MS, " ms"),
     ]

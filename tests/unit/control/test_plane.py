@@ -306,3 +306,29 @@ def test_a_late_deadline_is_no_pause() -> None:
         if number < 2:
             plane.tick(due + 3.3 + number)
     assert effects.view
+
+
+def test_a_reload_looks_at_no_service_that_is_the_same() -> None:
+    kept, changed = shop(2, name="kept"), shop(1, name="changed")
+    plane = lone_plane(kept, changed)
+    plane.start(0.0)
+    while plane.next_deadline() <= 0.0:
+        plane.tick(0.0)
+    assert plane.view is not None
+    before = {service.name: service for service in plane.view.services}
+    effects = plane.reload(settings(kept, shop(2, name="changed")), ("more replicas",), 0.0)
+    assert effects.view is not None
+    after = {service.name: service for service in effects.view.services}
+    assert after["kept"] is before["kept"]
+    assert len(after["changed"].replicas) == 2
+    gone = plane.reload(settings(kept), ("a service less",), 0.0)
+    assert gone.view is not None
+    assert [service.name for service in gone.view.services] == ["kept"]
+    assert {replica.service for replica in plane.replica_ids()} == {"kept"}
+
+
+def test_a_plane_that_cannot_check_so_often_says_so() -> None:
+    assert lone_plane(shop(3)).state(0.0).notices == ()
+    often = lone_plane(shop(250, HealthCheck(interval_s=0.1, timeout_s=0.1)))
+    (notice,) = often.state(0.0).notices
+    assert "2,500 probes a second" in notice.reason
