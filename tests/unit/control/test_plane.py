@@ -324,11 +324,11 @@ def test_a_reload_looks_at_no_service_that_is_the_same() -> None:
     gone = plane.reload(settings(kept), ("a service less",), 0.0)
     assert gone.view is not None
     assert [service.name for service in gone.view.services] == ["kept"]
-    assert {replica.service for replica in plane.replica_ids()} == {"kept"}
+    assert {replica.service for replica in plane.picture.replica_ids()} == {"kept"}
 
 
 def test_a_plane_that_cannot_check_so_often_says_so() -> None:
-    assert lone_plane(shop(3)).state(0.0).notices == ()
+    assert lone_plane(shop(3)).picture.state(0.0).notices == ()
     often = lone_plane(shop(250, HealthCheck(interval_s=0.1, timeout_s=0.1)))
-    (notice,) = often.state(0.0).notices
+    (notice,) = often.picture.state(0.0).notices
     assert "2,500 probes a second" in notice.reason
