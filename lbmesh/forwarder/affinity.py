@@ -57,13 +57,13 @@ class Affinity:
         """In small steps. None when the policy asks for nothing of the kind; what was `before` while it is right."""
         if policy.hash is None and policy.sticky is None:
             return None
-        weights = yield from collect((replica, replica.weight) for replica in replicas)
+        weights = yield from collect(replicas, lambda part: [(replica, replica.weight) for replica in part])
         known = (policy.hash, policy.sticky, dict(weights))
         if before is not None and before.made_for == known:
             return before
         ring = None
         if policy.hash:
-            names = yield from collect(str(each.id.address) for each in replicas)
+            names = yield from collect(replicas, lambda part: [str(each.id.address) for each in part])
             ring = yield from key_ring(names, replicas)
         made = cls(policy.hash, policy.sticky, budget, ring)
         if policy.sticky:

@@ -52,9 +52,11 @@ def group_replicas(
 ) -> Generator[None, None, Grouping]:
     """Replicas that are up, without those suspended while others can serve. `replicas`: the View's, in its order."""
     policy = view.traffic
-    states = yield from collect(zip(replicas.values(), view.replicas, strict=True))
-    up = yield from collect(state for state, one in states if one.availability is Availability.UP)
-    unproven = yield from collect(state for state, one in states if one.availability is Availability.UNKNOWN)
+    states = yield from collect(zip(replicas.values(), view.replicas, strict=True), list)
+    up = yield from collect(states, lambda part: [state for state, one in part if one.availability is Availability.UP])
+    unproven = yield from collect(
+        states, lambda part: [state for state, one in part if one.availability is Availability.UNKNOWN]
+    )
     able_up = yield from _able(up, now)
     able_unproven = yield from _able(unproven, now)
     if able_up or able_unproven:
@@ -76,12 +78,12 @@ def group_replicas(
         random=random,
     )
     usable = up or unproven
-    weights = yield from collect(state.weight for state in usable)
+    weights = yield from collect(usable, lambda part: [state.weight for state in part])
     return Grouping(number, view, balancer, frozenset(usable), sum(weights), warmths)
 
 
 def _able(states: list[ReplicaState], now: float) -> Generator[None, None, list[ReplicaState]]:
-    return (yield from collect(state for state in states if state.suspended_until <= now))
+    return (yield from collect(states, lambda part: [state for state in part if state.suspended_until <= now]))
 
 
 def _warmths(
@@ -126,5 +128,5 @@ def _zone_shares(
     if local_zone in zones:
         return {zone: float(zone == local_zone) for zone in zones}
     for zone, group in zones.items():
-        shares[zone] = float(sum((yield from collect(state.weight for state in group))))
+        shares[zone] = float(sum((yield from collect(group, lambda part: [state.weight for state in part]))))
     return shares

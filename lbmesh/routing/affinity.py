@@ -94,11 +94,11 @@ def key_ring(names: Sequence[str], replicas: Sequence[T]) -> Generator[None, Non
     """
     pairs = yield from sort(list(zip(names, replicas, strict=True)), _name)
     del pairs[REPLICAS_MAX:]
-    ordered = yield from collect(name for name, _ in pairs)
-    owners = yield from collect(replica for _, replica in pairs)
+    ordered = yield from collect(pairs, lambda part: [name for name, _ in part])
+    owners = yield from collect(pairs, lambda part: [replica for _, replica in part])
     if len(ordered) <= MANY:
         return KeyRing(ordered, owners, None)
-    weights = yield from collect(one.weight for one in owners)
+    weights = yield from collect(owners, lambda part: [one.weight for one in part])
     return KeyRing(ordered, owners, (yield from hash_table(ordered, weights)))
 
 

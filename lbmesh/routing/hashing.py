@@ -79,9 +79,9 @@ def hash_table(names: Sequence[str], weights: Sequence[int]) -> Generator[None, 
     """
     size = SLOTS if len(names) <= MANY else SLOTS_OF_MANY
     slots = array("H", [EMPTY]) * size
-    hashes = yield from collect(hash_of(name.encode()) for name in names)
-    positions = yield from collect(each % size for each in hashes)
-    strides = yield from collect((each >> 32) % (size - 1) + 1 for each in hashes)
+    hashes = yield from collect(names, lambda part: [hash_of(name.encode()) for name in part])
+    positions = yield from collect(hashes, lambda part: [each % size for each in part])
+    strides = yield from collect(hashes, lambda part: [(each >> 32) % (size - 1) + 1 for each in part])
     turns = yield from _turns(names, weights)
     for filled in range(int(size * FILLED) if names else 0):
         number = next(turns)

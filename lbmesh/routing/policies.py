@@ -170,11 +170,11 @@ class AliasTable(Generic[C]):
 
 
 def _alias_table(group: Sequence[C]) -> Generator[None, None, AliasTable[C]]:
-    weights = yield from collect(one.weight for one in group)
+    weights = yield from collect(group, lambda part: [one.weight for one in part])
     size, total = len(group), sum(weights)
-    parts = yield from collect(weight * size / total for weight in weights)
-    poor = yield from collect(index for index, part in enumerate(parts) if part < 1.0)
-    rich = yield from collect(index for index, part in enumerate(parts) if part >= 1.0)
+    parts = yield from collect(weights, lambda part: [weight * size / total for weight in part])
+    poor = yield from collect(enumerate(parts), lambda some: [index for index, part in some if part < 1.0])
+    rich = yield from collect(enumerate(parts), lambda some: [index for index, part in some if part >= 1.0])
     aliases = list(range(size))
     while poor and rich:
         index, giver = poor.pop(), rich[-1]
@@ -184,7 +184,9 @@ def _alias_table(group: Sequence[C]) -> Generator[None, None, AliasTable[C]]:
             poor.append(rich.pop())
         if len(poor) % ITEMS_PER_STEP == 0:
             yield
-    columns = yield from collect((parts[index], group[index], group[aliases[index]]) for index in range(size))
+    columns = yield from collect(
+        range(size), lambda part: [(parts[index], group[index], group[aliases[index]]) for index in part]
+    )
     return AliasTable(tuple(columns), total / size)
 
 

@@ -56,16 +56,21 @@ def warming_policy_over(
     `warmths`: of those that warm up, below 1.0; all others are worth their weight. `make`: the policy over those that
     count as warm. Where no other is in the group, the warmest do.
     """
-    parts = yield from collect(warmths.get(one, 1.0) for one in group)
+    parts = yield from collect(group, lambda part: [warmths.get(one, 1.0) for one in part])
     warmest = max(parts)
-    warm = yield from collect(one for one, part in zip(group, parts, strict=True) if part >= warmest)
+    warm = yield from collect(
+        zip(group, parts, strict=True), lambda some: [one for one, part in some if part >= warmest]
+    )
     if len(warm) == len(group):
         return (yield from make(group))
-    worths = yield from collect(one.weight * part for one, part in zip(group, parts, strict=True))
+    worths = yield from collect(zip(group, parts, strict=True), lambda some: [one.weight * part for one, part in some])
     total = sum(worths)
-    warming = yield from collect(one for one, part in zip(group, parts, strict=True) if part < warmest)
-    shares = (worth / total for worth, part in zip(worths, parts, strict=True) if part < warmest)
-    bounds = yield from collect(accumulate(shares))
+    warming = yield from collect(
+        zip(group, parts, strict=True), lambda some: [one for one, part in some if part < warmest]
+    )
+    cold = zip(worths, parts, strict=True)
+    shares = yield from collect(cold, lambda some: [worth / total for worth, part in some if part < warmest])
+    bounds = yield from collect(accumulate(shares), list)
     return WarmingPolicy(warming, bounds, (yield from make(warm)), random).pick
 
 

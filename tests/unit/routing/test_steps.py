@@ -48,7 +48,7 @@ def most_looks(steps: Generator[None, None, Any]) -> int:
 @given(st.lists(st.text(max_size=3), max_size=3 * ITEMS_PER_STEP))
 def test_what_is_sorted_in_steps_is_sorted(items: list[str]) -> None:
     assert finish(sort(items, str)) == sorted(items)
-    assert finish(collect(iter(items))) == items
+    assert finish(collect(iter(items), list)) == items
 
 
 def test_a_step_collects_no_more_than_it_may() -> None:
@@ -60,7 +60,7 @@ def test_a_step_collects_no_more_than_it_may() -> None:
             yield number
 
     before = 0
-    for _ in collect(numbers()):
+    for _ in collect(numbers(), list):
         assert len(taken) - before <= ITEMS_PER_STEP
         before = len(taken)
 
