@@ -17,7 +17,7 @@ from lbmesh.routing.steps import collect
 from lbmesh.routing.sticky import cookie_line, replica_token
 
 COOKIES_PER_STEP = 64
-"""Made for replicas in one step: a quarter of a millisecond."""
+"""Made for replicas in one step."""
 
 Picked = tuple[ReplicaState | None, str]
 

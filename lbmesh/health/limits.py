@@ -52,6 +52,7 @@ LOOKS_PER_STEP = 64
 """Services and those of their replicas that are not simply in use, looked at together."""
 
 PROBES_PER_S_MAX = 1000
-"""Of one node: half a core of its agent (an HTTP probe takes 280 µs there, its result 200). Where the settings ask for
-more, all intervals grow: late evidence is better than evidence that has expired before the next comes.
+"""Of one node: half a core of its agent (an HTTP probe takes 280 µs there, what follows from its result about as
+much). Where the settings ask for more, all intervals grow: late evidence is better than evidence that has expired
+before the next comes.
 """

@@ -1,4 +1,4 @@
-"""When the garbage collector looks, and at what: a look at all that 10,000 replicas are made of takes 50 to 150 ms.
+"""When the garbage collector looks, and at what: a look at all that 10,000 replicas are made of takes an agent 134 ms.
 
 What there is most of holds no cycles, and goes with the last reference: connections, exchanges, settings, Views and
 what is compiled of them (tests prove it of what a forwarder makes). The collector stays on for what is young.
@@ -7,7 +7,7 @@ what is compiled of them (tests prove it of what a forwarder makes). The collect
 import gc
 
 YOUNG = 5_000
-"""More objects alive than at the last look, before the young ones are looked at: half a millisecond."""
+"""More objects alive than at the last look, before the young ones are looked at."""
 
 LOOKS_UNTIL_OLDER = 5
 """Looks at the young before one at those that outlived a look as well."""
