@@ -92,7 +92,7 @@ def test_a_forwarder_changes_them_while_it_runs(authority: Authority) -> None:
     context = engine.serving.listener(0).context
     assert context is not None
     before = context.door
-    engine.tick(engine.reactor.now + 1.0)
+    list(engine.tick(engine.reactor.now + 1.0))
     assert context.door is before
-    engine.tick(engine.reactor.now + TICKET_KEYS_S + 60.0)
+    list(engine.tick(engine.reactor.now + TICKET_KEYS_S + 60.0))
     assert context.door is not before
