@@ -1,0 +1,420 @@
+"""The steps that faults are made of. The lab's first process carries them out; each one knows its own undo.
+
+An undo is safe to take at any time: before its step, after half of it, twice, or when what it is about has died.
+`holds` says which thing of the world a step has in its hand. No two standing faults may hold the same one; and when the
+undo is done, the lab looks whether anything is left of it (see `Thing`).
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from lbmesh_chaos.faults.filters import Filter
+
+
+class Part(StrEnum):
+    """Which processes of a host."""
+
+    ALL = "all"
+    """Every process of the host's programs."""
+    SENTINEL = "sentinel"
+    """A balancer's first process alone: `lbmesh run`."""
+    AGENT = "agent"
+    """A balancer's agent: the child that was started with `internal-agent`."""
+    FORWARDERS = "forwarders"
+    """All of a balancer's forwarders: `internal-forwarder`."""
+    FORWARDER = "forwarder"
+    """One of a balancer's forwarders: that with the lowest process id."""
+
+
+class Thing(StrEnum):
+    """What a step holds, and what must be true of it when nothing holds it."""
+
+    PROCESSES = "processes"
+    """Each of the host's programs runs, a balancer's with its agent and forwarders, and none of them is stopped (T)."""
+    FILTER = "filter"
+    """The host has no nftables table of this name."""
+    QUEUE = "queue"
+    """The interface has the queueing discipline that it was made with."""
+    RELAY = "relay"
+    """No relay, no TUN interface and no routing rule of the relay's preference."""
+    CLOCK = "clock"
+    """The host's programs see the machine's time."""
+    DISK = "disk"
+    """The host's state directory has no filler file."""
+    CONFIG = "config"
+    """The host's configuration file is the one that the lab wrote."""
+    BEHAVIOUR = "behaviour"
+    """The host's program behaves as it does by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One thing of one host. `name` tells apart what a host may have several of: tables, interfaces."""
+
+    host: str
+    thing: Thing
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"the {self.thing} of {self.host}" + (f" ({self.name})" if self.name else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """SIGKILL to these processes. Undo: start each program that does not run.
+
+    `forgets`: remove what is in the host's state directory, too: a machine that comes back as an empty one.
+    """
+
+    host: str
+    part: Part = Part.ALL
+    forgets: bool = False
+    kind: Literal["kill"] = field(default="kill", init=False)
+
+    @property
+    def holds(self) -> Hold:
+        return Hold(self.host, Thing.PROCESSES)
+
+    @property
+    def undo(self) -> "Step":
+        return Start(self.host)
+
+
+@dataclass(frozen=True, slots=True)
+class Terminate:
+    """SIGTERM to the first process of each program, and wait until it has ended, at most `grace_s`; then SIGKILL."""
+
+    host: str
+    grace_s: float
+    kind: Literal["terminate"] = field(default="terminate", init=False)
+
+    @property
+    def holds(self) -> Hold:
+        return Hold(self.host, Thing.PROCESSES)
+
+    @property
+    def undo(self) -> "Step":
+        return Start(self.host)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start each program of the host that does not run, and wait until it is ready (a balancer: /readyz says 200)."""
+
+    host: str
+    kind: Literal["start"] = field(default="start", init=False)
+
+    @property
+    def holds(self) -> Hold:
+        return Hold(self.host, Thing.PROCESSES)
+
+    @property
+    def undo(self) -> "Step":
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """SIGSTOP to these processes."""
+
+    host: str
+    part: Part = Part.ALL
+    kind: Literal["freeze"] = field(default="freeze", init=False)
+
+    @property
+    def holds(self) -> Hold:
+        return Hold(self.host, Thing.PROCESSES)
+
+    @property
+    def undo(self) -> "Step":
+        return Thaw(self.host)
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """Let the host's processes run for `share` of each period and keep them stopped for the rest, as a CPU quota does.
+
+    By SIGSTOP and SIGCONT in turn: a control group would outlive the lab, and have another form on each machine.
+    Children that are born meanwhile are taken in at the next period.
+    """
+
+    host: str
+    share: float
+    period_s: float = 0.1
+    kind: Literal["throttle"] = field(default="throttle", init=False)
+
+    @property
+    def holds(self) -> Hold:
+        return Hold(self.host, Thing.PROCESSES)
+
+    @property
+    def undo(self) -> "Step":
+        return Thaw(self.host)
+
+
+@dataclass(frozen=True, slots=True)
+class Thaw:
+    """No longer throttle the host's processes, and SIGCONT to each one that is stopped (T)."""
+
+    host: str
+    kind: Literal["thaw"] = field(default="thaw", init=False)
+
+    @property
+    def holds(self) -> Hold:
+        return Hold(self.host, Thing.PROCESSES)
+
+    @property
+    def undo(self) -> "Step":
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class AddFilter:
+    """Add an nftables table: `nft -f -` in the host's namespace reads `filter.text`. All or nothing."""
+
+    host: str
+    filter: Filter
+    kind: Literal["add-filter"] = field(default="add-filter", init=False)
+
+    @property
+    def holds(self) -> Hold:
+        return Hold(self.host, Thing.FILTER, self.filter.table)
+
+    @property
+    def undo(self) -> "Step":
+        return RemoveFilter(self.host, self.filter.table)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFilter:
+    """Delete the table `inet <table>`. That there is none is fine (`filters.removal` has the text)."""
+
+    host: str
+    table: str
+    kind: Literal["remove-filter"] = field(default="remove-filter", init=False)
+
+    @property
+    def holds(self) -> Hold:
+        return Hold(self.host, Thing.FILTER, self.table)
+
+    @property
+    def undo(self) -> "Step":
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRate:
+    """A token bucket (tbf) on what leaves the host by its interface. `latency_s`: what would wait longer is dropped."""
+
+    host: str
+    bytes_per_s: int
+    burst_bytes: int
+    latency_s: float
+    kind: Literal["limit-rate"] = field(default="limit-rate", init=False)
+
+    @property
+    def holds(self) -> Hold:
+        return Hold(self.host, Thing.QUEUE)
+
+    @property
+    def undo(self) -> "Step":
+        return RestoreQueue(self.host)
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreQueue:
+    """The host's interface has the queueing discipline again that it was made with."""
+
+    host: str
+    kind: Literal["restore-queue"] = field(default="restore-queue", init=False)
+
+    @property
+    def holds(self) -> Hold:
+        return Hold(self.host, Thing.QUEUE)
+
+    @property
+    def undo(self) -> "Step":
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """What the host sends to these networks goes through a relay that holds it up.
+
+    Start `python -m lbmesh_chaos.lab.relay` with `relay_arguments` in the host's namespace, and wait for its line "ready". It
+    makes the TUN interface, its routes, and the routing rules of preference `RELAY_PREFERENCE`. Each datagram waits
+    `delay_s` plus a part of `jitter_s`; this share of them is doubled, or comes so late that others overtake it.
+    """
+
+    host: str
+    networks: tuple[str, ...]
+    delay_s: float
+    jitter_s: float = 0.0
+    duplicates: float = 0.0
+    overtaken: float = 0.0
+    seed: int = 0
+    kind: Literal["delay"] = field(default="delay", init=False)
+
+    @property
+    def holds(self) -> Hold:
+        return Hold(self.host, Thing.RELAY)
+
+    @property
+    def undo(self) -> "Step":
+        return EndDelay(self.host)
+
+    @property
+    def relay_arguments(self) -> tuple[str, ...]:
+        """The relay's command line."""
+        numbers = {
+            "delay-s": self.delay_s,
+            "jitter-s": self.jitter_s,
+            "duplicates": self.duplicates,
+            "overtaken": self.overtaken,
+            "seed": self.seed,
+        }
+        return (*(f"--{name}={number}" for name, number in numbers.items()), *self.networks)
+
+
+RELAY_PREFERENCE = 77
+"""Of the routing rules (`ip rule`) that lead into the relay; before the main table's 32766."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndDelay:
+    """Remove the host's routing rules of preference `RELAY_PREFERENCE`, then SIGKILL its relay; TUN and routes go with it."""
+
+    host: str
+    kind: Literal["end-delay"] = field(default="end-delay", init=False)
+
+    @property
+    def holds(self) -> Hold:
+        return Hold(self.host, Thing.RELAY)
+
+    @property
+    def undo(self) -> "Step":
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class SetClock:
+    """The host's programs see the machine's wall clock plus `offset_s`; monotonic time stays true (libfaketime)."""
+
+    host: str
+    offset_s: float
+    kind: Literal["set-clock"] = field(default="set-clock", init=False)
+
+    @property
+    def holds(self) -> Hold:
+        return Hold(self.host, Thing.CLOCK)
+
+    @property
+    def undo(self) -> "Step":
+        return SetClock(self.host, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class FillDisk:
+    """Write a filler file into the host's state directory (a small tmpfs of its own) until there is no room."""
+
+    host: str
+    kind: Literal["fill-disk"] = field(default="fill-disk", init=False)
+
+    @property
+    def holds(self) -> Hold:
+        return Hold(self.host, Thing.DISK)
+
+    @property
+    def undo(self) -> "Step":
+        return FreeDisk(self.host)
+
+
+@dataclass(frozen=True, slots=True)
+class FreeDisk:
+    """Remove the filler file."""
+
+    host: str
+    kind: Literal["free-disk"] = field(default="free-disk", init=False)
+
+    @property
+    def holds(self) -> Hold:
+        return Hold(self.host, Thing.DISK)
+
+    @property
+    def undo(self) -> "Step":
+        return self
+
+
+class Poison(StrEnum):
+    """What a configuration file is replaced with."""
+
+    EMPTY = "empty"
+    """No byte at all, as the control plane had it in December 2012."""
+    TRUNCATED = "truncated"
+    """The first half of the good file."""
+    GARBAGE = "garbage"
+    """Bytes that are no TOML."""
+    UNKNOWN_KEY = "unknown-key"
+    """The good file with a key more that nobody knows."""
+    NO_REPLICAS = "no-replicas"
+    """The good file, but each service has an empty list of replicas."""
+
+
+@dataclass(frozen=True, slots=True)
+class PushConfig:
+    """Replace the host's configuration file, and SIGHUP to the program's first process. None: the good file."""
+
+    host: str
+    poison: Poison | None
+    kind: Literal["push-config"] = field(default="push-config", init=False)
+
+    @property
+    def holds(self) -> Hold:
+        return Hold(self.host, Thing.CONFIG)
+
+    @property
+    def undo(self) -> "Step":
+        return PushConfig(self.host, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Behave:
+    """Tell the host's program how to behave: write `behaviour` (JSON) to `behaviour.json` beside its state, at once
+    (rename), and SIGUSR1 to the program's first process. Empty: as by default.
+
+    Pairs rather than a mapping, so that a step can be compared and kept in a set.
+    """
+
+    host: str
+    behaviour: tuple[tuple[str, float | int | str | bool], ...]
+    kind: Literal["behave"] = field(default="behave", init=False)
+
+    @property
+    def holds(self) -> Hold:
+        return Hold(self.host, Thing.BEHAVIOUR)
+
+    @property
+    def undo(self) -> "Step":
+        return Behave(self.host, ())
+
+
+Step = (
+    Kill
+    | Terminate
+    | Start
+    | Freeze
+    | Throttle
+    | Thaw
+    | AddFilter
+    | RemoveFilter
+    | LimitRate
+    | RestoreQueue
+    | Delay
+    | EndDelay
+    | SetClock
+    | FillDisk
+    | FreeDisk
+    | PushConfig
+    | Behave
+)
