@@ -1,13 +1,12 @@
-"""The steps that faults are made of. The lab's first process carries them out; each one knows its own undo.
+"""The steps that faults are made of. The lab's first process carries them out; `undo` says what takes each one back.
 
-An undo is safe to take at any time: before its step, after half of it, twice, or when what it is about has died.
-`holds` says which thing of the world a step has in its hand. No two standing faults may hold the same one; and when the
-undo is done, the lab looks whether anything is left of it (see `Thing`).
+An undo is safe at any time: before its step, after half of it, twice, or when what it is about has died. `held` says
+what of the world a step has in its hand: no two standing faults may hold the same, and when the undo is done, nothing
+may be left of it (see `Thing`).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
 
 from lbmesh_chaos.faults.filters import Filter
 
@@ -70,15 +69,6 @@ class Kill:
     host: str
     part: Part = Part.ALL
     forgets: bool = False
-    kind: Literal["kill"] = field(default="kill", init=False)
-
-    @property
-    def holds(self) -> Hold:
-        return Hold(self.host, Thing.PROCESSES)
-
-    @property
-    def undo(self) -> "Step":
-        return Start(self.host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +77,6 @@ class Terminate:
 
     host: str
     grace_s: float
-    kind: Literal["terminate"] = field(default="terminate", init=False)
-
-    @property
-    def holds(self) -> Hold:
-        return Hold(self.host, Thing.PROCESSES)
-
-    @property
-    def undo(self) -> "Step":
-        return Start(self.host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +84,6 @@ class Start:
     """Start each program of the host that does not run, and wait until it is ready (a balancer: /readyz says 200)."""
 
     host: str
-    kind: Literal["start"] = field(default="start", init=False)
-
-    @property
-    def holds(self) -> Hold:
-        return Hold(self.host, Thing.PROCESSES)
-
-    @property
-    def undo(self) -> "Step":
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +92,6 @@ class Freeze:
 
     host: str
     part: Part = Part.ALL
-    kind: Literal["freeze"] = field(default="freeze", init=False)
-
-    @property
-    def holds(self) -> Hold:
-        return Hold(self.host, Thing.PROCESSES)
-
-    @property
-    def undo(self) -> "Step":
-        return Thaw(self.host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +105,6 @@ class Throttle:
     host: str
     share: float
     period_s: float = 0.1
-    kind: Literal["throttle"] = field(default="throttle", init=False)
-
-    @property
-    def holds(self) -> Hold:
-        return Hold(self.host, Thing.PROCESSES)
-
-    @property
-    def undo(self) -> "Step":
-        return Thaw(self.host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +112,6 @@ class Thaw:
     """No longer throttle the host's processes, and SIGCONT to each one that is stopped (T)."""
 
     host: str
-    kind: Literal["thaw"] = field(default="thaw", init=False)
-
-    @property
-    def holds(self) -> Hold:
-        return Hold(self.host, Thing.PROCESSES)
-
-    @property
-    def undo(self) -> "Step":
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,15 +120,6 @@ class AddFilter:
 
     host: str
     filter: Filter
-    kind: Literal["add-filter"] = field(default="add-filter", init=False)
-
-    @property
-    def holds(self) -> Hold:
-        return Hold(self.host, Thing.FILTER, self.filter.table)
-
-    @property
-    def undo(self) -> "Step":
-        return RemoveFilter(self.host, self.filter.table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,15 +128,6 @@ class RemoveFilter:
 
     host: str
     table: str
-    kind: Literal["remove-filter"] = field(default="remove-filter", init=False)
-
-    @property
-    def holds(self) -> Hold:
-        return Hold(self.host, Thing.FILTER, self.table)
-
-    @property
-    def undo(self) -> "Step":
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,15 +138,6 @@ class LimitRate:
     bytes_per_s: int
     burst_bytes: int
     latency_s: float
-    kind: Literal["limit-rate"] = field(default="limit-rate", init=False)
-
-    @property
-    def holds(self) -> Hold:
-        return Hold(self.host, Thing.QUEUE)
-
-    @property
-    def undo(self) -> "Step":
-        return RestoreQueue(self.host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,24 +145,15 @@ class RestoreQueue:
     """The host's interface has the queueing discipline again that it was made with."""
 
     host: str
-    kind: Literal["restore-queue"] = field(default="restore-queue", init=False)
-
-    @property
-    def holds(self) -> Hold:
-        return Hold(self.host, Thing.QUEUE)
-
-    @property
-    def undo(self) -> "Step":
-        return self
 
 
 @dataclass(frozen=True, slots=True)
 class Delay:
     """What the host sends to these networks goes through a relay that holds it up.
 
-    Start `python -m lbmesh_chaos.lab.relay` with `relay_arguments` in the host's namespace, and wait for its line "ready". It
-    makes the TUN interface, its routes, and the routing rules of preference `RELAY_PREFERENCE`. Each datagram waits
-    `delay_s` plus a part of `jitter_s`; this share of them is doubled, or comes so late that others overtake it.
+    Start `python -m lbmesh_chaos.lab.relay` with `relay_arguments` in the host's namespace, and wait for its line
+    "ready". It makes the TUN interface, its routes, and the routing rules of preference `RELAY_PREFERENCE`. Each
+    datagram waits `delay_s` and a part of `jitter_s`; these shares are doubled, or come so late that others overtake.
     """
 
     host: str
@@ -254,15 +163,6 @@ class Delay:
     duplicates: float = 0.0
     overtaken: float = 0.0
     seed: int = 0
-    kind: Literal["delay"] = field(default="delay", init=False)
-
-    @property
-    def holds(self) -> Hold:
-        return Hold(self.host, Thing.RELAY)
-
-    @property
-    def undo(self) -> "Step":
-        return EndDelay(self.host)
 
     @property
     def relay_arguments(self) -> tuple[str, ...]:
@@ -283,18 +183,9 @@ RELAY_PREFERENCE = 77
 
 @dataclass(frozen=True, slots=True)
 class EndDelay:
-    """Remove the host's routing rules of preference `RELAY_PREFERENCE`, then SIGKILL its relay; TUN and routes go with it."""
+    """Remove the routing rules of preference `RELAY_PREFERENCE`, then SIGKILL the relay; TUN and routes go with it."""
 
     host: str
-    kind: Literal["end-delay"] = field(default="end-delay", init=False)
-
-    @property
-    def holds(self) -> Hold:
-        return Hold(self.host, Thing.RELAY)
-
-    @property
-    def undo(self) -> "Step":
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,15 +194,6 @@ class SetClock:
 
     host: str
     offset_s: float
-    kind: Literal["set-clock"] = field(default="set-clock", init=False)
-
-    @property
-    def holds(self) -> Hold:
-        return Hold(self.host, Thing.CLOCK)
-
-    @property
-    def undo(self) -> "Step":
-        return SetClock(self.host, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,15 +201,6 @@ class FillDisk:
     """Write a filler file into the host's state directory (a small tmpfs of its own) until there is no room."""
 
     host: str
-    kind: Literal["fill-disk"] = field(default="fill-disk", init=False)
-
-    @property
-    def holds(self) -> Hold:
-        return Hold(self.host, Thing.DISK)
-
-    @property
-    def undo(self) -> "Step":
-        return FreeDisk(self.host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,15 +208,6 @@ class FreeDisk:
     """Remove the filler file."""
 
     host: str
-    kind: Literal["free-disk"] = field(default="free-disk", init=False)
-
-    @property
-    def holds(self) -> Hold:
-        return Hold(self.host, Thing.DISK)
-
-    @property
-    def undo(self) -> "Step":
-        return self
 
 
 class Poison(StrEnum):
@@ -367,15 +231,6 @@ class PushConfig:
 
     host: str
     poison: Poison | None
-    kind: Literal["push-config"] = field(default="push-config", init=False)
-
-    @property
-    def holds(self) -> Hold:
-        return Hold(self.host, Thing.CONFIG)
-
-    @property
-    def undo(self) -> "Step":
-        return PushConfig(self.host, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,15 +243,6 @@ class Behave:
 
     host: str
     behaviour: tuple[tuple[str, float | int | str | bool], ...]
-    kind: Literal["behave"] = field(default="behave", init=False)
-
-    @property
-    def holds(self) -> Hold:
-        return Hold(self.host, Thing.BEHAVIOUR)
-
-    @property
-    def undo(self) -> "Step":
-        return Behave(self.host, ())
 
 
 Step = (
@@ -418,3 +264,51 @@ Step = (
     | PushConfig
     | Behave
 )
+
+
+def undo(step: Step) -> Step:
+    """What takes a step back. An undo is its own undo: it can only bring the world nearer to what it was."""
+    match step:
+        case Kill(host) | Terminate(host):
+            return Start(host)
+        case Freeze(host) | Throttle(host):
+            return Thaw(host)
+        case AddFilter(host, added):
+            return RemoveFilter(host, added.table)
+        case LimitRate(host):
+            return RestoreQueue(host)
+        case Delay(host):
+            return EndDelay(host)
+        case SetClock(host):
+            return SetClock(host, 0.0)
+        case FillDisk(host):
+            return FreeDisk(host)
+        case PushConfig(host):
+            return PushConfig(host, None)
+        case Behave(host):
+            return Behave(host, ())
+        case Start() | Thaw() | RemoveFilter() | RestoreQueue() | EndDelay() | FreeDisk():
+            return step
+
+
+def held(step: Step) -> Hold:
+    """What a step, or an undo, has in its hand."""
+    match step:
+        case Kill(host) | Terminate(host) | Start(host) | Freeze(host) | Throttle(host) | Thaw(host):
+            return Hold(host, Thing.PROCESSES)
+        case AddFilter(host, added):
+            return Hold(host, Thing.FILTER, added.table)
+        case RemoveFilter(host, table):
+            return Hold(host, Thing.FILTER, table)
+        case LimitRate(host) | RestoreQueue(host):
+            return Hold(host, Thing.QUEUE)
+        case Delay(host) | EndDelay(host):
+            return Hold(host, Thing.RELAY)
+        case SetClock(host):
+            return Hold(host, Thing.CLOCK)
+        case FillDisk(host) | FreeDisk(host):
+            return Hold(host, Thing.DISK)
+        case PushConfig(host):
+            return Hold(host, Thing.CONFIG)
+        case Behave(host):
+            return Hold(host, Thing.BEHAVIOUR)
