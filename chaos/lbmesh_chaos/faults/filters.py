@@ -16,9 +16,15 @@ _LOSS_STEPS = 1_000_000
 """`numgen random mod` this: loss in millionths."""
 
 _FRESH_MAX = 65_535
+_MUTED = (
+    "  chain leaving {",
+    "    type filter hook postrouting priority raw; policy accept;",
+    '    oifname != "lo" counter drop',
+    "  }",
+)
 
 
-class Traffic(StrEnum):
+class Transport(StrEnum):
     """Which of the datagrams."""
 
     ANY = "any"
@@ -36,7 +42,7 @@ class Drop:
     """
 
     sources: tuple[str, ...]
-    traffic: Traffic = Traffic.ANY
+    transport: Transport = Transport.ANY
     ports: tuple[int, ...] = ()
     share: float = 1.0
     established: bool = False
@@ -44,10 +50,15 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One table. `text`: what makes it, for `nft -f -`."""
+    """One table. `text`: what makes it, for `nft -f -`.
+
+    `mute`: besides, nothing at all leaves the host or comes in, but on its loopback: a machine without power, whose
+    kernel must not tell anybody that its processes died.
+    """
 
     table: str
     drops: tuple[Drop, ...]
+    mute: bool = False
 
     @property
     def text(self) -> str:
@@ -57,10 +68,14 @@ class Filter:
         if needs_fresh:
             lines += _fresh_sets()
         lines += ["  chain incoming {", "    type filter hook prerouting priority raw; policy accept;"]
+        lines.append('    iifname "lo" accept')
         if needs_fresh:
             lines += _fresh_rules()
         lines += [f"    {rule}" for drop in self.drops for rule in _rules(drop)]
-        return "\n".join([*lines, "  }", "}", ""])
+        lines += ["    counter drop"] if self.mute else []
+        lines.append("  }")
+        lines += _MUTED if self.mute else ()
+        return "\n".join([*lines, "}", ""])
 
 
 def removal(table: str) -> str:
@@ -88,14 +103,14 @@ def _rules(drop: Drop) -> Iterator[str]:
 
 def _ends(drop: Drop) -> Iterator[str]:
     """Of which protocols, and at which end the port is; "" when it is all the same."""
-    traffic = Traffic.TCP if drop.established else drop.traffic
+    transport = Transport.TCP if drop.established else drop.transport
     if drop.ports:
         ports = ", ".join(str(port) for port in drop.ports)
-        for protocol in ("udp", "tcp") if traffic is Traffic.ANY else (traffic,):
+        for protocol in ("udp", "tcp") if transport is Transport.ANY else (transport,):
             yield f"{protocol} dport {{ {ports} }}"
             yield f"{protocol} sport {{ {ports} }}"
     else:
-        yield "" if traffic is Traffic.ANY else f"meta l4proto {traffic}"
+        yield "" if transport is Transport.ANY else f"meta l4proto {transport}"
 
 
 def _fresh_sets() -> Iterator[str]:

@@ -9,28 +9,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lbmesh_chaos.faults.filters import Filter
+from lbmesh_chaos.model.faults import Part, Poison
 
-
-class Part(StrEnum):
-    """Which processes of a host."""
-
-    ALL = "all"
-    """Every process of the host's programs."""
-    SENTINEL = "sentinel"
-    """A balancer's first process alone: `lbmesh run`."""
-    AGENT = "agent"
-    """A balancer's agent: the child that was started with `internal-agent`."""
-    FORWARDERS = "forwarders"
-    """All of a balancer's forwarders: `internal-forwarder`."""
-    FORWARDER = "forwarder"
-    """One of a balancer's forwarders: that with the lowest process id."""
+READY_WITHIN_S = 20.0
+"""A program that was started again and is not ready by then is residue."""
 
 
 class Thing(StrEnum):
     """What a step holds, and what must be true of it when nothing holds it."""
 
     PROCESSES = "processes"
-    """Each of the host's programs runs, a balancer's with its agent and forwarders, and none of them is stopped (T)."""
+    """Each of the host's programs runs, a balancer's with its agent and forwarders and ready (/readyz says 200), and
+    none of them is stopped (T). It takes a moment to come true: look again, for at most `READY_WITHIN_S`."""
     FILTER = "filter"
     """The host has no nftables table of this name."""
     QUEUE = "queue"
@@ -81,7 +71,7 @@ class Terminate:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start each program of the host that does not run, and wait until it is ready (a balancer: /readyz says 200)."""
+    """Start each program of the host that does not run. Whether it gets ready is asked when all undos are done."""
 
     host: str
 
@@ -208,21 +198,6 @@ class FreeDisk:
     """Remove the filler file."""
 
     host: str
-
-
-class Poison(StrEnum):
-    """What a configuration file is replaced with."""
-
-    EMPTY = "empty"
-    """No byte at all, as the control plane had it in December 2012."""
-    TRUNCATED = "truncated"
-    """The first half of the good file."""
-    GARBAGE = "garbage"
-    """Bytes that are no TOML."""
-    UNKNOWN_KEY = "unknown-key"
-    """The good file with a key more that nobody knows."""
-    NO_REPLICAS = "no-replicas"
-    """The good file, but each service has an empty list of replicas."""
 
 
 @dataclass(frozen=True, slots=True)
