@@ -123,8 +123,9 @@ def _impossible(name: str, fault: Fault, at_most_s: float, flapping: Flapping | 
             found.append(Wrong(name, "reaches", reaches, f"{target} always reaches itself; name other balancers"))
         case DnsDown() if not world.with_role(Role.RESOLVER):
             found.append(Wrong(name, "", None, "this world has no resolver; give a zone one"))
-        case Ailing(_, 0.0, 0.0, 0.0):
-            found.append(Wrong(name, "slow", _MISSING, "nothing would ail; write slow, errors or truncated"))
+        case Ailing(_, 0.0, 0.0, 0.0, 0.0, 0.0):
+            wanted = "nothing would ail; write slow, errors, truncated, resets or silent"
+            found.append(Wrong(name, "", None, wanted))
         case _:
             pass
     return found

@@ -92,7 +92,7 @@ def _steps(order: Order, world: World, seed: int) -> Iterator[Step]:
         case faults.HalfOpen(names):
             for host in hosts_meant(world, names, (Role.REPLICA, Role.BALANCER)):
                 yield AddFilter(host.name, Filter(table, (Drop(_EVERYWHERE, established=True),)))
-        case faults.ClockJump() | faults.DiskFull() | faults.Ailing() | faults.ConfigPoison():
+        case faults.ClockJump() | faults.DiskFull() | faults.Ailing() | faults.ConfigPoison() | faults.Reload():
             yield from _within(order.fault, world)
 
 
@@ -109,7 +109,7 @@ def _on_links(fault: faults.Latency | faults.Bandwidth, world: World, seed: int)
 
 
 def _within(
-    fault: faults.ClockJump | faults.DiskFull | faults.Ailing | faults.ConfigPoison, world: World
+    fault: faults.ClockJump | faults.DiskFull | faults.Ailing | faults.ConfigPoison | faults.Reload, world: World
 ) -> Iterator[Step]:
     match fault:
         case faults.ClockJump(names, offset_s):
@@ -118,10 +118,14 @@ def _within(
         case faults.DiskFull(names):
             for host in hosts_meant(world, names, MACHINES):
                 yield FillDisk(host.name)
-        case faults.Ailing(names, slow_s, errors, truncated):
-            behaviour = (("slow_s", slow_s), ("errors", errors), ("truncated", truncated))
+        case faults.Ailing(names):
+            traits = ("slow_s", "errors", "truncated", "resets", "silent", "health")
+            behaviour = tuple((trait, getattr(fault, trait)) for trait in traits if getattr(fault, trait))
             for host in hosts_meant(world, names, (Role.REPLICA,)):
                 yield Behave(host.name, behaviour)
+        case faults.Reload(names):
+            for host in hosts_meant(world, names, (Role.BALANCER,)):
+                yield PushConfig(host.name, None)
         case faults.ConfigPoison(names, poison):
             for host in hosts_meant(world, names, (Role.BALANCER,)):
                 yield PushConfig(host.name, poison)

@@ -210,8 +210,8 @@ class PushConfig:
 
 @dataclass(frozen=True, slots=True)
 class Behave:
-    """Tell the host's program how to behave: write `behaviour` (JSON) to `behaviour.json` beside its state, at once
-    (rename), and SIGUSR1 to the program's first process. Empty: as by default.
+    """Tell the host's program how to behave: an object of these fields in the file that it looks at, put there by a
+    rename. Empty: there is no such file.
 
     Pairs rather than a mapping, so that a step can be compared and kept in a set.
     """

@@ -24,6 +24,7 @@ from lbmesh_chaos.model.faults import (
     OneWay,
     Part,
     Poison,
+    Reload,
     Split,
     Starve,
     Traffic,
@@ -129,6 +130,9 @@ VOCABULARY: Mapping[str, Word] = {
             "slow": Key("slow_s", values.duration),
             "errors": Key("errors", values.share),
             "truncated": Key("truncated", values.share),
+            "resets": Key("resets", values.share),
+            "silent": Key("silent", values.share),
+            "health": Key("health", values.flag),
         },
     ),
     "half_open": Word(HalfOpen, {"targets": _names("targets", Role.REPLICA, Role.BALANCER)}),
@@ -139,6 +143,7 @@ VOCABULARY: Mapping[str, Word] = {
             "poison": Key("poison", values.one_of(Poison), required=True),
         },
     ),
+    "reload": Word(Reload, {"targets": _names("targets", Role.BALANCER)}),
 }
 """Every fault that can be ordered."""
 

@@ -184,12 +184,19 @@ class DnsDown:
 
 @dataclass(frozen=True, slots=True)
 class Ailing:
-    """Replicas answer, but badly: late by `slow_s`; these shares of the answers are a 503, or end in their midst."""
+    """Replicas answer, but badly.
+
+    Late by `slow_s`; and these shares of the requests, from 0 to 1, are answered with a 500, or with half of the
+    answer, or with a reset, or never. `health`: their health checks ail likewise.
+    """
 
     targets: Names
     slow_s: float = 0.0
     errors: float = 0.0
     truncated: float = 0.0
+    resets: float = 0.0
+    silent: float = 0.0
+    health: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +212,13 @@ class ConfigPoison:
 
     targets: Names
     poison: Poison
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """Balancers are told to read their configuration again (SIGHUP). There is nothing to heal."""
+
+    targets: Names
 
 
 Fault = (
@@ -225,6 +239,7 @@ Fault = (
     | Ailing
     | HalfOpen
     | ConfigPoison
+    | Reload
 )
 
 
