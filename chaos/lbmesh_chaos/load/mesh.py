@@ -1,0 +1,81 @@
+"""What clients with `lbmesh.client` have in common: their requests for httpx, and its errors as words of the log."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+
+from lbmesh.client import Answered
+from lbmesh_chaos.load.bodies import ID_HEADER, PIECE_BYTES, SIZES, body_of, target_of
+from lbmesh_chaos.load.order import Order
+from lbmesh_chaos.load.requests import KEY_HEADER, Asked
+from lbmesh_chaos.model.flow import Body, Method
+from lbmesh_chaos.model.tally import CLOSED, CUT_SHORT, MALFORMED, NO_ROOM, REFUSED, RESET, SILENT, UNREACHABLE
+
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+def limits_of(order: Order) -> httpx.Limits:
+    """Room for all that the order may have under way."""
+    return httpx.Limits(max_connections=order.in_flight_max, max_keepalive_connections=32)
+
+
+def pieces_of(identity: str) -> Iterator[bytes]:
+    """A streamed body, as a generator has it: it can be sent once."""
+    body = body_of(identity, SIZES[Body.STREAM])
+    return (body[at : at + PIECE_BYTES] for at in range(0, len(body), PIECE_BYTES))
+
+
+async def slow_pieces_of(identity: str) -> AsyncIterator[bytes]:
+    """The same for an event loop."""
+    for piece in pieces_of(identity):
+        yield piece
+
+
+def to_httpx(
+    order: Order, asked: Asked, content: "bytes | Iterator[bytes] | AsyncIterator[bytes] | None"
+) -> httpx.Request:
+    """For the transport itself, without httpx's client around it: that is httpx's own, and costs the most."""
+    flow = order.flows[asked.flow]
+    headers = {"Host": order.host, ID_HEADER: asked.identity}
+    if flow.method is Method.KEYED_POST:
+        headers[KEY_HEADER] = asked.identity
+    patience = dict.fromkeys(("connect", "read", "write", "pool"), order.deadline_s)
+    return httpx.Request(
+        "GET" if flow.method is Method.GET else "POST",
+        f"http://{order.host}{target_of(asked.identity, flow.body)}",
+        headers=headers,
+        content=content,
+        extensions={"timeout": patience},
+    )
+
+
+def attempts_of(response: httpx.Response) -> int:
+    """How often it was sent, by the transport's own word."""
+    answered: Answered = response.extensions["lbmesh"]
+    return answered.attempts
+
+
+def was_sent(error: httpx.TransportError) -> bool:
+    """Whether anything of the request may have reached a balancer."""
+    return not isinstance(error, _NOT_SENT)
+
+
+def word_of_error(error: httpx.TransportError, *, answering: bool) -> str:
+    """`answering`: the head of an answer was there."""
+    match error:
+        case httpx.ConnectTimeout():
+            return UNREACHABLE
+        case httpx.PoolTimeout():
+            return NO_ROOM
+        case httpx.ConnectError():
+            return REFUSED
+        case httpx.TimeoutException():
+            return SILENT
+        case _ if answering:
+            return CUT_SHORT
+        case httpx.ReadError() | httpx.WriteError():
+            return RESET
+        case httpx.RemoteProtocolError() if "disconnected" in str(error) or "closed" in str(error):
+            return CLOSED
+        case _:
+            return MALFORMED

@@ -1,0 +1,79 @@
+"""All that a drill leaves behind for its report. Times are monotonic, in seconds."""
+
+from dataclasses import dataclass, field
+
+from lbmesh_chaos.model.tally import Tally
+from lbmesh_chaos.model.timeline import Event
+
+
+@dataclass(frozen=True, slots=True)
+class FaultSpan:
+    """A fault while it stood. `label`: unlike that of any other of the drill. `text`: what it did, for people.
+
+    `targets`: the hosts it struck; `zones`: those whose clients it may hurt, so that the others are the control.
+    `healed_s`: when its undo was done.
+    """
+
+    label: str
+    text: str
+    targets: tuple[str, ...]
+    zones: tuple[str, ...]
+    applied_s: float
+    healed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """What must hold. `held` None: it could not be judged, which is not a pass."""
+
+    name: str
+    held: bool | None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A host as the report names it. `address`: without a port."""
+
+    host: str
+    zone: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`began_s` to `ended_s`: while the load ran. `places`: balancers and replicas. `invariants`: those that the drill
+    looked at itself; the report adds what the tally says. `residue`: what undoing the faults left behind; a drill with
+    residue has failed. `aborted`: why it did not run to its end; "" when it did.
+    """
+
+    name: str
+    hypothesis: str
+    seed: int
+    revision: str
+    world: str
+    began_s: float
+    ended_s: float
+    tally: Tally
+    faults: tuple[FaultSpan, ...] = ()
+    events: tuple[Event, ...] = ()
+    places: tuple[Place, ...] = ()
+    invariants: tuple[Invariant, ...] = ()
+    residue: tuple[str, ...] = ()
+    aborted: str = ""
+    marks: "Marks" = field(default_factory=lambda: Marks())
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What the verdict asks for. None: shown, not judged.
+
+    `mesh_lost_max`: idempotent requests lost through `lbmesh.client`. `plain_lost_max`: any requests lost by plain
+    clients. `agree_s`: from the last heal until all observers hold everything for up. `void_share_max`: of requests
+    that nobody can judge, before the drill says nothing.
+    """
+
+    mesh_lost_max: int | None = 0
+    plain_lost_max: int | None = None
+    agree_s: float | None = 2.0
+    void_share_max: float = 0.02
