@@ -43,7 +43,7 @@ def parse_settings(
     number of workers. `read_file` gives the text of `key_file` and `token_file`, `read_certificates` the PEM of a `ca`,
     `read_page` the page of a `file`, `read_key_pair` what `cert` and `key` name; what they raise becomes errors.
     """
-    root = _read_toml(text, file)
+    root = read_toml(text, file)
     if isinstance(root, ConfigError):
         return (root,)
     files = Files(read_certificates, read_key_pair)
@@ -63,7 +63,7 @@ def parse_settings(
     return Settings(node, listeners, services, routes, workers, limits, gossip, admin, log, provenance)
 
 
-def _read_toml(text: str, file: str) -> Table | ConfigError:
+def read_toml(text: str, file: str) -> Table | ConfigError:
     """The root table; or the first error of syntax, the only one tomllib tells."""
     if len(text) > CONFIG_CHARS_MAX:
         return ConfigError(file, 0, "", "", f"larger than {CONFIG_CHARS_MAX} characters; write less")

@@ -19,7 +19,7 @@ NAME_CHARS_MAX = 15
 BACKBONE = "backbone"
 """The host that joins the routers, and the routers' interface to it."""
 BRIDGE = "bridge"
-"""In a router and in the backbone: the interface that all cables end in. A cable's end is named as its host or zone."""
+"""In a router, a segment and the backbone: what all cables end in. A cable's end is named as its host or zone."""
 UPLINK = "eth0"
 """A host's interface to its zone. Those to segments are eth1, eth2, … in the order of the file."""
 
@@ -48,6 +48,8 @@ class Role(StrEnum):
     ROUTER = "router"
     """Of one zone; every world has them, and no file names them."""
     BACKBONE = "backbone"
+    SEGMENT = "segment"
+    """The bridge of a segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,10 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A network namespace. `zone` is "" for the backbone. `programs`: what the file adds to what the role brings."""
+    """A network namespace. The backbone and segments have neither zone nor address.
+
+    `programs`: what the file adds to what the role brings.
+    """
 
     name: str
     zone: str
@@ -141,8 +146,9 @@ class World:
 
     @property
     def everywhere(self) -> tuple[Host, ...]:
-        """The backbone, the routers, the hosts: every namespace that the lab has."""
-        return (Host(BACKBONE, "", Role.BACKBONE, "10.0.0.254"), *self.routers, *self.hosts)
+        """The backbone, the segments, the routers, the hosts: every namespace that the lab has."""
+        bridges = (Host(f"segment-{one.name}", "", Role.SEGMENT, "") for one in self.segments)
+        return (Host(BACKBONE, "", Role.BACKBONE, ""), *bridges, *self.routers, *self.hosts)
 
     def host(self, name: str) -> Host | None:
         """The host of this name, routers and the backbone among them."""
