@@ -138,6 +138,8 @@ class World:
     hosts: tuple[Host, ...]
     segments: tuple[Segment, ...] = ()
     service: Service = Service()
+    clocks: tuple[str, ...] = ()
+    """The hosts whose wall clock can be set, as their programs run under libfaketime."""
 
     @property
     def routers(self) -> tuple[Host, ...]:

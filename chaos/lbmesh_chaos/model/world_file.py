@@ -66,11 +66,12 @@ class _Reader:
         self._others()
         self._programs()
         segments = self._segments()
+        clocks = self._clocks()
         self.root.close()
         report: Report = self.root.report
         if report.errors or name is None:
             return in_order(report.errors)
-        return World(name, tuple(self.zones.values()), tuple(self.hosts.values()), segments, service)
+        return World(name, tuple(self.zones.values()), tuple(self.hosts.values()), segments, service, clocks)
 
     def _service(self) -> Service:
         default = Service()
@@ -171,6 +172,13 @@ class _Reader:
                     attachment = Attachment(name, interface, f"10.{number}.0.{index + 1}")
                     self.hosts[host_name] = _with(host, attachment=attachment)
         return tuple(segments)
+
+    def _clocks(self) -> tuple[str, ...]:
+        clocks = self.root.items("clocks", _name, (), '["lb-a1"]')
+        for index, name in enumerate(clocks):
+            if name not in self.hosts:
+                self.root.error(_not_among("host", self.hosts), "clocks", index, found=name)
+        return clocks
 
     def _takes(self, table: Table, key: str, name: str, who: str) -> bool:
         """Whether the name was free; it is not any more."""

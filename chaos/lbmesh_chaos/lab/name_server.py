@@ -1,0 +1,66 @@
+"""A DNS server for a lab's names, by UDP: `python -m lbmesh_chaos.lab.name_server ADDRESS:PORT NAMES`.
+
+NAMES is a JSON object from names to lists of IPv4 addresses. A name with several has them in another order each time,
+since clients take the first. Outside the domains of these names it refuses (RFC 1035, 4.1.1), as it knows nobody to ask.
+"""
+
+import json
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
+
+from lbmesh.model.address import parse_address
+
+TTL_S = 5
+_DATAGRAM_BYTES_MAX = 4096
+
+
+def answer(query: dns.message.Message, names: Mapping[str, Sequence[str]], turn: int) -> dns.message.Message:
+    """The response to a query. `turn`: by how much the addresses are turned."""
+    response = dns.message.make_response(query)
+    response.flags |= dns.flags.AA
+    if len(query.question) != 1:
+        response.set_rcode(dns.rcode.FORMERR)
+        return response
+    asked = query.question[0]
+    name = asked.name.to_text(omit_final_dot=True).lower()
+    domains = {each.partition(".")[2] for each in names}
+    addresses = names.get(name)
+    if addresses is None:
+        within = name in domains or name.partition(".")[2] in domains
+        response.set_rcode(dns.rcode.NXDOMAIN if within else dns.rcode.REFUSED)
+    elif asked.rdtype == dns.rdatatype.A and addresses:
+        first = turn % len(addresses)
+        turned = [*addresses[first:], *addresses[:first]]
+        response.answer.append(dns.rrset.from_text(asked.name, TTL_S, dns.rdataclass.IN, dns.rdatatype.A, *turned))
+    return response
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Answer for ever."""
+    address, file = parse_address(arguments[0]), Path(arguments[1])
+    names = json.loads(file.read_text())
+    turn = 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        bound.bind((address.host, address.port))
+        while True:
+            data, whom = bound.recvfrom(_DATAGRAM_BYTES_MAX)
+            try:
+                query = dns.message.from_wire(data)
+            except dns.exception.DNSException:
+                continue
+            turn += 1
+            bound.sendto(answer(query, names, turn).to_wire(), whom)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
