@@ -21,6 +21,7 @@ from lbmesh_chaos.lab import clocks, files, network, paths
 from lbmesh_chaos.lab.control import Lab, serve
 from lbmesh_chaos.lab.events import Events
 from lbmesh_chaos.lab.hands import Hands, put
+from lbmesh_chaos.lab.namespaces import make_namespaces
 from lbmesh_chaos.lab.processes import CommandError, Processes
 from lbmesh_chaos.lab.programs import NotReadyError, Programs
 from lbmesh_chaos.lab.residue import Residue
@@ -29,6 +30,7 @@ from lbmesh_chaos.model.world import Host, Role, World
 from lbmesh_chaos.model.world_file import parse_world
 
 BACKLOG = 64
+_STATE_OPTIONS = ("-o", f"size={paths.STATE_SIZE},mode=0755")
 UP = "up"
 """The key of the line that says so."""
 
@@ -111,11 +113,15 @@ async def make(world: World, processes: Processes, overlaid: Sequence[Path]) -> 
     _put_back(overlaid)
     for host in world.hosts:
         _write_files(host, world)
+    states = [("mount", "-t", "tmpfs", *_STATE_OPTIONS, "state", str(paths.state(host.name))) for host in world.hosts]
+    await processes.run_all([(command, None, "") for command in states])
     key = secrets.token_hex(32)
     for host in world.with_role(Role.BALANCER):
         put(paths.etc(host.name) / files.GOSSIP_KEY, f"{key}\n".encode())
     await run(("ip", "-batch", "-"), text="".join(f"netns add {name}\n" for name in network.namespaces(world)))
-    await processes.run_all([(("sh", "-eu"), None, _spaces(host, world)) for host in world.everywhere])
+    async with trio.open_nursery() as nursery:
+        for host in world.everywhere:
+            nursery.start_soon(make_namespaces, host, world, processes)
     for stage in network.stages(world):
         await processes.run_all([(("ip", "-n", name, "-batch", "-"), None, "\n".join(lines)) for name, lines in stage])
 
@@ -141,26 +147,6 @@ def _write_files(host: Host, world: World) -> None:
         paths.names(host.name).write_text(files.names(world))
     if host.name in world.clocks:
         clocks.make_adjustable(host.name)
-
-
-def _spaces(host: Host, world: World) -> str:
-    """A shell script: a host's mount and UTS namespaces, with its settings and its view of /etc."""
-    own = paths.NAMESPACES / host.name
-    inside = [f"echo {value} >/proc/sys/{key}" for key, value in network.settings(host)]
-    before = []
-    if host in world.hosts:
-        before = [f"mount -t tmpfs -o size={paths.STATE_SIZE},mode=0755 state {paths.state(host.name)}"]
-        for file in files.overlay(host, world):
-            inside.append(f"mount --bind {paths.etc(host.name) / os.path.basename(file)} {os.path.realpath(file)}")
-    return "\n".join(
-        [
-            *before,
-            f"touch {own}.mnt {own}.uts",
-            f"nsenter --net={paths.network(host.name)} unshare --mount={own}.mnt --uts={own}.uts sh -eu <<'INSIDE'",
-            *inside,
-            "INSIDE",
-        ]
-    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A DNS server for a lab's names, by UDP: `python -m lbmesh_chaos.lab.name_server ADDRESS:PORT NAMES`.
 
 NAMES is a JSON object from names to lists of IPv4 addresses. A name with several has them in another order each time,
-since clients take the first. Outside the domains of these names it refuses (RFC 1035, 4.1.1), as it knows nobody to ask.
+since clients take the first. Outside the domains of these names it refuses (RFC 1035, 4.1.1): it knows nobody to ask.
 """
 
 import json
