@@ -32,8 +32,7 @@ drain_timeout = "5s"
 
 [gossip]
 bind = "{address}:{gossip_port}"
-seeds = [{seeds}]
-key_file = "{key_file}"
+{seeds}key_file = "{key_file}"
 
 [forwarder]
 workers = 1
@@ -85,7 +84,7 @@ def names(world: World) -> str:
 
 def balancer_config(host: Host, world: World) -> str:
     """The configuration of `lbmesh run` on a balancer's host."""
-    others = (one for one in world.with_role(Role.BALANCER) if one != host)
+    seeds = [f'"{one.address}:{GOSSIP_PORT}"' for one in world.with_role(Role.BALANCER) if one != host]
     replicas = world.with_role(Role.REPLICA)
     return _BALANCER.format(
         name=host.name,
@@ -93,7 +92,7 @@ def balancer_config(host: Host, world: World) -> str:
         state=paths.state(host.name),
         address=host.address,
         gossip_port=GOSSIP_PORT,
-        seeds=", ".join(f'"{one.address}:{GOSSIP_PORT}"' for one in others),
+        seeds=f"seeds = [{', '.join(seeds)}]\n" if seeds else "",
         key_file=paths.etc(host.name) / GOSSIP_KEY,
         port=GATEWAY_PORT,
         service=world.service.name,

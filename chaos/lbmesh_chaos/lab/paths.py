@@ -9,6 +9,7 @@ NETWORKS = RUN / "netns"
 """A file for each host's network namespace, as `ip netns` has them."""
 NAMESPACES = LAB / "ns"
 """A host's mount and UTS namespaces: HOST.mnt, HOST.uts; links to the descriptors that the lab's first process has."""
+ENTERING = "nsenter"
 LOG = LAB / "lab.log"
 EVENTS = LAB / "events.jsonl"
 WORLD = LAB / "world.toml"
@@ -69,7 +70,7 @@ def network(host: str) -> Path:
 def entering(host: str) -> list[str]:
     """The command line that has what follows run in a host: in its three namespaces."""
     spaces = NAMESPACES / host
-    return ["nsenter", f"--net={network(host)}", f"--uts={spaces}.uts", f"--mount={spaces}.mnt", "--"]
+    return [ENTERING, f"--net={network(host)}", f"--uts={spaces}.uts", f"--mount={spaces}.mnt", "--"]
 
 
 def good(file: Path) -> Path:

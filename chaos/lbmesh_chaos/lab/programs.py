@@ -99,10 +99,10 @@ class Programs:
         return {"TMPDIR": str(paths.host_dir(host)), "HOME": str(paths.host_dir(host)), **clock}
 
     async def become_ready(self, running: Running, within_s: float = READY_WITHIN_S) -> None:
-        """Wait until it answers. Raises NotReadyError. A program that the file added is ready when it runs."""
+        """Wait until it answers. Raises NotReadyError. A program that the file added is ready when it is executed."""
         with trio.move_on_after(within_s):
             while running.is_alive:
-                if running.asks is None or await answers(paths.network(running.host.name), running.asks):
+                if await self._is_ready(running):
                     return
                 await trio.sleep(_READY_EVERY_S)
         name = running.program.name
@@ -110,6 +110,12 @@ class Programs:
         how = f"ended with {running.child.status}" if running.child and ended else f"is not ready after {within_s:g} s"
         words = _last_words(paths.log(running.host.name, name))
         raise NotReadyError(f"{name} on {running.host.name} {how}" + (f"; it said: {words}" if words else ""))
+
+    async def _is_ready(self, running: Running) -> bool:
+        if running.asks is not None:
+            return await answers(paths.network(running.host.name), running.asks)
+        # Then nsenter has found its namespaces, and the command.
+        return running.child is not None and _command(running.child.pid) != paths.ENTERING
 
     def pids(self, host: str, part: Part = Part.ALL) -> list[int]:
         """The processes of a host's programs, the first process of each before its children."""
@@ -170,6 +176,11 @@ def _everyone() -> list[int]:
 
 def _is_marked(pid: int, marks: tuple[bytes, ...]) -> bool:
     return any(entry in marks for entry in _read(pid, "environ").split(b"\0"))
+
+
+def _command(pid: int) -> str:
+    """What a process was started as, or is since it called execve(2)."""
+    return _read(pid, "comm").decode(errors="replace").strip()
 
 
 def _read(pid: int, what: str) -> bytes:

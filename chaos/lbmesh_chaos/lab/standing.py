@@ -4,7 +4,8 @@ Every undo is written down before its step is taken. Whoever ordered a fault may
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import trio
@@ -131,9 +132,11 @@ class Faults:
 
     async def _do(self, fault: Standing) -> None:
         with trio.CancelScope(shield=True):
-            for step in fault.plan.steps:
-                fault.undos.append(undo(step))
-                await self.hands.take(step)
+            for together in _together(fault.plan.steps):
+                fault.undos += [undo(step) for step in together]
+                failed = await self._take_all(together, tries=1)
+                if failed:
+                    raise failed[0]
 
     async def _undo(self, fault: Standing) -> None:
         """All of it; then see what is left. The lock is held."""
@@ -147,17 +150,28 @@ class Faults:
         self.told("fault healed", fault=fault.number, label=fault.plan.label, residue=list(fault.left))
 
     async def _take_undos(self, fault: Standing) -> tuple[str, ...]:
-        failed = []
-        while fault.undos:
-            step = fault.undos.pop()
-            for attempt in range(UNDO_TRIES):
+        undos = fault.undos[::-1]
+        failed = [error for together in _together(undos) for error in await self._take_all(together, tries=UNDO_TRIES)]
+        fault.undos.clear()
+        return tuple(f"the undo failed: {error}" for error in failed)
+
+    async def _take_all(self, steps: Sequence[Step], tries: int) -> list[StepError]:
+        """Take steps at the same time, each so many times until it succeeds; what failed."""
+        failed: list[StepError] = []
+
+        async def take(step: Step) -> None:
+            for attempt in range(1, tries + 1):
                 try:
                     await self.hands.take(step)
-                    break
+                    return
                 except StepError as error:
-                    if attempt == UNDO_TRIES - 1:
-                        failed.append(f"the undo failed: {error}")
-        return tuple(failed)
+                    if attempt == tries:
+                        failed.append(error)
+
+        async with trio.open_nursery() as nursery:
+            for step in steps:
+                nursery.start_soon(take, step)
+        return failed
 
     async def _unready(self, holds: frozenset[Hold]) -> AsyncIterator[str]:
         for host in sorted({hold.host for hold in holds if hold.thing is Thing.PROCESSES}):
@@ -169,3 +183,9 @@ class Faults:
 
     def __iter__(self) -> Iterator[Standing]:
         return iter(self.standing.values())
+
+
+def _together(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    """Runs of steps of one kind: a cut is to begin everywhere at once, or it is another fault for a while."""
+    for _, run in itertools.groupby(steps, type):
+        yield list(run)

@@ -16,7 +16,7 @@ from lbmesh_chaos.lab.shell import run_inside
 from lbmesh_chaos.lab.start import StartError, Up, labs, start
 from lbmesh_chaos.lab.status import as_json, as_text
 from lbmesh_chaos.model.world import World
-from lbmesh_chaos.model.world_file import parse_world
+from lbmesh_chaos.model.world_file import parse_world, valid_name
 
 LAB_VARIABLE = "LBMESH_LAB"
 """Of the command of `lbmesh lab run`: the lab's name. The other verbs take it for the lab that is meant."""
@@ -28,7 +28,8 @@ _EPILOG = """\
 up FILE             bring a world up, and leave it up; FILE may be the name of one that is shipped: three-zones
 status              what is in it, what runs, which faults stand
 shell HOST [CMD…]   a shell in a host, or one command; also in a zone's router (router-zone-a) and the backbone
-run FILE [CMD…]     bring a world up for as long as a command runs, by default until Ctrl-C
+run FILE [-- CMD…]  bring a world up for as long as a command runs, by default until Ctrl-C; the command has the
+                    lab's name in LBMESH_LAB, and so the other verbs mean that lab
 down                end it
 
 Everything of a lab lives in namespaces of its own, with no way to the machine's network. When its first process ends,
@@ -38,7 +39,10 @@ however it ends, the kernel removes all of it. Needs root.
 
 def main(arguments: Sequence[str]) -> int:
     """Run one verb; the exit code. Usage errors end with 2."""
-    parsed = _parser().parse_args(arguments)
+    words, command = _split(arguments)
+    parsed = _parser().parse_args(words)
+    if command:
+        parsed.command = command
     if parsed.verb is None:
         _parser().print_help(sys.stderr)
         return 2
@@ -85,7 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     for one in (up, run):
         one.add_argument("file", metavar="FILE", help="a world file, or the name of one that is shipped")
         one.add_argument("--name", help="the lab's name; default: the world's")
-    run.add_argument("command", metavar="CMD", nargs=argparse.REMAINDER, help=f"has {LAB_VARIABLE} in its environment")
+    run.usage = "lbmesh lab run [-h] [--name NAME] FILE [-- CMD ...]"
+    run.set_defaults(command=[])
     down = verbs.add_parser("down", help="end a lab; nothing of it is left")
     status = verbs.add_parser("status", help="what is in a lab, and what runs")
     status.add_argument("--json", action="store_true", help="print a JSON object")
@@ -96,6 +101,15 @@ def _parser() -> argparse.ArgumentParser:
     shell.add_argument("host", metavar="HOST")
     shell.add_argument("command", metavar="CMD", nargs=argparse.REMAINDER)
     return parser
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What is for `run` itself, and the command after "--". Other verbs have theirs at their end, as it stands."""
+    words = list(arguments)
+    if words[:1] == ["run"] and "--" in words:
+        at = words.index("--")
+        return words[:at], words[at + 1 :]
+    return words, []
 
 
 def _wanting() -> list[str]:
@@ -124,10 +138,9 @@ def _up(parsed: argparse.Namespace) -> int:
 
 def _run(parsed: argparse.Namespace) -> int:
     up = _start(parsed, dies_with_us=True)
-    command = parsed.command[1:] if parsed.command[:1] == ["--"] else parsed.command
     try:
-        if command:
-            return subprocess.run(command, env={**os.environ, LAB_VARIABLE: up.name}, check=False).returncode
+        if parsed.command:
+            return subprocess.run(parsed.command, env={**os.environ, LAB_VARIABLE: up.name}, check=False).returncode
         print(f'lab "{up.name}" is up for as long as this runs; Ctrl-C ends it', flush=True)
         return signal.SIGINT + 128 if _wait(up) else 0
     except FileNotFoundError as error:
@@ -159,7 +172,11 @@ def _start(parsed: argparse.Namespace, *, dies_with_us: bool) -> Up:
         raise StartError("\n".join(["the world file is not right", *map(str, world)]))
     if world.clocks and clocks.library() is None:
         raise StartError(f"{file}: clocks: needs {clocks.PACKAGE}; on Debian: apt-get install {clocks.PACKAGE}")
-    return start(parsed.name or world.name, text, str(file), dies_with_us=dies_with_us)
+    try:
+        lab = valid_name(parsed.name or world.name)
+    except ValueError as error:
+        raise StartError(f"--name: {error}") from error
+    return start(lab, text, str(file), dies_with_us=dies_with_us)
 
 
 def _world_file(name: str) -> Path:

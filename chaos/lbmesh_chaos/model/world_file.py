@@ -60,13 +60,16 @@ class _Reader:
         self.taken: dict[str, str] = dict.fromkeys(_TAKEN, "the lab itself")
 
     def read(self) -> World | tuple[ConfigError, ...]:
-        name = self.root.required("name", _name, '"three-zones"')
+        name = self.root.required("name", valid_name, '"three-zones"')
         service = self._service()
         self._zones()
         self._others()
         self._programs()
         segments = self._segments()
         clocks = self._clocks()
+        roles = {host.role for host in self.hosts.values()}
+        if Role.BALANCER in roles and Role.REPLICA not in roles:
+            self.root.error('no zone has replicas for the balancers; write replicas = ["app-a1"] into one', "zone")
         self.root.close()
         report: Report = self.root.report
         if report.errors or name is None:
@@ -78,7 +81,7 @@ class _Reader:
         table = self.root.table("service")
         if table is None:
             return default
-        name = table.optional("name", _name, default.name)
+        name = table.optional("name", valid_name, default.name)
         host = table.optional("host", _dns_name, default.host)
         table.close()
         return Service(name, host)
@@ -91,11 +94,11 @@ class _Reader:
             self.root.error(f"more than {ZONES_MAX} zones, and their addresses are 10.1 to 10.{ZONES_MAX}", "zone")
             return
         for number, table in enumerate(tables, start=1):
-            name = table.required("name", _name, '"zone-a"')
+            name = table.required("name", valid_name, '"zone-a"')
             if name is not None and self._takes(table, "name", name, f"zone {name}"):
                 self.zones[name] = Zone(name, number)
             for key, (role, third) in _ROLES.items():
-                names = table.items(key, _name, (), f'["{_example(role)}"]')
+                names = table.items(key, valid_name, (), f'["{_example(role)}"]')
                 self._add(table, key, names, name or "", role, f"10.{number}.{third}")
             table.close()
 
@@ -110,8 +113,8 @@ class _Reader:
     def _others(self) -> None:
         counts: dict[str, int] = {}
         for table in self.root.tables("host", "name"):
-            name = table.required("name", _name, '"monitor"')
-            zone_name = table.required("zone", _name, '"zone-a"')
+            name = table.required("name", valid_name, '"monitor"')
+            zone_name = table.required("zone", valid_name, '"zone-a"')
             table.close()
             if name is None or zone_name is None:
                 continue
@@ -126,8 +129,8 @@ class _Reader:
 
     def _programs(self) -> None:
         for table in self.root.tables("program", "name"):
-            name = table.required("name", _name, '"bird"')
-            host_name = table.required("host", _name, '"lb-a1"')
+            name = table.required("name", valid_name, '"bird"')
+            host_name = table.required("host", valid_name, '"lb-a1"')
             command = table.items("command", _word, (), '["bird", "-f"]')
             if "command" not in table.values:
                 table.error('missing; write command = ["bird", "-f"]', "command")
@@ -154,7 +157,7 @@ class _Reader:
             return ()
         for number, table in enumerate(tables, start=ZONES_MAX + 1):
             name = table.required("name", _segment_name, '"vips"')
-            hosts = table.items("hosts", _name, (), '["lb-a1", "lb-b1"]')
+            hosts = table.items("hosts", valid_name, (), '["lb-a1", "lb-b1"]')
             if "hosts" not in table.values:
                 table.error('missing; write hosts = ["lb-a1", "lb-b1"]', "hosts")
             table.close()
@@ -174,7 +177,7 @@ class _Reader:
         return tuple(segments)
 
     def _clocks(self) -> tuple[str, ...]:
-        clocks = self.root.items("clocks", _name, (), '["lb-a1"]')
+        clocks = self.root.items("clocks", valid_name, (), '["lb-a1"]')
         for index, name in enumerate(clocks):
             if name not in self.hosts:
                 self.root.error(_not_among("host", self.hosts), "clocks", index, found=name)
@@ -194,7 +197,8 @@ def _with(host: Host, program: Program | None = None, attachment: Attachment | N
     return Host(host.name, host.zone, host.role, host.address, programs, attachments)
 
 
-def _name(value: object) -> str:
+def valid_name(value: object) -> str:
+    """A host's, a zone's, a world's or a lab's. Raises ValueError with what to write instead."""
     if not isinstance(value, str) or not _NAME.match(value) or value.startswith(("router-", "segment-")):
         raise ValueError(
             f'write a name such as "lb-a1": small letters, digits and "-", at most {NAME_CHARS_MAX}, '
@@ -204,7 +208,7 @@ def _name(value: object) -> str:
 
 
 def _segment_name(value: object) -> str:
-    if len(_name(value)) > _SEGMENT_CHARS_MAX:
+    if len(valid_name(value)) > _SEGMENT_CHARS_MAX:
         raise ValueError(f"write a name of at most {_SEGMENT_CHARS_MAX} characters")
     return str(value)
 
