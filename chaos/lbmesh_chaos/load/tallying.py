@@ -127,9 +127,9 @@ class _Columns:
                 continue
             slept = starved.overlap(due_s, ended_s)
             word = self.words.get(number)
+            if not slept:
+                latencies[number] = ended_s - due_s
             if word is None:
-                if not slept:
-                    latencies[number] = ended_s - due_s
                 continue
             sent_s = self.sent_s[number]
             reason = reasons[number] = reason_of(word)

@@ -48,9 +48,9 @@ class Verdict(IntEnum):
 class FlowFates:
     """All requests of one flow; position n of each column is request number n, and they were due in this order.
 
-    `latencies_s`: from when it was due; NaN where no answer came or the client was late. `verdicts`: of `Verdict`.
-    `executions`: how often replicas carried it out, at most 255. `attempts`: how often the client sent it; 0 when the
-    client does not tell. `reasons`: of all that are not OK.
+    `latencies_s`: from when it was due to its end, good or bad; NaN where the client was starved meanwhile. `verdicts`:
+    of `Verdict`. `executions`: how often replicas carried it out, at most 255. `attempts`: how often the client sent
+    it; 0 when the client does not tell. `reasons`: of all that are not OK.
     """
 
     flow: Flow

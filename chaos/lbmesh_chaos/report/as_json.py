@@ -1,0 +1,109 @@
+"""The report as JSON: every figure with its unit in its name, times in seconds from the drill's beginning. Pure."""
+
+from dataclasses import asdict
+from typing import Any
+
+from lbmesh_chaos.report.counts import Count
+from lbmesh_chaos.report.passage import Passage
+from lbmesh_chaos.report.report import Group, Report
+
+FORMAT = 1
+"""Rises when a figure changes its name or its meaning."""
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """For `json.dumps`."""
+    outcome, began_s = report.outcome, report.outcome.began_s
+    tally = outcome.tally
+    return {
+        "format": FORMAT,
+        "drill": {
+            "name": outcome.name,
+            "hypothesis": outcome.hypothesis,
+            "seed": outcome.seed,
+            "revision": outcome.revision,
+            "world": outcome.world,
+            "seconds": outcome.ended_s - began_s,
+            "aborted": outcome.aborted,
+        },
+        "verdict": str(report.judged.ruling),
+        "reasons": list(report.judged.reasons),
+        "invariants": [asdict(one) for one in report.judged.invariants],
+        "residue": list(outcome.residue),
+        "total": _count(report.total),
+        "baseline": _count(report.baseline),
+        "availability": asdict(report.available),
+        "lost_by_reason": report.reasons,
+        "by_kind": _groups(report.by_kind),
+        "by_zone": _groups(report.by_zone),
+        "by_method": _groups(report.by_method),
+        "faults": [_passage(one, began_s) for one in report.passages],
+        "timeline": [
+            {
+                "at_s": round(event.at_s - began_s, 6),
+                "what": str(event.what),
+                "subject": event.subject,
+                "observer": event.observer,
+                "detail": event.detail,
+            }
+            for event in sorted(outcome.events)
+        ],
+        "starved": [
+            {"client": one.client, "from_s": one.from_s - began_s, "until_s": one.until_s - began_s}
+            for one in tally.starved
+        ],
+        "findings": {
+            name: {"count": found.count, "first": [asdict(one) for one in found.first]}
+            for name, found in (
+                ("duplicated", tally.duplicated),
+                ("replayed", tally.replayed),
+                ("mixed_up", tally.mixed_up),
+                ("damaged", tally.damaged),
+                ("unexecuted", tally.unexecuted),
+                ("strays", tally.strays),
+            )
+        },
+        "series": asdict(report.series),
+    }
+
+
+def _count(counted: Count) -> dict[str, float]:
+    return {"sent": counted.sent, **asdict(counted), "lost_per_million": counted.lost_per_million}
+
+
+def _groups(groups: tuple[Group, ...]) -> dict[str, dict[str, float]]:
+    return {
+        one.name: {
+            **_count(one.count),
+            "available": one.available.answered,
+            "available_at_least": one.available.at_least,
+        }
+        for one in groups
+    }
+
+
+def _passage(one: Passage, began_s: float) -> dict[str, Any]:
+    fault = one.fault
+    return {
+        "label": fault.label,
+        "text": fault.text,
+        "targets": list(fault.targets),
+        "zones": list(fault.zones),
+        "applied_at_s": fault.applied_s - began_s,
+        "healed_at_s": fault.healed_s - began_s,
+        "detect_s": one.detect_s,
+        "suspected_s": one.suspected_s,
+        "agree_s": one.agree_s,
+        "agreed_s": one.agreed_s,
+        "first_lost_s": one.first_lost_s,
+        "divert_s": one.divert_s,
+        "moved_s": one.moved_s,
+        "recover_s": one.recover_s,
+        "rejoin_s": one.rejoin_s,
+        "agree_up_s": one.agree_up_s,
+        "agreed_up_s": one.agreed_up_s,
+        "struck": _count(one.struck),
+        "control": _count(one.control),
+        "hurt": list(one.hurt),
+        "control_hurt": list(one.control_hurt),
+    }

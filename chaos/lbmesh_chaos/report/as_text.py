@@ -1,0 +1,107 @@
+"""The report for a terminal: at most 110 columns. Pure."""
+
+from collections.abc import Callable
+
+from lbmesh_chaos.report.passage import Passage
+from lbmesh_chaos.report.report import Group, Report
+from lbmesh_chaos.report.verdict import Ruling
+from lbmesh_chaos.report.wording import bound, bound_over_faults, number, per_million, percent, seconds
+
+GREEN, YELLOW, RED, BOLD, FAINT = "32", "33", "31", "1", "2"
+_COLOURS = {Ruling.PASSED: GREEN, Ruling.FAILED: RED, Ruling.INCONCLUSIVE: YELLOW}
+REASONS_SHOWN = 8
+
+Paint = Callable[..., str]
+"""Given a text and codes."""
+
+
+def plain(text: str, *_codes: str) -> str:
+    """No colour."""
+    return text
+
+
+def coloured(text: str, *codes: str) -> str:
+    """ANSI SGR."""
+    return f"\x1b[{';'.join(codes)}m{text}\x1b[0m"
+
+
+def to_text(report: Report, paint: Paint = plain) -> str:
+    """Verdict first, then what it cost, then why."""
+    outcome, judged = report.outcome, report.judged
+    length = seconds(outcome.ended_s - outcome.began_s)
+    lines = [
+        f"{paint(judged.ruling.upper(), _COLOURS[judged.ruling], BOLD)}  {paint(outcome.name, BOLD)}  "
+        + paint(f"{outcome.world}, {length}, seed {outcome.seed}, revision {outcome.revision}", FAINT),
+        f"        {outcome.hypothesis}",
+        *(paint(f"        ✗ {reason}", _COLOURS[judged.ruling]) for reason in judged.reasons),
+        "",
+        *_counts(report, paint),
+        "",
+    ]
+    for one in report.passages:
+        lines += _passage(one, outcome.began_s, paint)
+    if report.reasons:
+        shown = list(report.reasons.items())[:REASONS_SHOWN]
+        lines += ["", "failed by reason: " + ", ".join(f"{why} {number(many)}" for why, many in shown)]
+    lines += ["", *(_invariant(one.name, one.held, paint) for one in judged.invariants)]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _counts(report: Report, paint: Paint) -> list[str]:
+    heads = ("sent", "lost", "unknown", "retried", "replayed", "twice", "void", "lost/M")
+    lines = [paint(f"{'':<20}" + "".join(f"{head:>10}" for head in heads) + f"{'available':>13}", FAINT)]
+    groups = [Group("all", report.total, report.available), *report.by_kind, *report.by_zone, *report.by_method]
+    for group in groups:
+        counted = group.count
+        figures = (
+            counted.sent,
+            counted.lost,
+            counted.unknown,
+            counted.retried,
+            counted.replayed,
+            counted.duplicated,
+            counted.void,
+        )
+        cells = [f"{number(figure):>10}" for figure in figures]
+        cells[1] = paint(cells[1], RED) if counted.lost else cells[1]
+        cells[2] = paint(cells[2], YELLOW) if counted.unknown else cells[2]
+        cells[5] = paint(cells[5], RED) if counted.duplicated else cells[5]
+        available = percent(group.available.answered)
+        lines.append(f"{group.name:<20}{''.join(cells)}{per_million(counted):>10}{available:>13}")
+    return [
+        *lines,
+        *(f"{'':<20}{says}" for says in (bound(report.available), bound_over_faults(report.available)) if says),
+    ]
+
+
+def _passage(one: Passage, began_s: float, paint: Paint) -> list[str]:
+    fault = one.fault
+    times = {
+        "detect": one.detect_s,
+        "agree": one.agree_s,
+        "first lost": one.first_lost_s,
+        "divert": one.divert_s,
+        "recover": one.recover_s,
+        "rejoin": one.rejoin_s,
+        "agree up": one.agree_up_s,
+    }
+    told = "  ".join(f"{name} {seconds(value)}" for name, value in times.items())
+    struck, control = one.struck, one.control
+    cost = (
+        f"its zones lost {number(struck.lost)} and {number(struck.unknown)} unknown of {number(struck.sent)}; "
+        f"the others {number(control.lost)} and {number(control.unknown)} of {number(control.sent)}"
+    )
+    title = f"{fault.applied_s - began_s:7.1f} s  {fault.label}"
+    stood = f"for {seconds(one.stood_s)}: {fault.text}"
+    hurt = paint(f"           {cost}", YELLOW if struck.unanswered or control.unanswered else FAINT)
+    return [f"{paint(title, BOLD)}  {stood}", f"           {told}", hurt]
+
+
+def _invariant(name: str, held: bool | None, paint: Paint) -> str:
+    match held:
+        case True:
+            return f"{paint('✓', GREEN)} {name}"
+        case False:
+            return f"{paint('✗', RED)} {name}"
+        case None:
+            return f"{paint('?', YELLOW)} {name}"

@@ -1,0 +1,52 @@
+"""Figures as people read them. Pure."""
+
+from lbmesh_chaos.report.counts import Count
+from lbmesh_chaos.report.report import Availability
+
+NEVER = "–"
+
+
+def seconds(value: float | None) -> str:
+    """ "180 ms", "2.31 s", "14.2 s"; a dash for what did not happen."""
+    if value is None:
+        return NEVER
+    if value < 0.9995:
+        return f"{value * 1e3:.0f} ms"
+    return f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
+
+
+def number(value: int) -> str:
+    """With thin spaces between thousands."""
+    return f"{value:,}".replace(",", " ")
+
+
+def percent(share: float) -> str:
+    """With as many nines as there are, and two digits after them."""
+    if share >= 1:
+        return "100 %"
+    digits = 2
+    while digits < 8 and (1 - share) * 100 < 10 ** -(digits - 1):
+        digits += 1
+    return f"{share * 100:.{digits}f} %"
+
+
+def per_million(counted: Count) -> str:
+    """Lost per million."""
+    value = counted.lost_per_million
+    return "0" if not value else f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def bound(available: Availability) -> str:
+    """How much availability the drill supports, in one sentence."""
+    clustered = available.at_least_clustered
+    if clustered is not None:
+        return f"≥ {percent(clustered)} at 95 %, by bootstrap over {available.faults} faults"
+    return f"≥ {percent(available.at_least)} at 95 %, if losses were independent"
+
+
+def bound_over_faults(available: Availability) -> str:
+    """The humbler bound; "" without faults."""
+    if available.losing_faults_at_most is None:
+        return ""
+    tried = f"{available.losing_faults} of {available.faults} fault{'' if available.faults == 1 else 's'}"
+    return f"{tried} lost something; at 95 % at most {percent(available.losing_faults_at_most)} of such faults do"
