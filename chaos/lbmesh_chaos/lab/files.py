@@ -43,6 +43,7 @@ bind = "0.0.0.0:{port}"
 [[service]]
 name = "{service}"
 hosts = ["*"]
+health = {{ path = "/healthz", interval = "500ms", timeout = "500ms" }}
 replicas = [
 {replicas}
 ]
