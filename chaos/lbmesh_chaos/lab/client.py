@@ -3,6 +3,7 @@
 What was started and what was broken over a client is ended and undone when it is closed, or when its process dies.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -55,7 +56,9 @@ class LabClient:
         self.close()
 
     def close(self) -> None:
-        """The lab undoes and ends what this client began."""
+        """The lab undoes and ends what this client began. A thread that waits for the next event has NoLabError."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     @property

@@ -11,7 +11,7 @@ class FaultSpan:
     """A fault while it stood. `label`: unlike that of any other of the drill. `text`: what it did, for people.
 
     `targets`: the hosts it struck; `zones`: those whose clients it may hurt, so that the others are the control.
-    `healed_s`: when its undo was done.
+    `heal_began_s` to `healed_s`: while it was undone; what was killed takes a moment to be ready.
     """
 
     label: str
@@ -20,6 +20,7 @@ class FaultSpan:
     zones: tuple[str, ...]
     applied_s: float
     healed_s: float
+    heal_began_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def _passage(outcome: Outcome, fault: FaultSpan, until_s: float) -> Passage:
         until_s=until_s,
         suspected_s=_first_words(events, fault.applied_s, What.SUSPECTED),
         agreed_s=_first_words(events, fault.applied_s, What.AGREED, What.EJECTED),
-        agreed_up_s=_first_words([one for one in events if one.at_s >= fault.healed_s], fault.healed_s, What.CLEARED),
+        agreed_up_s=_first_words(_since_the_heal(events, fault), fault.healed_s, What.CLEARED),
         first_lost_s=max(0.0, min(ended_s for _, ended_s in all_failed) - fault.applied_s) if all_failed else None,
         divert_s=None if last > fault.healed_s - STEADY_S else max(0.0, last - fault.applied_s),
         moved_s=moved_s,
@@ -109,6 +109,12 @@ def _passage(outcome: Outcome, fault: FaultSpan, until_s: float) -> Passage:
             one.flow.name for one in outcome.tally.fates if one.flow.name in hurt and one.flow.zone not in fault.zones
         ),
     )
+
+
+def _since_the_heal(events: Iterable[Event], fault: FaultSpan) -> list[Event]:
+    """Those who see a host before it says itself that it is ready are not late."""
+    began_s = fault.healed_s if fault.heal_began_s is None else fault.heal_began_s
+    return [one for one in events if one.at_s >= began_s]
 
 
 def _is_about(event: Event, fault: FaultSpan) -> bool:
@@ -132,7 +138,7 @@ def _first_words(events: Iterable[Event], from_s: float, *what: What) -> dict[st
     words: dict[str, float] = {}
     for event in sorted(events):
         if event.what in what and event.observer:
-            words.setdefault(event.observer, event.at_s - from_s)
+            words.setdefault(event.observer, max(0.0, event.at_s - from_s))
     return words
 
 

@@ -1,0 +1,1 @@
+"""Runs an experiment under load, and makes its report."""

@@ -1,0 +1,210 @@
+"""Runs a drill: the lab, the load, the experiment, and what they leave behind for the report.
+
+Whatever ends it, the faults go with the connection that they were done over, and a lab of its own with this process.
+"""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from chaoslib.exceptions import ChaosException
+from chaoslib.experiment import run_experiment
+
+from lbmesh_chaos.drill.experiment_file import Drill
+from lbmesh_chaos.drill.load_orders import Placed, orders
+from lbmesh_chaos.drill.spans import judged_by_whole, spans
+from lbmesh_chaos.drill.watch import Watch
+from lbmesh_chaos.lab import paths
+from lbmesh_chaos.lab.client import LabClient, LabError, NoLabError
+from lbmesh_chaos.lab.start import StartError, labs, start
+from lbmesh_chaos.load.collect import collect
+from lbmesh_chaos.load.logs import LogError
+from lbmesh_chaos.load.order import write_order
+from lbmesh_chaos.model.outcome import Invariant, Outcome, Place
+from lbmesh_chaos.model.tally import Tally
+from lbmesh_chaos.model.world import Role, World
+from lbmesh_chaos.toolkit import session
+from lbmesh_chaos.toolkit.lab_target import LabTarget
+from lbmesh_chaos.toolkit.session import Session
+from lbmesh_chaos.toolkit.target import RefusedError
+from lbmesh_chaos.toolkit.whole import wait_until_whole
+
+WHOLE_WITHIN_S = 30.0
+"""Of a lab that has come up."""
+CLIENTS_START_S = 3.0
+"""What a load process may take to import and to connect, before its first request is due."""
+DISTRIBUTION = "lbmesh"
+_CLIENT = (sys.executable, "-P", "-m", "lbmesh_chaos.load.client")
+
+
+class DrillError(Exception):
+    """A drill that could not be run; says why."""
+
+
+@dataclass(slots=True)
+class _Ran:
+    """How the experiment ended. `aborted`: as in Outcome."""
+
+    aborted: str = ""
+    is_steady: bool | None = None
+    why_not: str = ""
+
+
+def run(drill: Drill, seed: int) -> Outcome:
+    """Run it to its end. Raises DrillError; an experiment that is interrupted is an outcome, too."""
+    try:
+        with _lab(drill) as lab, _opened(lab, seed) as now, LabClient(lab) as client:
+            wait_until_whole(now.target, WHOLE_WITHIN_S)
+            return _run(drill, seed, lab, now, client)
+    except (StartError, LabError, NoLabError, RefusedError, LogError) as error:
+        raise DrillError(str(error)) from error
+
+
+@contextmanager
+def _lab(drill: Drill) -> Iterator[str]:
+    """The lab that is meant, if it is up; else one of our own, which ends with us."""
+    name = drill.extension.lab or drill.world.name
+    if name in labs():
+        yield name
+        return
+    own = start(name, drill.world_text, drill.world_file, dies_with_us=True)
+    try:
+        yield name
+    finally:
+        own.holder.kill()
+        own.holder.wait()
+
+
+@contextmanager
+def _opened(lab: str, seed: int) -> Iterator[Session]:
+    target = LabTarget(lab)
+    try:
+        yield session.opened(Session(target, seed))
+    finally:
+        session.forgotten()
+        target.close()
+
+
+def _run(drill: Drill, seed: int, lab: str, now: Session, client: LabClient) -> Outcome:
+    world, load = now.target.world, drill.extension.load
+    began_s = time.monotonic() + CLIENTS_START_S
+    log_of = str(paths.host_dir("{host}") / "log" / f"{{client}}-{began_s:.6f}.log")
+    placed = orders(world, load, began_s, log_of, seed)
+    replicas_read = _sizes(client, world)
+    watch = Watch(lab, world)
+    try:
+        running = [_start_client(client, one) for one in placed]
+        time.sleep(max(0.0, began_s + load.lead_s - time.monotonic()))
+        ran = _experiment(drill)
+        residue = _healed(now)
+        statuses = [client.wait(pid) for pid in running] if not ran.aborted else []
+    finally:
+        watch.end()
+    ended_s = min(time.monotonic(), began_s + load.lasts_s)
+    outlived = [one for one in watch.lab_events if one["event"] == "fault times out"]
+    faults = spans([one for one in watch.lab_events if one["at_s"] >= began_s], now.orders, world)
+    with TemporaryDirectory() as scratch:
+        tally = _collected(client, placed, world, replicas_read, Path(scratch))
+    return Outcome(
+        name=drill.title,
+        hypothesis=drill.hypothesis,
+        seed=seed,
+        revision=version(DISTRIBUTION),
+        world=drill.world.name,
+        began_s=began_s,
+        ended_s=ended_s,
+        tally=tally,
+        faults=faults,
+        events=judged_by_whole(watch.events, faults, now.orders),
+        places=tuple(Place(one.name, one.zone, one.address) for one in world.with_role(Role.BALANCER, Role.REPLICA)),
+        invariants=(
+            Invariant("the steady state holds before and after", ran.is_steady, ran.why_not),
+            Invariant(
+                "the load outlasts the faults",
+                all(one.healed_s < began_s + load.lasts_s for one in faults),
+                f"write more than {load.lasts_s:g} s into load.lasts",
+            ),
+            Invariant(
+                "no fault is healed by its dead man's timer",
+                not outlived,
+                ", ".join(str(one["label"]) for one in outlived),
+            ),
+            Invariant("every load process ends well", not any(statuses), f"they ended with {statuses}"),
+        ),
+        residue=(*now.residue, *residue),
+        aborted=ran.aborted,
+        marks=drill.extension.marks,
+    )
+
+
+def _experiment(drill: Drill) -> _Ran:
+    try:
+        journal: dict[str, Any] = run_experiment(drill.experiment)
+    except ChaosException as error:
+        return _Ran(aborted=str(error))
+    states = [journal["steady_states"]["before"], journal["steady_states"]["after"]]
+    failed = [
+        f"{one['activity']['name']}: {one.get('exception', [one['status']])[-1]}".strip()
+        for part in ("run", "rollbacks")
+        for one in journal[part]
+        if one["status"] != "succeeded"
+    ]
+    if journal["status"] in ("interrupted", "aborted"):
+        return _Ran(aborted=f"the experiment was {journal['status']}")
+    if failed:
+        return _Ran(aborted="; ".join(failed))
+    if None in states:
+        return _Ran(is_steady=None if states == [None, None] else False, why_not="it was not looked at")
+    unmet = [
+        probe["activity"]["name"]
+        for state in states
+        for probe in state["probes"]
+        if not probe.get("tolerance_met", False)
+    ]
+    return _Ran(is_steady=not unmet, why_not=", ".join(unmet))
+
+
+def _healed(now: Session) -> tuple[str, ...]:
+    """Undo what the experiment left standing; what is not as it was."""
+    try:
+        now.heal_all()
+        return now.target.residue()
+    except RefusedError as error:
+        return (str(error),)
+
+
+def _start_client(client: LabClient, placed: Placed) -> int:
+    order_file = paths.host_dir(placed.host) / "log" / f"{placed.order.client}.json"
+    write_order(placed.order, _outside(client, order_file))
+    with open("/dev/null", "r+b") as nothing, _outside(client, order_file.with_suffix(".err")).open("wb") as words:
+        descriptors = (nothing.fileno(), words.fileno(), words.fileno())
+        return client.start(placed.host, (*_CLIENT, str(order_file)), descriptors=descriptors)
+
+
+def _outside(client: LabClient, inside: Path) -> Path:
+    return client.root / inside.relative_to("/")
+
+
+def _sizes(client: LabClient, world: World) -> dict[str, int]:
+    """How long the replicas' logs were before: another drill in this lab may have written to them."""
+    return {
+        host.name: _outside(client, paths.requests(host.name)).stat().st_size for host in world.with_role(Role.REPLICA)
+    }
+
+
+def _collected(
+    client: LabClient, placed: Sequence[Placed], world: World, before: Mapping[str, int], scratch: Path
+) -> Tally:
+    replicas = []
+    for host in world.with_role(Role.REPLICA):
+        whole = _outside(client, paths.requests(host.name)).read_bytes()
+        head, _, _ = whole.partition(b"\n")
+        replicas.append(scratch / host.name)
+        replicas[-1].write_bytes(head + b"\n" + whole[max(before[host.name], len(head) + 1) :])
+    return collect([_outside(client, Path(one.order.log)) for one in placed], replicas)

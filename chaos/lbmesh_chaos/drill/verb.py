@@ -1,0 +1,82 @@
+"""`lbmesh drill FILE`: a chaos drill in a lab, and what clients lost."""
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random, SystemRandom
+
+from lbmesh_chaos.drill.experiment_file import ExperimentError, read_drill
+from lbmesh_chaos.drill.run import DrillError, run
+from lbmesh_chaos.report.as_json import to_json
+from lbmesh_chaos.report.as_text import coloured, plain, to_text
+from lbmesh_chaos.report.report import make_report
+from lbmesh_chaos.report.verdict import Ruling
+
+EXIT_CODES = {Ruling.PASSED: 0, Ruling.FAILED: 1, Ruling.INCONCLUSIVE: 3}
+"""2 is for what is refused before anything was touched."""
+SEED_MAX = 2**32 - 1
+
+_EPILOG = """\
+FILE is an experiment of the Chaos Toolkit with our actions, as those in chaos/experiments; `chaos run FILE` runs it
+too, without load and report. All of it is checked before anything is touched. It is done in the lab of its world, if
+that is up, else in one of its own. Ctrl-C, a crash or SIGKILL heal every fault.
+
+exit codes: 0 passed, 1 failed, 2 refused or could not be run, 3 nothing can be said.
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one drill; the exit code."""
+    told = _parser().parse_args(arguments)
+    _log_to_stderr(quiet=told.quiet)
+    try:
+        drill = read_drill(told.file)
+        if told.check:
+            return 0
+        if os.geteuid() != 0:
+            return _fail("lbmesh drill: needs root, as its lab does (see `lbmesh lab`); run it again with sudo")
+        seed = SystemRandom().randrange(SEED_MAX) if told.seed is None else told.seed
+        outcome = run(drill, seed)
+    except (ExperimentError, DrillError) as error:
+        return _fail(str(error))
+    report = make_report(outcome, Random(outcome.seed))
+    if told.json:
+        print(json.dumps(to_json(report)))
+    else:
+        print(to_text(report, coloured if sys.stdout.isatty() else plain), end="")
+    return EXIT_CODES[report.judged.ruling]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lbmesh drill",
+        description="Run a chaos drill in a lab under load, and say what clients lost.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", metavar="FILE", type=Path, help="the experiment, in YAML or JSON")
+    parser.add_argument(
+        "--seed", metavar="N", type=int, help="of the load and the faults; default: a new one, reported"
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as a JSON object")
+    parser.add_argument("--check", action="store_true", help="only say what is wrong with the experiment")
+    parser.add_argument("-q", "--quiet", action="store_true", help="do not say on standard error what is going on")
+    return parser
+
+
+def _log_to_stderr(*, quiet: bool) -> None:
+    log = logging.getLogger("chaostoolkit")
+    log.handlers[:] = [logging.StreamHandler(sys.stderr)]
+    log.setLevel(logging.ERROR if quiet else logging.INFO)
+    log.propagate = False
+
+
+def _fail(message: str) -> int:
+    with contextlib.suppress(OSError):
+        print(message, file=sys.stderr)
+    return 2
