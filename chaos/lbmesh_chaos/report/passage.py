@@ -20,11 +20,12 @@ PATIENCE_S = 30.0
 class Passage:
     """Seconds count from the fault's beginning, those of `recover_s`, `rejoin_s` and `agree_up_s` from its heal.
 
-    None: it did not happen, or there was nobody to see it. `first_lost_s`: the end of the first request that failed.
-    `suspected_s`, `agreed_s`, `agreed_up_s`: by observer. `detect_s`: the first suspicion or agreement. `divert_s`:
-    when the last failing request of the time before the heal was due; None too when they failed on till then.
-    `moved_s`: the last request that a struck host carried. `recover_s`: when the last request after the heal that
-    failed was due. `rejoin_s`: the first request that a struck host carried again.
+    None: it did not happen, or there was nobody to see it. `first_lost_s`: when the first request that failed was
+    due; 0 for one that the fault caught in flight. `suspected_s`, `agreed_s`, `agreed_up_s`: by observer. `detect_s`:
+    the first suspicion or agreement. `divert_s`: when the last failing request of the time before the heal was due;
+    None too when they failed on till then. `moved_s`: the last request that a struck host carried. `recover_s`: when
+    the last request after the heal that failed was due. `rejoin_s`: the first request that a struck host carried
+    again.
 
     `struck` and `control`: requests of clients in the fault's zones and in the others, from its beginning to the next
     one's. `hurt`: flows that lost something, by name. `control_hurt`: those among them that should not have.
@@ -85,8 +86,8 @@ def _passage(outcome: Outcome, fault: FaultSpan, until_s: float) -> Passage:
     events = [event for event in outcome.events if fault.applied_s <= event.at_s < until_s and _is_about(event, fault)]
     failed = [_failed(one, fault.applied_s, until_s) for one in outcome.tally.fates]
     all_failed = [moment for moments in failed for moment in moments]
-    before = [due_s for due_s, _ in all_failed if due_s < fault.healed_s]
-    after = [due_s for due_s, _ in all_failed if due_s >= fault.healed_s]
+    before = [due_s for due_s in all_failed if due_s < fault.healed_s]
+    after = [due_s for due_s in all_failed if due_s >= fault.healed_s]
     moved_s, rejoin_s = _traffic(outcome, fault, until_s)
     in_zones = [one.flow.zone in fault.zones for one in outcome.tally.fates]
     hurt = [one.flow.name for one, moments in zip(outcome.tally.fates, failed, strict=True) if moments]
@@ -97,7 +98,7 @@ def _passage(outcome: Outcome, fault: FaultSpan, until_s: float) -> Passage:
         suspected_s=_first_words(events, fault.applied_s, What.SUSPECTED),
         agreed_s=_first_words(events, fault.applied_s, What.AGREED, What.EJECTED),
         agreed_up_s=_first_words(_since_the_heal(events, fault), fault.healed_s, What.CLEARED),
-        first_lost_s=max(0.0, min(ended_s for _, ended_s in all_failed) - fault.applied_s) if all_failed else None,
+        first_lost_s=max(0.0, min(all_failed) - fault.applied_s) if all_failed else None,
         divert_s=None if last > fault.healed_s - STEADY_S else max(0.0, last - fault.applied_s),
         moved_s=moved_s,
         recover_s=max(after) - fault.healed_s if after else 0.0,
@@ -121,16 +122,15 @@ def _is_about(event: Event, fault: FaultSpan) -> bool:
     return event.subject in (fault.label, *fault.targets, *fault.zones)
 
 
-def _failed(fates: FlowFates, from_s: float, until_s: float) -> list[tuple[float, float]]:
-    """When each request was due and when it failed, of those that failed in that time or were due in it."""
+def _failed(fates: FlowFates, from_s: float, until_s: float) -> list[float]:
+    """When each request was due that failed, of those that were due in that time or under way when it began."""
     moments = []
     near = fates.between(from_s - PATIENCE_S, until_s)
     for at in fates.reasons:
         if at in near and fates.verdicts[at] in (Verdict.LOST, Verdict.UNKNOWN):
-            due_s, took_s = fates.due_s[at], fates.latencies_s[at]
-            ended_s = due_s + (took_s if took_s == took_s else 0.0)
-            if ended_s >= from_s:
-                moments.append((due_s, ended_s))
+            took_s = fates.latencies_s[at]
+            if fates.due_s[at] + (took_s if took_s == took_s else 0.0) >= from_s:
+                moments.append(fates.due_s[at])
     return moments
 
 
