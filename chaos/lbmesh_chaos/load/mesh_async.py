@@ -71,7 +71,7 @@ class AsyncMeshClients:
     async def _ask(self, asked: Asked) -> None:
         word, attempts = SILENT, 0
         asked.sent_s = time.monotonic()
-        with trio.move_on_after(asked.due_s + self._order.deadline_s - asked.sent_s):
+        with trio.move_on_after(max(0.0, asked.due_s + self._order.deadline_s - asked.sent_s)):
             word, attempts = await self._exchange(asked)
         self._under_way[asked.flow] -= 1
         self._log.ended(asked, word, attempts)

@@ -9,13 +9,11 @@ STARVED_S = 0.05
 class Wakefulness:
     """Of one client. Told of each turn of its loop, it says which stretches do not count."""
 
-    __slots__ = ("_last_s", "_planned_s", "longest_s")
+    __slots__ = ("_last_s", "_planned_s")
 
     def __init__(self, now_s: float) -> None:
         self._last_s = now_s
         self._planned_s = now_s
-        self.longest_s = 0.0
-        """How late it was at worst."""
 
     def sleeps_until(self, planned_s: float) -> None:
         """The loop is about to wait, at most until then."""
@@ -28,10 +26,8 @@ class Wakefulness:
         """
         late_s = now_s - max(self._planned_s, self._last_s)
         last_s, self._last_s, self._planned_s = self._last_s, now_s, now_s
-        self.longest_s = max(self.longest_s, late_s)
         return (last_s, now_s) if late_s > STARVED_S else None
 
     def took_up(self, due_s: float, now_s: float) -> tuple[float, float] | None:
         """A request that was due then is only now taken up. The stretch that this makes void, if it does."""
-        self.longest_s = max(self.longest_s, now_s - due_s)
         return (due_s, now_s) if now_s - due_s > STARVED_S else None
