@@ -14,6 +14,7 @@ from lbmesh_chaos.drill.experiment_file import ExperimentError, read_drill
 from lbmesh_chaos.drill.run import DrillError, run
 from lbmesh_chaos.report.as_json import to_json
 from lbmesh_chaos.report.as_text import coloured, plain, to_text
+from lbmesh_chaos.report.page.page import to_page
 from lbmesh_chaos.report.report import make_report
 from lbmesh_chaos.report.verdict import Ruling
 
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str]) -> int:
     except (ExperimentError, DrillError) as error:
         return _fail(str(error))
     report = make_report(outcome, Random(outcome.seed))
+    if told.report:
+        told.report.write_text(to_page(report))
     if told.json:
         print(json.dumps(to_json(report)))
     else:
@@ -64,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", metavar="N", type=int, help="of the load and the faults; default: a new one, reported"
     )
     parser.add_argument("--json", action="store_true", help="print the report as a JSON object")
+    parser.add_argument("--report", metavar="PAGE", type=Path, help="write the report as an HTML page, too")
     parser.add_argument("--check", action="store_true", help="only say what is wrong with the experiment")
     parser.add_argument("-q", "--quiet", action="store_true", help="do not say on standard error what is going on")
     return parser
