@@ -139,10 +139,10 @@ def label(value: object, _world: World) -> str:
 
 
 def flapping(value: object, world: World) -> Flapping:
-    """How long the fault stands and how long it is healed, in turns."""
-    if not isinstance(value, Mapping) or set(value) != {"on", "off"}:
-        raise ValueError('write both durations, such as {on: "2s", off: "1s"}')
-    return Flapping(duration(value["on"], world), duration(value["off"], world))
+    """How long the fault stands and how long it rests, in turns. (YAML takes `on` and `off` for true and false.)"""
+    if not isinstance(value, Mapping) or set(value) != {"stands", "rests"}:
+        raise ValueError('write both durations, such as {stands: "2s", rests: "1s"}')
+    return Flapping(duration(value["stands"], world), duration(value["rests"], world))
 
 
 def nearest(word: str, words: list[str]) -> str:

@@ -11,7 +11,7 @@ ORDERS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("freeze", {"targets": "lb-c1", "part": "forwarders"}),
     ("starve", {"targets": "lb-a1", "share": 0.2}),
     ("cut", {"targets": "zone-a"}),
-    ("cut", {"targets": "zone-a", "traffic": "gossip", "flapping": {"on": "1s", "off": "500ms"}}),
+    ("cut", {"targets": "zone-a", "traffic": "gossip", "flapping": {"stands": "1s", "rests": "500ms"}}),
     ("split", {"groups": [["zone-a"], ["zone-b", "zone-c"]], "bridges": ["lb-a1"]}),
     ("one_way", {"sources": "zone-a", "targets": ["zone-b"], "traffic": "clients"}),
     ("half_connected", {"target": "lb-a1", "reaches": ["lb-b1"], "traffic": "gossip"}),

@@ -32,7 +32,12 @@ def test_an_order_says_what_it_was_given() -> None:
 
 
 def test_a_label_is_the_faults_name_by_default() -> None:
-    arguments = {"targets": "zone-a", "traffic": "gossip", "at_most": "30s", "flapping": {"on": "2s", "off": "1s"}}
+    arguments = {
+        "targets": "zone-a",
+        "traffic": "gossip",
+        "at_most": "30s",
+        "flapping": {"stands": "2s", "rests": "1s"},
+    }
     assert parse_order("cut", arguments, WORLD) == Order(
         "cut", Cut(("zone-a",), Traffic.GOSSIP), 30.0, Flapping(2.0, 1.0)
     )
@@ -63,8 +68,8 @@ def test_everything_wrong_is_said_at_once() -> None:
         ("starve", {"targets": "lb-a1"}, "share: is missing; write a number above 0"),
         ("starve", {"targets": "lb-a1", "share": 1}, "there is the fault freeze"),
         ("cut", {"targets": "zone-a", "traffic": "gosip"}, "write one of all, gossip, clients, replicas"),
-        ("cut", {"targets": "zone-a", "flapping": {"on": "2s"}}, "write both durations"),
-        ("cut", {"targets": "zone-a", "flapping": {"on": "9s", "off": "2s"}}, "one turn is longer than at_most"),
+        ("cut", {"targets": "zone-a", "flapping": {"stands": "2s"}}, "write both durations"),
+        ("cut", {"targets": "zone-a", "flapping": {"stands": "9s", "rests": "2s"}}, "one turn is longer than at_most"),
         ("split", {"groups": [["zone-a"]]}, "a list of at least two groups"),
         ("split", {"groups": [["zone-a"], ["lb-a1"]]}, '"lb-a1" is in two groups'),
         ("split", {"groups": [["zone-a"], ["zone-b"]], "bridges": ["lb-c1"]}, "lb-c1 is in no group"),
