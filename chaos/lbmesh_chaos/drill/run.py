@@ -3,6 +3,7 @@
 Whatever ends it, the faults go with the connection that they were done over, and a lab of its own with this process.
 """
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,14 +23,15 @@ from lbmesh_chaos.drill.spans import judged_by_whole, spans
 from lbmesh_chaos.drill.watch import Watch
 from lbmesh_chaos.lab import paths
 from lbmesh_chaos.lab.client import LabClient, LabError, NoLabError
-from lbmesh_chaos.lab.start import StartError, labs, start
+from lbmesh_chaos.lab.start import StartError, start
 from lbmesh_chaos.load.collect import collect
 from lbmesh_chaos.load.logs import LogError
 from lbmesh_chaos.load.order import write_order
-from lbmesh_chaos.model.outcome import Invariant, Outcome, Place
+from lbmesh_chaos.model.outcome import Invariant, Marks, Outcome, Place
 from lbmesh_chaos.model.tally import Tally
 from lbmesh_chaos.model.world import Role, World
 from lbmesh_chaos.toolkit import session
+from lbmesh_chaos.toolkit.check import check
 from lbmesh_chaos.toolkit.lab_target import LabTarget
 from lbmesh_chaos.toolkit.session import Session
 from lbmesh_chaos.toolkit.target import RefusedError
@@ -56,10 +58,16 @@ class _Ran:
     why_not: str = ""
 
 
-def run(drill: Drill, seed: int) -> Outcome:
-    """Run it to its end. Raises DrillError; an experiment that is interrupted is an outcome, too."""
+def run(drill: Drill, seed: int, lab_name: str = "") -> Outcome:
+    """Run it to its end. `lab_name`: of one that is up; "": in a lab of its own. Raises DrillError.
+
+    An experiment that is interrupted is an outcome, too.
+    """
     try:
-        with _lab(drill) as lab, _opened(lab, seed) as now, LabClient(lab) as client:
+        with _lab(drill, lab_name or drill.extension.lab) as lab, _opened(lab, seed) as now, LabClient(lab) as client:
+            wrong = check(drill.experiment, now.target.world)
+            if wrong:
+                raise DrillError("\n".join(wrong))
             wait_until_whole(now.target, WHOLE_WITHIN_S)
             return _run(drill, seed, lab, now, client)
     except (StartError, LabError, NoLabError, RefusedError, LogError) as error:
@@ -67,12 +75,12 @@ def run(drill: Drill, seed: int) -> Outcome:
 
 
 @contextmanager
-def _lab(drill: Drill) -> Iterator[str]:
-    """The lab that is meant, if it is up; else one of our own, which ends with us."""
-    name = drill.extension.lab or drill.world.name
-    if name in labs():
+def _lab(drill: Drill, name: str) -> Iterator[str]:
+    """The one that is named, or one of our own, which ends with us."""
+    if name:
         yield name
         return
+    name = f"drill-{os.getpid()}"
     own = start(name, drill.world_text, drill.world_file, dies_with_us=True)
     try:
         yield name
@@ -139,7 +147,7 @@ def _run(drill: Drill, seed: int, lab: str, now: Session, client: LabClient) -> 
         ),
         residue=(*now.residue, *residue),
         aborted=ran.aborted,
-        marks=drill.extension.marks,
+        marks=Marks(None, None, None) if ran.aborted else drill.extension.marks,
     )
 
 

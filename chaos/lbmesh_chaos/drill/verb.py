@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from random import Random, SystemRandom
 
 from lbmesh_chaos.drill.experiment_file import ExperimentError, read_drill
 from lbmesh_chaos.drill.run import DrillError, run
+from lbmesh_chaos.lab.verbs import LAB_VARIABLE
 from lbmesh_chaos.report.as_json import to_json
 from lbmesh_chaos.report.as_text import coloured, plain, to_text
 from lbmesh_chaos.report.page.page import to_page
@@ -24,8 +26,8 @@ SEED_MAX = 2**32 - 1
 
 _EPILOG = """\
 FILE is an experiment of the Chaos Toolkit with our actions, as those in chaos/experiments; `chaos run FILE` runs it
-too, without load and report. All of it is checked before anything is touched. It is done in the lab of its world, if
-that is up, else in one of its own. Ctrl-C, a crash or SIGKILL heal every fault.
+too, in a lab that is up, without load and report. All of it is checked before anything is touched, and nothing but a
+lab can be aimed at. Ctrl-C, a crash or SIGKILL heal every fault.
 
 exit codes: 0 passed, 1 failed, 2 refused or could not be run, 3 nothing can be said.
 """
@@ -42,9 +44,12 @@ def main(arguments: Sequence[str]) -> int:
         if os.geteuid() != 0:
             return _fail("lbmesh drill: needs root, as its lab does (see `lbmesh lab`); run it again with sudo")
         seed = SystemRandom().randrange(SEED_MAX) if told.seed is None else told.seed
-        outcome = run(drill, seed)
+        outcome = run(drill, seed, told.lab)
     except (ExperimentError, DrillError) as error:
         return _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("lbmesh drill: interrupted; every fault is healed")
+        return 128 + signal.SIGINT
     report = make_report(outcome, Random(outcome.seed))
     if told.report:
         told.report.write_text(to_page(report))
@@ -68,6 +73,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="print the report as a JSON object")
     parser.add_argument("--report", metavar="PAGE", type=Path, help="write the report as an HTML page, too")
+    parser.add_argument(
+        "--lab",
+        metavar="NAME",
+        default=os.environ.get(LAB_VARIABLE, ""),
+        help=f"a lab that is up; default: that of {LAB_VARIABLE}, or one for this drill alone",
+    )
     parser.add_argument("--check", action="store_true", help="only say what is wrong with the experiment")
     parser.add_argument("-q", "--quiet", action="store_true", help="do not say on standard error what is going on")
     return parser

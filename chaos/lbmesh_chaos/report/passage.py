@@ -70,7 +70,7 @@ class Passage:
 def passages(outcome: Outcome) -> tuple[Passage, ...]:
     """Of each fault, in the order in which they began."""
     faults = sorted(outcome.faults, key=lambda fault: fault.applied_s)
-    ends = [*(fault.applied_s for fault in faults[1:]), outcome.ended_s]
+    ends = [*(fault.applied_s for fault in faults[1:]), outcome.ended_s][: len(faults)]
     return tuple(_passage(outcome, fault, max(end, fault.healed_s)) for fault, end in zip(faults, ends, strict=True))
 
 

@@ -4,15 +4,18 @@
       - name: lbmesh
         provider: {type: python, module: lbmesh_chaos.toolkit.control}
 
-With `chaos run`, the lab is one that is up already; the faults stand as long as this process holds its connection, so
-that its death heals them, too. `lbmesh drill` has opened one itself, and then there is nothing to do here.
+With `chaos run`, the lab is one that is up already: that of LBMESH_LAB, or with the world's name. The faults stand as
+long as this process holds its connection, so that its death heals them, too. `lbmesh drill` has opened a lab itself, and
+then there is nothing to do here.
 """
 
 import logging
+import os
 from typing import Any
 
 from chaoslib.exceptions import InterruptExecution
 
+from lbmesh_chaos.lab.verbs import LAB_VARIABLE
 from lbmesh_chaos.toolkit import session
 from lbmesh_chaos.toolkit.check import check
 from lbmesh_chaos.toolkit.extension import read_extension
@@ -34,7 +37,7 @@ def before_experiment_control(context: dict[str, Any], **_: Any) -> None:
     if isinstance(extension, tuple):
         raise InterruptExecution("\n".join(extension))
     try:
-        target = LabTarget(extension.lab or extension.world)
+        target = LabTarget(extension.lab or os.environ.get(LAB_VARIABLE) or extension.world)
     except RefusedError as error:
         raise InterruptExecution(str(error)) from error
     wrong = check(context, target.world)

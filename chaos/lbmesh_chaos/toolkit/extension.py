@@ -34,7 +34,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """`lab`: the one that is meant; "" for the world's own name."""
+    """`lab`: one that is up; "": none in particular."""
 
     world: str
     lab: str = ""

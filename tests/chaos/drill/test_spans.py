@@ -61,8 +61,12 @@ def state(
 ) -> dict[str, Any]:
     opinion = {"observer": "lb-a1", "up": own, "age_s": 0.25, "reason": "probe"}
     replica = {
-        "address": "10.2.2.1:8080", "availability": availability, "for_s": 1.0, "reason": "why",
-        "ejected_for_s": None, "opinions": [opinion],
+        "address": "10.2.2.1:8080",
+        "availability": availability,
+        "for_s": 1.0,
+        "reason": "why",
+        "ejected_for_s": None,
+        "opinions": [opinion],
     }
     other = {"name": "lb-b1", "state": member, "for_s": 0.5, "reason": "why", "gone": gone}
     return {"members": [other], "services": [{"replicas": [replica]}]}
