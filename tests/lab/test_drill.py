@@ -84,7 +84,7 @@ def test_a_drill_counts_what_clients_sent_and_says_that_nothing_was_lost(tmp_pat
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     report = json.loads(ran.stdout)
-    assert report["seed"] == 7
+    assert report["drill"]["seed"] == 7
     assert "<svg" in page.read_text()
     assert not [name for name in labs() if name.startswith("drill-")]
 

@@ -55,7 +55,10 @@ def read_drill(file: Path) -> Drill:
     world = parse_world(world_text, file=str(world_file))
     if isinstance(world, tuple):
         raise ExperimentError("\n".join(map(str, world)))
+    first = extension.load.first
     wrong = check(experiment, world)
+    if first and world.host(first) is None:
+        wrong = (*wrong, f"extensions[lbmesh].load.first: {world.explain_unknown(first)}")
     if wrong:
         raise _wrong(file, *wrong)
     try:

@@ -51,7 +51,7 @@ def orders(world: World, load: Load, start_s: float, log_of: str, seed: int) -> 
             order = Order(
                 client,
                 mine,
-                _addresses(world, host.zone),
+                _addresses(world, host.zone, load.first),
                 start_s,
                 load.lasts_s,
                 log_of.format(host=host.name, client=client),
@@ -73,7 +73,8 @@ def _flows(host: str, zone: str, rate: float, plain_share: float) -> tuple[Flow,
     )
 
 
-def _addresses(world: World, zone: str) -> tuple[str, ...]:
-    """Of all balancers, those of the client's own zone first."""
+def _addresses(world: World, zone: str, first: str) -> tuple[str, ...]:
+    """Of the host that comes first, then of all balancers, those of the client's own zone before the others."""
     balancers = sorted(world.with_role(Role.BALANCER), key=lambda host: host.zone != zone)
-    return tuple(f"{host.address}:{GATEWAY_PORT}" for host in balancers)
+    before = [host for host in world.hosts if host.name == first]
+    return tuple(f"{host.address}:{GATEWAY_PORT}" for host in (*before, *balancers))

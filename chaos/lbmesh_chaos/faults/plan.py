@@ -37,6 +37,10 @@ _WHICH = {
     Traffic.CLIENTS: (Transport.TCP, (GATEWAY_PORT,)),
     Traffic.REPLICAS: (Transport.TCP, (REPLICA_PORT,)),
 }
+_Inner = faults.ClockJump | faults.DiskFull | faults.Ailing | faults.ControlPlane | faults.ConfigPoison | faults.Reload
+"""What happens within a host."""
+_TRAITS = ("slow_s", "errors", "truncated", "resets", "silent", "health")
+"""Of a replica that ails: its behaviour's fields, called as the fault's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ def _steps(order: Order, world: World, seed: int) -> Iterator[Step]:
         case faults.HalfOpen(names):
             for host in hosts_meant(world, names, (Role.REPLICA, Role.BALANCER)):
                 yield AddFilter(host.name, Filter(table, (Drop(_EVERYWHERE, established=True),)))
-        case faults.ClockJump() | faults.DiskFull() | faults.Ailing() | faults.ConfigPoison() | faults.Reload():
+        case _:
             yield from _within(order.fault, world)
 
 
@@ -108,27 +112,26 @@ def _on_links(fault: faults.Latency | faults.Bandwidth, world: World, seed: int)
                 yield LimitRate(host.name, bytes_per_s, _BURST_BYTES, latency_s)
 
 
-def _within(
-    fault: faults.ClockJump | faults.DiskFull | faults.Ailing | faults.ConfigPoison | faults.Reload, world: World
-) -> Iterator[Step]:
+def _within(fault: _Inner, world: World) -> Iterator[Step]:
+    roles = {faults.Ailing: (Role.REPLICA,), faults.ConfigPoison: (Role.BALANCER,), faults.Reload: (Role.BALANCER,)}
+    for host in hosts_meant(world, fault.targets, roles.get(type(fault), MACHINES)):
+        yield _inner_step(fault, host.name)
+
+
+def _inner_step(fault: _Inner, host: str) -> Step:
     match fault:
-        case faults.ClockJump(names, offset_s):
-            for host in hosts_meant(world, names, MACHINES):
-                yield SetClock(host.name, offset_s)
-        case faults.DiskFull(names):
-            for host in hosts_meant(world, names, MACHINES):
-                yield FillDisk(host.name)
-        case faults.Ailing(names):
-            traits = ("slow_s", "errors", "truncated", "resets", "silent", "health")
-            behaviour = tuple((trait, getattr(fault, trait)) for trait in traits if getattr(fault, trait))
-            for host in hosts_meant(world, names, (Role.REPLICA,)):
-                yield Behave(host.name, behaviour)
-        case faults.Reload(names):
-            for host in hosts_meant(world, names, (Role.BALANCER,)):
-                yield PushConfig(host.name, None)
-        case faults.ConfigPoison(names, poison):
-            for host in hosts_meant(world, names, (Role.BALANCER,)):
-                yield PushConfig(host.name, poison)
+        case faults.ClockJump(_, offset_s):
+            return SetClock(host, offset_s)
+        case faults.DiskFull():
+            return FillDisk(host)
+        case faults.Ailing():
+            return Behave(host, tuple((trait, getattr(fault, trait)) for trait in _TRAITS if getattr(fault, trait)))
+        case faults.ControlPlane(_, mode):
+            return Behave(host, (("mode", str(mode)),))
+        case faults.ConfigPoison(_, poison):
+            return PushConfig(host, poison)
+        case faults.Reload():
+            return PushConfig(host, None)
 
 
 def _on_processes(

@@ -10,6 +10,7 @@ from lbmesh_chaos.model.faults import (
     Bandwidth,
     ClockJump,
     ConfigPoison,
+    ControlPlane,
     Cut,
     DiskFull,
     DnsDown,
@@ -21,6 +22,7 @@ from lbmesh_chaos.model.faults import (
     Latency,
     Leave,
     Lossy,
+    Mode,
     OneWay,
     Part,
     Poison,
@@ -142,6 +144,10 @@ VOCABULARY: Mapping[str, Word] = {
             "targets": _names("targets", Role.BALANCER),
             "poison": Key("poison", values.one_of(Poison), required=True),
         },
+    ),
+    "control_plane": Word(
+        ControlPlane,
+        {"targets": _names("targets", Role.OTHER), "mode": Key("mode", values.one_of(Mode), required=True)},
     ),
     "reload": Word(Reload, {"targets": _names("targets", Role.BALANCER)}),
 }

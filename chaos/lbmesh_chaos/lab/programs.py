@@ -33,6 +33,10 @@ class NotReadyError(Exception):
     """A program ended, or did not answer in time; with its last words."""
 
 
+PYTHON = "{python}"
+"""In a world file's command: the Python that the lab itself runs under."""
+
+
 @dataclass(slots=True)
 class Running:
     """A program of a host, and its first process; that of its last start, once it has ended."""
@@ -77,7 +81,7 @@ class Programs:
         log = os.open(paths.log(host, running.program.name), _LOG_FLAGS, 0o644)
         try:
             running.child = self.processes.start(
-                running.program.command,
+                [sys.executable if word == PYTHON else word for word in running.program.command],
                 host=host,
                 environment={_MARK: running.mark, **self._environment(host)},
                 stdout=log,

@@ -214,6 +214,25 @@ class ConfigPoison:
     poison: Poison
 
 
+class Mode(StrEnum):
+    """How a provider's control plane fails."""
+
+    HANGS = "hangs"
+    """It takes the question, and never answers."""
+    LIES = "lies"
+    """It names backends that do not exist."""
+    EMPTY = "empty"
+    """It names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """A provider's control plane (lbmesh_chaos.lab.managed) fails; what it manages obeys it."""
+
+    targets: Names
+    mode: Mode
+
+
 @dataclass(frozen=True, slots=True)
 class Reload:
     """Balancers are told to read their configuration again (SIGHUP). There is nothing to heal."""
@@ -239,6 +258,7 @@ Fault = (
     | Ailing
     | HalfOpen
     | ConfigPoison
+    | ControlPlane
     | Reload
 )
 

@@ -5,8 +5,8 @@
         provider: {type: python, module: lbmesh_chaos.toolkit.control}
 
 With `chaos run`, the lab is one that is up already: that of LBMESH_LAB, or with the world's name. The faults stand as
-long as this process holds its connection, so that its death heals them, too. `lbmesh drill` has opened a lab itself, and
-then there is nothing to do here.
+long as this process holds its connection, so that its death heals them, too. `lbmesh drill` has opened a lab itself,
+and then there is nothing to do here.
 """
 
 import logging

@@ -21,8 +21,10 @@ RATE_MAX = 5000
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """`rate`: requests a second, of all clients together, for `lasts_s`; the experiment begins `lead_s` later. Plain
-    clients send `plain_share` of the requests, and `lbmesh.client` the rest.
+    """`rate`: requests a second, of all clients together, for `lasts_s`; the experiment begins `lead_s` later.
+
+    Plain clients send `plain_share` of the requests, and `lbmesh.client` the rest. `first`: a host that clients ask
+    before any balancer; "": none.
     """
 
     rate: float = 500.0
@@ -30,6 +32,7 @@ class Load:
     lead_s: float = 5.0
     plain_share: float = 0.5
     deadline_s: float = 5.0
+    first: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def read_extension(experiment: Mapping[str, Any]) -> Extension | tuple[str, ...]
 
 
 def _read_load(reading: _Reading, where: str, table: Mapping[str, Any]) -> Load:
-    reading.known(where, table, ["rate", "lasts", "lead", "plain_share", "deadline"])
+    reading.known(where, table, ["rate", "lasts", "lead", "plain_share", "deadline", "first"])
     default = Load()
     return Load(
         reading.value(where, table, "rate", _rate, default.rate),
@@ -95,6 +98,7 @@ def _read_load(reading: _Reading, where: str, table: Mapping[str, Any]) -> Load:
         reading.value(where, table, "lead", duration_s, default.lead_s),
         reading.value(where, table, "plain_share", _share, default.plain_share),
         reading.value(where, table, "deadline", duration_s, default.deadline_s),
+        reading.value(where, table, "first", _text, default.first),
     )
 
 

@@ -25,6 +25,7 @@ ORDERS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("dns_down", {"targets": "dns-a", "refuses": True}),
     ("ailing", {"targets": "app-a1", "slow": "2s", "errors": 0.5}),
     ("half_open", {"targets": "app-a1"}),
+    ("control_plane", {"targets": "provider", "mode": "empty"}),
     ("reload", {"targets": "zone-a"}),
     ("config_poison", {"targets": "lb-a1", "poison": "empty"}),
 )

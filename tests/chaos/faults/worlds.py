@@ -18,4 +18,4 @@ def three_zones() -> World:
         for role, third, names in _ROLES
         for fourth, name in enumerate(names, 1)
     )
-    return World("test", zones, hosts)
+    return World("test", zones, (*hosts, Host("provider", "zone-b", Role.OTHER, "10.2.5.1")))
