@@ -103,7 +103,7 @@ def get(lab: LabClient, client: str, url: str) -> tuple[int, str]:
     status, said = lab.output(client, (sys.executable, "-c", _GET, url))
     assert status == 0, said
     code, _, body = said.partition(" ")
-    return int(code), body
+    return int(code), body.strip()
 
 
 _GET = """

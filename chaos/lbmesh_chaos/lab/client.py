@@ -128,7 +128,10 @@ class LabClient:
     def dial(self, host: str, address: str, port: int) -> socket.socket:
         """A TCP connection that comes from within a host, its loopback addresses among what it reaches."""
         _, (descriptor,) = self._ask({"do": "dial", "host": host, "address": address, "port": port})
-        return socket.socket(fileno=descriptor)
+        dialled = socket.socket(fileno=descriptor)
+        # The lab had it without: that is a property of the open socket, not of the descriptor.
+        dialled.setblocking(True)
+        return dialled
 
     def namespaces(self, host: str) -> list[int]:
         """Descriptors of a host's namespaces, in the order in which to enter them."""
