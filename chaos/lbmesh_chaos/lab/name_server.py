@@ -40,8 +40,10 @@ def answer(query: dns.message.Message, names: Mapping[str, Sequence[str]], turn:
         response.set_rcode(dns.rcode.NXDOMAIN if within else dns.rcode.REFUSED)
     elif asked.rdtype == dns.rdatatype.A and addresses:
         first = turn % len(addresses)
-        turned = [*addresses[first:], *addresses[:first]]
-        response.answer.append(dns.rrset.from_text(asked.name, TTL_S, dns.rdataclass.IN, dns.rdatatype.A, *turned))
+        for address in (*addresses[first:], *addresses[:first]):
+            # A set of its own for each: those of one set are shuffled, and the same drill would not be the same.
+            record = dns.rrset.from_text(asked.name, TTL_S, dns.rdataclass.IN, dns.rdatatype.A, address)
+            response.answer.append(record)
     return response
 
 

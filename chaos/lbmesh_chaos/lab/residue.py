@@ -49,16 +49,21 @@ class Residue:
 
     async def everywhere(self, hosts: tuple[Host, ...]) -> list[str]:
         """All that could be wrong with these hosts; for a lab in which no fault stands."""
-        found: list[str] = []
-        for host in hosts:
+        found: dict[str, list[str]] = {host.name: [] for host in hosts}
+
+        async def look(host: Host) -> None:
             tables = [one for one in await self._tables(host.name) if one.startswith(TABLE_PREFIX)]
-            found += [f"{host.name} still has the table {table}" for table in tables]
+            found[host.name] += [f"{host.name} still has the table {table}" for table in tables]
             if host.role in (Role.ROUTER, Role.BACKBONE, Role.SEGMENT):
-                continue
+                return
             for thing in Thing:
                 if thing is not Thing.FILTER:
-                    found += await self.of(Hold(host.name, thing))
-        return found
+                    found[host.name] += await self.of(Hold(host.name, thing))
+
+        async with trio.open_nursery() as nursery:
+            for each in hosts:
+                nursery.start_soon(look, each)
+        return [line for lines in found.values() for line in lines]
 
     async def _of_processes(self, host: str) -> list[str]:
         amiss = list(self.programs.amiss(host))
