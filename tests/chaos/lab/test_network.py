@@ -32,6 +32,8 @@ def test_every_namespace_has_its_interfaces_before_they_are_used() -> None:
                         assert words[2] in own, (name, line)
                     case ["addr", "add"]:
                         assert words[-1] in own, (name, line)
+                    case _:
+                        assert words[:2] == ["route", "add"], line
         for name, interface in made:
             there[name].add(interface)
     assert there["lb-a1"] == {"lo", "eth0", "eth1"}
