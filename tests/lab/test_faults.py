@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from lbmesh_chaos.lab.client import LabClient, LabError
-from tests.support.labs import TWO_ZONES, get, lab_of, needs_lab
+from tests.support.labs import TWO_ZONES, get, lab_of, needs_clocks, needs_lab
 
-pytestmark = needs_lab
+pytestmark = [needs_lab, needs_clocks]
 
 WORLD = f"""\
 clocks = ["lb-a1"]

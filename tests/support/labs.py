@@ -13,12 +13,15 @@ from pathlib import Path
 import pytest
 
 from lbmesh_chaos.lab.client import LabClient
+from lbmesh_chaos.lab.clocks import PACKAGE, library
 from lbmesh_chaos.lab.start import Up, start
 
 needs_lab = pytest.mark.skipif(
     os.geteuid() != 0 or not all(map(shutil.which, ("ip", "tc", "nft", "unshare", "nsenter"))),
     reason="needs root, and: apt-get install iproute2 nftables",
 )
+
+needs_clocks = pytest.mark.skipif(library() is None, reason=f"needs: apt-get install {PACKAGE}")
 
 THREE_ZONES = (Path(__file__).parents[2] / "chaos/worlds/three-zones.toml").read_text()
 TWO_ZONES = """\

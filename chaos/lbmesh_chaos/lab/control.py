@@ -13,7 +13,6 @@ ordered over it are undone. Descriptors come and go beside the lines (SCM_RIGHTS
 {"do": "dial", "host", "address", "port"}               answers with a TCP connection from within the host
 {"do": "enter", "host"}                                 answers with the namespaces of a host: mnt, net, uts, ipc, pid
 {"do": "watch"}                                         all events from the first on, a line for each, as they come
-{"do": "down"}                                          the end of the lab
 
 An answer has "ok": true, or "error", a text for people.
 """
@@ -24,7 +23,7 @@ import signal
 import socket
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import trio
@@ -39,6 +38,7 @@ from lbmesh_chaos.lab.residue import Residue
 from lbmesh_chaos.lab.standing import Faults, RefusedError
 from lbmesh_chaos.model.world import World
 
+CONNECTIONS_MAX = 256
 LINE_BYTES_MAX = 1024 * 1024
 DESCRIPTORS_MAX = 3
 DIAL_WITHIN_S = 5.0
@@ -49,7 +49,7 @@ _CREDENTIALS = struct.Struct("3i")
 
 @dataclass(slots=True)
 class Lab:
-    """All that the server speaks for. `down`: set when somebody wants the end."""
+    """All that the server speaks for."""
 
     world: World
     processes: Processes
@@ -57,7 +57,6 @@ class Lab:
     faults: Faults
     residue: Residue
     events: Events
-    down: trio.Event = field(default_factory=trio.Event)
 
     def state(self) -> dict[str, Any]:
         """The world as it is, for JSON. Times are seconds of the machine's monotonic clock."""
@@ -100,7 +99,7 @@ async def serve(lab: Lab, listener: socket.socket) -> None:
     async with trio.open_nursery() as nursery:
         while True:
             accepted, _ = await accepting.accept()
-            if _is_root(accepted):
+            if _is_root(accepted) and len(nursery.child_tasks) < CONNECTIONS_MAX:
                 nursery.start_soon(_converse, lab, accepted)
             else:
                 accepted.close()
@@ -204,9 +203,6 @@ class Conversation:
             case "watch":
                 nursery.start_soon(self._watch)
                 return {}, ()
-            case "down":
-                lab.down.set()
-                return {}, ()
             case _:
                 return await self._do_in_host(request, nursery)
 
@@ -252,6 +248,7 @@ class Conversation:
 
     async def _await(self, child: Child) -> None:
         status = await child.wait()
+        self._started.remove(child)
         await self._send({"ok": True, "pid": child.pid, "ended": status})
 
     async def _watch(self) -> None:

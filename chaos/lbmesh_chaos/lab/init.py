@@ -82,9 +82,6 @@ async def _run(world: World, listener: socket.socket, overlaid: Sequence[Path]) 
         events.tell("lab is up", **took)
         print(json.dumps({UP: {"name": world.name, **took}}), flush=True)
         _print_to_log()
-        await lab.down.wait()
-        # The answer to who wanted the end is on its way; the end of this process is the end of the connection.
-        nursery.cancel_scope.cancel()
 
 
 async def _end_on_signal(scope: trio.CancelScope) -> None:

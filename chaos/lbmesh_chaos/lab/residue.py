@@ -9,7 +9,7 @@ from lbmesh_chaos.faults.filters import TABLE_PREFIX
 from lbmesh_chaos.faults.steps import RELAY_PREFERENCE, Hold, Thing
 from lbmesh_chaos.lab import clocks, paths
 from lbmesh_chaos.lab.hands import Hands
-from lbmesh_chaos.lab.processes import Processes
+from lbmesh_chaos.lab.processes import CommandError, Processes
 from lbmesh_chaos.lab.programs import Programs
 from lbmesh_chaos.model.world import UPLINK, Host, Role
 
@@ -32,6 +32,12 @@ class Residue:
 
     async def of(self, hold: Hold) -> list[str]:
         """What is not as it was, of one thing; the processes have `SETTLE_S` to be."""
+        try:
+            return await self._of(hold)
+        except (CommandError, OSError) as error:
+            return [f"{hold} cannot be looked at: {error}"]
+
+    async def _of(self, hold: Hold) -> list[str]:
         host = hold.host
         match hold.thing:
             case Thing.PROCESSES:
@@ -52,8 +58,7 @@ class Residue:
         found: dict[str, list[str]] = {host.name: [] for host in hosts}
 
         async def look(host: Host) -> None:
-            tables = [one for one in await self._tables(host.name) if one.startswith(TABLE_PREFIX)]
-            found[host.name] += [f"{host.name} still has the table {table}" for table in tables]
+            found[host.name] += await self._of_tables(host.name)
             if host.role in (Role.ROUTER, Role.BACKBONE, Role.SEGMENT):
                 return
             for thing in Thing:
@@ -64,6 +69,13 @@ class Residue:
             for each in hosts:
                 nursery.start_soon(look, each)
         return [line for lines in found.values() for line in lines]
+
+    async def _of_tables(self, host: str) -> list[str]:
+        try:
+            tables = await self._tables(host)
+        except CommandError as error:
+            return [f"the tables of {host} cannot be looked at: {error}"]
+        return [f"{host} still has the table {table}" for table in tables if table.startswith(TABLE_PREFIX)]
 
     async def _of_processes(self, host: str) -> list[str]:
         amiss = list(self.programs.amiss(host))
