@@ -40,6 +40,8 @@ EVERY: dict[str, dict[str, Any]] = {
     "config_poison": {"targets": ["lb-a1"], "poison": "empty"},
     "reload": {"targets": ["lb-a1"]},
 }
+HEALED_WITHIN_S = 60.0
+"""Nothing takes that long, but a machine that has other things to do."""
 SHOP = "http://10.1.1.1/healthz"
 
 
@@ -64,7 +66,7 @@ def story(name: str, *faults: int) -> list[dict[str, Any]]:
     with LabClient(name) as watching:
         watching.watch()
         while healed != set(faults):
-            event = watching.next_event()
+            event = watching.next_event(HEALED_WITHIN_S)
             if event.get("fault") in faults:
                 about.append(event)
                 if event["event"] == "fault healed":
@@ -146,7 +148,7 @@ def test_the_faults_of_who_is_gone_are_undone(name: str, lab: LabClient) -> None
     killed = subprocess.run((sys.executable, "-c", source, name), stdout=subprocess.PIPE, check=False)
     assert killed.returncode == -9
     healed = [one for one in story(name, *map(int, killed.stdout.split())) if one["event"] == "fault healed"]
-    assert [(one["label"], one["residue"]) for one in healed] == [("lossy", []), ("freeze", [])]
+    assert sorted((one["label"], one["residue"]) for one in healed) == [("freeze", []), ("lossy", [])]
     assert lab.residue() == []
 
 
@@ -165,7 +167,7 @@ def test_a_fault_whose_time_is_up_is_undone(lab: LabClient, name: str) -> None:
 
 
 def test_a_flapping_fault_comes_and_goes_until_its_time_is_up(lab: LabClient, name: str) -> None:
-    flapping = {"on": "50ms", "off": "50ms"}
+    flapping = {"stands": "50ms", "rests": "50ms"}
     number = lab.apply("cut", {"targets": ["zone-c"], "at_most": "1s", "flapping": flapping})
     mine = [one["event"] for one in story(name, number)]
     assert mine.count("fault stands") > 1

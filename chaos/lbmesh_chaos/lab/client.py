@@ -142,8 +142,11 @@ class LabClient:
         """From now on `next_event` has what happens, from the lab's beginning on. Ask nothing else of this client."""
         self._ask({"do": "watch"})
 
-    def next_event(self) -> dict[str, Any]:
-        """The next one; waits. Raises NoLabError when the lab ends."""
+    def next_event(self, within_s: float | None = None) -> dict[str, Any]:
+        """The next one; waits for it. Raises NoLabError when the lab ends, TimeoutError when nothing happens."""
+        is_there = within_s is None or b"\n" in self._buffer or select.select([self._socket], [], [], within_s)[0]
+        if not is_there:
+            raise TimeoutError(f"nothing happens in the lab within {within_s} s")
         return self._next()
 
     def down(self) -> None:

@@ -3,9 +3,8 @@
 Every undo is written down before its step is taken. Whoever ordered a fault may die: then all it ordered is undone.
 """
 
-import contextlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import trio
@@ -14,7 +13,7 @@ from lbmesh_chaos.faults.order import Wrong, parse_order
 from lbmesh_chaos.faults.plan import Plan, conflict, plan
 from lbmesh_chaos.faults.steps import Hold, Step, Thing, undo
 from lbmesh_chaos.lab.hands import Hands, StepError
-from lbmesh_chaos.lab.programs import NotReadyError, Programs
+from lbmesh_chaos.lab.programs import NotReadyError, Programs, Running
 from lbmesh_chaos.lab.residue import Residue
 from lbmesh_chaos.model.world import World
 
@@ -35,6 +34,8 @@ class Standing:
     since_s: float
     undos: list[Step] = field(default_factory=list)
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    lock: trio.Lock = field(default_factory=trio.Lock)
+    is_healing: bool = False
     healed: trio.Event = field(default_factory=trio.Event)
     left: tuple[str, ...] = ()
 
@@ -46,7 +47,9 @@ class Standing:
 
 @dataclass(slots=True)
 class Faults:
-    """All that stand. Times are trio's, which are those of the machine's monotonic clock plus a constant.
+    """All that stand. What two of them have in hand is never the same, so none waits for another.
+
+    Times are trio's, which are those of the machine's monotonic clock plus a constant.
 
     `told` hears of all that happens. `nursery`: where dead-man timers wait.
     """
@@ -58,7 +61,6 @@ class Faults:
     nursery: trio.Nursery
     told: Callable[..., None]
     standing: dict[int, Standing] = field(default_factory=dict)
-    _lock: trio.Lock = field(default_factory=trio.Lock)
     _count: int = 0
 
     async def apply(self, name: str, arguments: dict[str, object], seed: int, owner: object) -> Standing:
@@ -67,22 +69,21 @@ class Faults:
         if isinstance(order, tuple):
             raise RefusedError("\n".join(str(wrong) for wrong in order))
         planned = plan(order, self.world, seed)
-        async with self._lock:
-            why_not = conflict(planned, (one.plan for one in self.standing.values()))
-            if why_not is not None:
-                raise RefusedError(str(Wrong(name, "", name, why_not)))
-            self._count += 1
-            fault = Standing(self._count, planned, owner, trio.current_time())
-            self.standing[fault.number] = fault
-            self.told("fault begins", fault=fault.number, label=planned.label, at_most_s=planned.at_most_s)
-            try:
+        why_not = conflict(planned, (one.plan for one in self.standing.values()))
+        if why_not is not None:
+            raise RefusedError(str(Wrong(name, "", name, why_not)))
+        self._count += 1
+        fault = Standing(self._count, planned, owner, trio.current_time())
+        self.standing[fault.number] = fault
+        self._tell("begins", fault, at_most_s=planned.at_most_s)
+        try:
+            async with fault.lock:
                 await self._do(fault)
-            except BaseException as error:
-                self.told("fault fails", fault=fault.number, label=planned.label, why=str(error))
-                with trio.CancelScope(shield=True):
-                    await self._undo(fault)
-                raise
-            self.told("fault stands", fault=fault.number, label=planned.label)
+        except StepError as error:
+            self._tell("fails", fault, why=str(error))
+            await self._heal(fault)
+            raise
+        self._tell("stands", fault)
         self.nursery.start_soon(self._watch, fault)
         return fault
 
@@ -94,16 +95,21 @@ class Faults:
         return await self._heal(fault)
 
     async def heal_all(self, owner: object | None = None) -> tuple[str, ...]:
-        """Undo all faults, or all of one owner, the last one first; what they left behind."""
+        """Undo all faults, or all of one owner, at the same time; what they left behind."""
         mine = [one for one in self.standing.values() if owner is None or one.owner is owner]
-        return tuple([line for one in reversed(mine) for line in await self._heal(one)])
+        async with trio.open_nursery() as nursery:
+            for one in mine:
+                nursery.start_soon(self._heal, one)
+        return tuple(line for one in mine for line in one.left)
 
     async def _heal(self, fault: Standing) -> tuple[str, ...]:
         fault.scope.cancel()
         with trio.CancelScope(shield=True):
-            async with self._lock:
-                if not fault.healed.is_set():
-                    await self._undo(fault)
+            if fault.is_healing:
+                await fault.healed.wait()
+            else:
+                fault.is_healing = True
+                await self._undo(fault)
         return fault.left
 
     async def _watch(self, fault: Standing) -> None:
@@ -112,23 +118,25 @@ class Faults:
             with trio.move_on_at(fault.until_s):
                 await self._flap(fault)
                 await trio.sleep_forever()
-            self.told("fault times out", fault=fault.number, label=fault.plan.label)
-        if not fault.healed.is_set():
-            await self._heal(fault)
+            self._tell("times out", fault)
+        await self._heal(fault)
 
     async def _flap(self, fault: Standing) -> None:
         flapping = fault.plan.flapping
         while flapping is not None:
             await trio.sleep(flapping.on_s)
-            async with self._lock:
+            async with fault.lock:
                 with trio.CancelScope(shield=True):
                     await self._take_undos(fault)
-                self.told("fault rests", fault=fault.number, label=fault.plan.label)
+                self._tell("rests", fault)
             await trio.sleep(flapping.off_s)
-            async with self._lock:
-                with contextlib.suppress(StepError):
+            async with fault.lock:
+                try:
                     await self._do(fault)
-                self.told("fault stands", fault=fault.number, label=fault.plan.label)
+                except StepError as error:
+                    self._tell("fails", fault, why=str(error))
+                else:
+                    self._tell("stands", fault)
 
     async def _do(self, fault: Standing) -> None:
         with trio.CancelScope(shield=True):
@@ -139,15 +147,16 @@ class Faults:
                     raise failed[0]
 
     async def _undo(self, fault: Standing) -> None:
-        """All of it; then see what is left. The lock is held."""
-        self.told("fault heals", fault=fault.number, label=fault.plan.label)
-        failed = await self._take_undos(fault)
-        unready = [line async for line in self._unready(fault.plan.holds)]
+        """All of it; then see what is left. Until that is known, nobody else may have the same in hand."""
+        self._tell("heals", fault)
+        async with fault.lock:
+            failed = await self._take_undos(fault)
+        unready = await self._unready(fault.plan.holds)
         left = [line for hold in sorted(fault.plan.holds, key=str) for line in await self.residue.of(hold)]
         fault.left = (*failed, *unready, *left)
         del self.standing[fault.number]
         fault.healed.set()
-        self.told("fault healed", fault=fault.number, label=fault.plan.label, residue=list(fault.left))
+        self._tell("healed", fault, residue=list(fault.left))
 
     async def _take_undos(self, fault: Standing) -> tuple[str, ...]:
         undos = fault.undos[::-1]
@@ -173,13 +182,24 @@ class Faults:
                 nursery.start_soon(take, step)
         return failed
 
-    async def _unready(self, holds: frozenset[Hold]) -> AsyncIterator[str]:
-        for host in sorted({hold.host for hold in holds if hold.thing is Thing.PROCESSES}):
-            for running in self.programs.of(host):
-                try:
-                    await self.programs.become_ready(running)
-                except NotReadyError as error:
-                    yield str(error)
+    async def _unready(self, holds: frozenset[Hold]) -> list[str]:
+        """Wait for the programs that a fault may have ended; which of them do not come back."""
+        found: list[str] = []
+
+        async def wait(running: Running) -> None:
+            try:
+                await self.programs.become_ready(running)
+            except NotReadyError as error:
+                found.append(str(error))
+
+        async with trio.open_nursery() as nursery:
+            for hold in holds:
+                for running in self.programs.of(hold.host) if hold.thing is Thing.PROCESSES else ():
+                    nursery.start_soon(wait, running)
+        return sorted(found)
+
+    def _tell(self, what: str, fault: Standing, **about: object) -> None:
+        self.told(f"fault {what}", fault=fault.number, label=fault.plan.label, **about)
 
     def __iter__(self) -> Iterator[Standing]:
         return iter(self.standing.values())
