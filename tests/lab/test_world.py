@@ -126,7 +126,9 @@ def test_a_program_ends_with_the_connection_that_started_it(lab: LabClient) -> N
         pid = other.start("client-a1", command)
         assert (lab.root / f"proc/{pid}").exists()
     # Waits for the end of what that connection began: connections are ended one after the other.
-    status, _ = lab.output("client-a1", ("sh", "-c", f"while test -d /proc/{pid}; do sleep 0.01; done"))
+    status, _ = lab.output(
+        "client-a1", ("timeout", "60", "sh", "-c", f"while test -d /proc/{pid}; do sleep 0.01; done")
+    )
     assert status == 0
 
 
