@@ -1,4 +1,4 @@
-"""The vocabulary of what goes wrong. Each fault begins, and says how it ends."""
+"""What goes wrong, in the words of the chaos lab where it has them. Each fault begins, and says how it ends."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,70 +6,83 @@ from functools import partial
 from typing import Protocol
 
 from lbmesh.model.service import ReplicaId
-from tests.sim.network import Conditions, End, anywhere
+from lbmesh_chaos.model.faults import Freeze, HalfConnected, Kill, Leave, Lossy, OneWay, Part, Split
+from tests.sim.network import Conditions, End, Matches, anywhere
 from tests.sim.replicas import SimulatedReplica
 from tests.sim.world import World
 
 Ending = Callable[[], None]
 
 
-class Fault(Protocol):
-    """Something that goes wrong for a while."""
+class SimulatedFault(Protocol):
+    """Something that goes wrong for a while, and that no lab can do."""
 
     def begin(self, world: World) -> Ending:
         """Let it go wrong; returns what makes it good again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Crash:
-    """SIGKILL, or the machine is gone; then a restart. `epoch_lost`: with the file of the boot counter."""
-
-    names: tuple[str, ...]
-    epoch_lost: bool = False
-
-    def begin(self, world: World) -> Ending:
-        names = [name for name in self.names if world.nodes[name].core is not None]
-        world.crash(*names)
-        for name in names if self.epoch_lost else ():
-            world.nodes[name].boots = 0
-        return lambda: world.start(*names)
+Fault = Kill | Leave | Freeze | Split | OneWay | HalfConnected | Lossy | SimulatedFault
+"""The words that the lab has, too, are the lab's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """SIGTERM, and later a start."""
+def begin(fault: Fault, world: World) -> Ending:
+    """Let a fault go wrong; returns what makes it good again. Replicas stay reachable from everywhere."""
+    match fault:
+        case Kill() | Leave() | Freeze():
+            return _begin_on_nodes(fault, world)
+        case Split(groups):
+            return _imposed(world, Conditions(_between(groups), loss=1.0))
+        case OneWay(sources, targets):
+            return _imposed(
+                world, Conditions(lambda one, other: one.name in sources and other.name in targets, loss=1.0)
+            )
+        case HalfConnected(name, reaches):
+            return _imposed(world, Conditions(_strange_to(name, reaches), loss=1.0))
+        case Lossy(names, loss):
+            return _imposed(world, Conditions(lambda source, _: source.name in names, loss=loss))
+        case _:
+            return fault.begin(world)
 
-    name: str
 
-    def begin(self, world: World) -> Ending:
-        if not world.nodes[self.name].is_up:
+def _begin_on_nodes(fault: Kill | Leave | Freeze, world: World) -> Ending:
+    names = [name for name in fault.targets if world.nodes[name].is_up]
+    match fault:
+        case Kill(part=Part.AGENT):
+            # The sentinel starts another one; the forwarders serve on.
+            for name in names:
+                world.restart_agent(name)
             return _nothing
-        world.leave(self.name)
-        return lambda: world.start(self.name)
+        case Kill(targets, forgets=forgets):
+            dying = [name for name in targets if world.nodes[name].core is not None]
+            world.crash(*dying)
+            for name in dying if forgets else ():
+                world.nodes[name].boots = 0
+            return lambda: world.start(*dying)
+        case Leave():
+            for name in names:
+                world.leave(name)
+            return lambda: world.start(*names)
+        case Freeze():
+            world.pause(*names)
+            return lambda: world.thaw(*(name for name in names if world.nodes[name].paused))
 
 
-@dataclass(frozen=True, slots=True)
-class AgentRestart:
-    """The agent dies, and the sentinel starts another; the forwarders serve on."""
+def _between(groups: tuple[tuple[str, ...], ...]) -> Matches:
+    group_of = {name: number for number, group in enumerate(groups) for name in group}
 
-    name: str
+    def is_cut(source: End, target: End) -> bool:
+        known = source.name in group_of and target.name in group_of
+        return known and group_of[source.name] != group_of[target.name]
 
-    def begin(self, world: World) -> Ending:
-        if world.nodes[self.name].is_up:
-            world.restart_agent(self.name)
-        return _nothing
+    return is_cut
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """SIGSTOP, and SIGCONT."""
+def _strange_to(name: str, reaches: tuple[str, ...]) -> Matches:
+    def is_cut(source: End, target: End) -> bool:
+        ends = {source.name, target.name}
+        return len(ends) == 2 and name in ends and not ends & set(reaches)
 
-    names: tuple[str, ...]
-
-    def begin(self, world: World) -> Ending:
-        names = [name for name in self.names if world.nodes[name].is_up]
-        world.pause(*names)
-        return lambda: world.thaw(*(name for name in names if world.nodes[name].paused))
+    return is_cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,35 +102,6 @@ class Lag:
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """Each group reaches only itself; who is in none, nobody. Replicas stay reachable from everywhere."""
-
-    groups: tuple[tuple[str, ...], ...]
-
-    def begin(self, world: World) -> Ending:
-        group_of = {name: number for number, group in enumerate(self.groups) for name in group}
-
-        def is_cut(source: End, target: End) -> bool:
-            return source is not target and group_of.get(source.name, -1) != group_of.get(target.name, -2)
-
-        return _imposed(world, Conditions(is_cut, loss=1.0))
-
-
-@dataclass(frozen=True, slots=True)
-class OneWay:
-    """Nothing that the sources send reaches the targets; the way back works."""
-
-    sources: tuple[str, ...]
-    targets: tuple[str, ...]
-
-    def begin(self, world: World) -> Ending:
-        def is_cut(source: End, target: End) -> bool:
-            return source.name in self.sources and target.name in self.targets
-
-        return _imposed(world, Conditions(is_cut, loss=1.0))
-
-
-@dataclass(frozen=True, slots=True)
 class Flipping:
     """A one-way cut that comes and goes."""
 
@@ -126,14 +110,14 @@ class Flipping:
     period_s: float
 
     def begin(self, world: World) -> Ending:
-        cut = OneWay((self.source,), (self.target,))
+        cut: Fault = OneWay((self.source,), (self.target,))
         ended = False
         heal: Ending = _nothing
 
         def flip(cuts: bool) -> None:
             nonlocal heal
             heal()
-            heal = cut.begin(world) if cuts and not ended else _nothing
+            heal = begin(cut, world) if cuts and not ended else _nothing
             if not ended:
                 world.at(world.now + self.period_s / 2, lambda: flip(not cuts))
 
@@ -144,32 +128,6 @@ class Flipping:
 
         flip(True)
         return end
-
-
-@dataclass(frozen=True, slots=True)
-class HalfConnected:
-    """A node that is reached by, and reaches, only these."""
-
-    name: str
-    reaches: tuple[str, ...]
-
-    def begin(self, world: World) -> Ending:
-        def is_cut(source: End, target: End) -> bool:
-            ends = {source.name, target.name}
-            return len(ends) == 2 and self.name in ends and not ends & set(self.reaches)
-
-        return _imposed(world, Conditions(is_cut, loss=1.0))
-
-
-@dataclass(frozen=True, slots=True)
-class Lossy:
-    """What these nodes send is lost with this probability."""
-
-    names: tuple[str, ...]
-    loss: float
-
-    def begin(self, world: World) -> Ending:
-        return _imposed(world, Conditions(lambda source, _: source.name in self.names, loss=self.loss))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lbmesh.model.member import MemberState
-from tests.sim.faults import Fault, Flipping, HalfConnected, Lossy, Weather
+from lbmesh_chaos.model.faults import HalfConnected, Lossy
+from tests.sim.faults import Fault, Flipping, Weather, begin
 from tests.sim.marks import Effort, Figure, Table, false_positive_bound
 from tests.sim.spread import spread
 from tests.sim.world import World
@@ -63,7 +64,7 @@ def watch(part: Slice) -> Errors:
     world.start_all()
     world.run(2.0)
     since = len(world.changes)
-    part.case.fault.begin(world)
+    begin(part.case.fault, world)
     world.run(part.seconds)
     culprits = set(part.case.culprits)
     unhealthy = set() if isinstance(part.case.fault, Flipping) else culprits

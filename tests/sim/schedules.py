@@ -5,22 +5,16 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
+from lbmesh_chaos.model.faults import Freeze, HalfConnected, Kill, Leave, Lossy, OneWay, Part, Split
 from tests.sim.clock import OFFSET_MAX_S, SKEW_MAX, NodeClock
 from tests.sim.faults import (
-    AgentRestart,
     Ailing,
-    Crash,
     Fault,
     Flipping,
-    HalfConnected,
     Lag,
-    Leave,
-    Lossy,
-    OneWay,
     Refused,
-    Split,
-    Stop,
     Weather,
+    begin,
 )
 from tests.sim.health_invariants import HealthInvariants
 from tests.sim.invariants import Invariants
@@ -119,13 +113,13 @@ def _fault(rng: Random, names: Sequence[str], whole: bool) -> Fault:
     inside = tuple(name for name in names if name[0] == zone)
     outside = tuple(name for name in names if name[0] != zone)
     choices: list[Callable[[], Fault]] = [
-        partial(Crash, some),
-        partial(Crash, inside),
-        partial(Crash, (one,), epoch_lost=True),
-        partial(Leave, one),
-        partial(AgentRestart, one),
-        partial(Stop, some),
-        partial(Stop, inside),
+        partial(Kill, some),
+        partial(Kill, inside),
+        partial(Kill, (one,), forgets=True),
+        partial(Leave, (one,)),
+        partial(Kill, (one,), Part.AGENT),
+        partial(Freeze, some),
+        partial(Freeze, inside),
         partial(Lag, some, rng.uniform(0.05, 0.8)),
         partial(Split, (inside, outside)),
         partial(Split, tuple(tuple(name for name in names if name[0] == each) for each in zones)),
@@ -178,7 +172,7 @@ def run(schedule: Schedule) -> Outcome:
 
 def _happen(world: World, planned: Planned) -> None:
     world.say(f"begins: {planned.fault}")
-    end = planned.fault.begin(world)
+    end = begin(planned.fault, world)
 
     def ends() -> None:
         world.say(f"ends: {planned.fault}")

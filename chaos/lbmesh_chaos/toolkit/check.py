@@ -21,7 +21,7 @@ CONTROL = "lbmesh_chaos.toolkit.control"
 
 _EXPERIMENT = [
     *("version", "title", "description", "tags", "contributions", "configuration", "extensions", "controls"),
-    *("steady-state-hypothesis", "method", "rollbacks", "runtime"),
+    *("steady-state-hypothesis", "method", "rollbacks", "runtime", "dry"),
 ]
 _ACTIVITY = ["type", "name", "provider", "tolerance", "pauses", "controls", "background"]
 _PROVIDER = ["type", "module", "func", "arguments"]
