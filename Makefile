@@ -139,3 +139,11 @@ bench-gone: setup
 $(VENV)/.ready-bench: $(VENV)/.ready requirements-bench.lock
 	-$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	touch $@
+
+# Every chaos drill in a lab of its own, as root; see `lbmesh drill --help`. Their pages come into build/drills.
+.PHONY: drills
+drills: setup
+	mkdir -p build/drills
+	failed=; for file in chaos/experiments/*.yaml; do name=$$(basename $$file .yaml); \
+		$(BIN)/lbmesh drill --quiet --seed 1 --report build/drills/$$name.html $$file || failed="$$failed $$name"; \
+	done; test -z "$$failed" || { echo "not passed:$$failed"; exit 1; }
