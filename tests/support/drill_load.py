@@ -15,7 +15,7 @@ from lbmesh_chaos.model.flow import Flow
 from lbmesh_chaos.model.tally import Tally
 from tests.support.wait import wait_for
 
-LEAD_S = 1.0
+LEAD_S = 2.0
 """From the order to the first request: a client must be up by then, or it calls itself starved."""
 END_S = 60.0
 
@@ -79,7 +79,7 @@ class Load:
 
     def __init__(self, directory: Path, addresses: Sequence[str], flows: Sequence[Flow], **changes: float) -> None:
         self.log = directory / "client.log"
-        order = {"seconds": 2.0, "deadline_s": 2.0, "in_flight_max": 100} | changes
+        order = {"seconds": 1.5, "deadline_s": 2.0, "in_flight_max": 100} | changes
         self.order = Order(
             "client",
             tuple(flows),

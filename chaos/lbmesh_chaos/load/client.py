@@ -10,14 +10,14 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lbmesh_chaos.load.client_log import ClientLogWriter
 from lbmesh_chaos.load.order import Order, read_order
-from lbmesh_chaos.load.words import ClientLog
 from lbmesh_chaos.model.flow import Kind
 
 
 def carry_out(order: Order) -> None:
     """Returns when the last request has ended. Raises OSError when the log cannot be written."""
-    log = ClientLog(order)
+    log = ClientLogWriter(order)
     gc.freeze()
     engines = [threading.Thread(target=run) for run in _engines(order, log)]
     for one in engines[1:]:
@@ -28,7 +28,7 @@ def carry_out(order: Order) -> None:
     log.close()
 
 
-def _engines(order: Order, log: ClientLog) -> list[Callable[[], None]]:
+def _engines(order: Order, log: ClientLogWriter) -> list[Callable[[], None]]:
     """Imported only where a flow wants them: httpx costs a third of a second of CPU to import."""
     kinds = {flow.kind for flow in order.flows}
     engines: list[Callable[[], None]] = []

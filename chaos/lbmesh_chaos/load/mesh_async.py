@@ -8,11 +8,11 @@ import trio
 
 from lbmesh.client import AsyncMeshTransport
 from lbmesh_chaos.load.bodies import SIZES, body_of
+from lbmesh_chaos.load.client_log import ClientLogWriter
 from lbmesh_chaos.load.mesh import attempts_of, limits_of, slow_pieces_of, to_httpx, was_sent, word_of_error
 from lbmesh_chaos.load.order import Order
 from lbmesh_chaos.load.requests import Asked, RequestMaker, word_of
 from lbmesh_chaos.load.wakefulness import Wakefulness
-from lbmesh_chaos.load.words import ClientLog
 from lbmesh_chaos.model.flow import Body, Kind, Method
 from lbmesh_chaos.model.tally import NO_ROOM, SILENT
 
@@ -23,7 +23,7 @@ TICK_S = 0.01
 class AsyncMeshClients:
     """All mesh-async flows of an order. Each flow is a client of its own: its transport has its own home."""
 
-    def __init__(self, order: Order, log: ClientLog) -> None:
+    def __init__(self, order: Order, log: ClientLogWriter) -> None:
         self._order = order
         self._log = log
         self._make = RequestMaker(order)

@@ -9,11 +9,11 @@ import httpx
 
 from lbmesh.client import MeshTransport
 from lbmesh_chaos.load.bodies import SIZES, body_of
+from lbmesh_chaos.load.client_log import ClientLogWriter
 from lbmesh_chaos.load.mesh import attempts_of, limits_of, pieces_of, to_httpx, was_sent, word_of_error
 from lbmesh_chaos.load.order import Order
 from lbmesh_chaos.load.requests import Asked, RequestMaker, word_of
 from lbmesh_chaos.load.wakefulness import Wakefulness
-from lbmesh_chaos.load.words import ClientLog
 from lbmesh_chaos.model.flow import Body, Kind, Method
 from lbmesh_chaos.model.tally import NO_ROOM, SILENT
 
@@ -24,7 +24,7 @@ _STACK_BYTES = 512 * 1024
 class SyncMeshClients:
     """All mesh-sync flows of an order. Each flow is a client of its own; a thread for each request under way."""
 
-    def __init__(self, order: Order, log: ClientLog) -> None:
+    def __init__(self, order: Order, log: ClientLogWriter) -> None:
         self._order = order
         self._log = log
         self._make = RequestMaker(order)

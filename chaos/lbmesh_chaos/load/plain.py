@@ -14,12 +14,12 @@ from collections import deque
 from functools import partial
 
 from lbmesh_chaos.load.bodies import PIECE_GAP_S
+from lbmesh_chaos.load.client_log import ClientLogWriter
 from lbmesh_chaos.load.messages import MalformedError, Message, MessageReader
 from lbmesh_chaos.load.order import Order
 from lbmesh_chaos.load.requests import Asked, RequestMaker, word_of
 from lbmesh_chaos.load.timers import Timers
 from lbmesh_chaos.load.wakefulness import Wakefulness
-from lbmesh_chaos.load.words import ClientLog
 from lbmesh_chaos.model.flow import Kind
 from lbmesh_chaos.model.tally import CLOSED, CUT_SHORT, MALFORMED, NO_ROOM, REFUSED, RESET, SILENT, UNREACHABLE
 
@@ -66,7 +66,7 @@ class _FlowState:
 class PlainClients:
     """All plain flows of an order, in one loop."""
 
-    def __init__(self, order: Order, log: ClientLog) -> None:
+    def __init__(self, order: Order, log: ClientLogWriter) -> None:
         self._order = order
         self._log = log
         self._make = RequestMaker(order)

@@ -1,4 +1,4 @@
-"""The report for a terminal: at most 110 columns. Pure."""
+"""The report for a terminal: lines of at most 130 columns, but for long hypotheses and reasons. Pure."""
 
 from collections.abc import Callable
 

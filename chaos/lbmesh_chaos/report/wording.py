@@ -16,8 +16,8 @@ def seconds(value: float | None) -> str:
 
 
 def number(value: int) -> str:
-    """With thin spaces between thousands."""
-    return f"{value:,}".replace(",", " ")
+    """With narrow spaces between thousands, at which no line breaks."""
+    return f"{value:,}".replace(",", "\u202f")
 
 
 def percent(share: float) -> str:
@@ -33,7 +33,7 @@ def percent(share: float) -> str:
 def per_million(counted: Count) -> str:
     """Lost per million."""
     value = counted.lost_per_million
-    return "0" if not value else f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+    return "0" if not value else number(round(value)) if value >= 10 else f"{value:.1f}"
 
 
 def bound(available: Availability) -> str:

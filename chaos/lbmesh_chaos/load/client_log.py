@@ -10,7 +10,7 @@ from lbmesh_chaos.load.order import Order
 from lbmesh_chaos.load.requests import Asked
 
 
-class ClientLog:
+class ClientLogWriter:
     """What one client writes down. Threads may share it."""
 
     def __init__(self, order: Order) -> None:
