@@ -91,8 +91,10 @@ class _Grid:
 
     def spans(self, fates: FlowFates) -> Iterable[tuple[int, range]]:
         for bucket in range(self.buckets):
-            start_s = self.began_s + bucket * self.width_s
-            yield bucket, fates.between(start_s, start_s + self.width_s)
+            yield bucket, fates.between(self._start_s(bucket), self._start_s(bucket + 1))
+
+    def _start_s(self, bucket: int) -> float:
+        return self.began_s + bucket * self.width_s
 
 
 def _kind(grid: _Grid, name: str, fates: Iterable[FlowFates]) -> KindSeries:

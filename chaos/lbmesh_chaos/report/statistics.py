@@ -56,15 +56,19 @@ def clustered_upper(
 ) -> float:
     """The upper bound of the share that is lost when whole faults are drawn anew, with their requests.
 
-    The percentile bootstrap of a ratio (Efron and Tibshirani 1993, ch. 13). Where no fault lost anything it says 0,
-    which is no bound: then `faults_upper` is all there is.
+    The percentile bootstrap of a ratio (Efron and Tibshirani 1993, ch. 13), drawn from the faults and one more that
+    is as bad as the worst of them: without it, where most faults lose nothing, only 86 of 100 bounds at 95 % hold.
+    Where no fault lost anything it says 0, which is no bound: then `faults_upper` is all there is.
     """
+    if not clusters:
+        return 1.0
+    urn = (*clusters, max(clusters, key=lambda one: one.lost / one.sent if one.sent else 0.0))
     shares = []
     for _ in range(draws):
-        drawn = [clusters[rng.randrange(len(clusters))] for _ in clusters]
+        drawn = [urn[rng.randrange(len(urn))] for _ in clusters]
         sent = sum(one.sent for one in drawn)
         shares.append(sum(one.lost for one in drawn) / sent if sent else 0.0)
-    return quantile(sorted(shares), confidence) if shares and clusters else 1.0
+    return quantile(sorted(shares), confidence)
 
 
 def faults_upper(faults: int, losing: int, confidence: float = CONFIDENCE) -> float:
