@@ -24,6 +24,11 @@ demo: setup
 test: setup
 	$(BIN)/pytest $(ARGS)
 
+# The chaos lab with real namespaces, as root, and the drills' load: on a quiet machine, for the load's clients must not starve.
+.PHONY: test-lab
+test-lab: setup
+	$(BIN)/pytest tests/lab $(ARGS)
+
 # The data path compiled with mypyc (setup.py), in a copy of the tree: a minute.
 .PHONY: compiled
 compiled: build/compiled/.ready
