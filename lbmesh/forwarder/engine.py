@@ -17,7 +17,7 @@ from lbmesh.forwarder.overload import Overload
 from lbmesh.forwarder.proxy_header_faults import ProxyHeaderFaults
 from lbmesh.forwarder.reactor import Reactor
 from lbmesh.forwarder.replica_state import ReplicaState
-from lbmesh.forwarder.serving import Serving, compile_view
+from lbmesh.forwarder.serving import SERVICES_PER_STEP, Serving, compile_view
 from lbmesh.forwarder.timers import TimerWheel
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.view import View
@@ -31,8 +31,6 @@ FAILURES_QUEUED_MAX = 1024
 
 REPLICAS_PER_STEP = 256
 """Looked at each second between two chances for requests: about a tenth of a millisecond."""
-
-SERVICES_PER_STEP = 64
 
 
 @dataclass(slots=True)

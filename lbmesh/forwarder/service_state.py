@@ -21,7 +21,7 @@ from lbmesh.model.tls import ServiceTls
 from lbmesh.model.traffic import Timeouts
 from lbmesh.model.view import ServiceView
 from lbmesh.routing.balancer import Balancer
-from lbmesh.routing.steps import finish
+from lbmesh.routing.steps import are_same, finish
 
 REPLICAS_PER_STEP = 64
 """Taken over from a View before requests are served again, if they wait: about a tenth of a millisecond."""
@@ -266,17 +266,11 @@ class ServiceState:
 
 
 def _are_same(before: ServiceView, view: ServiceView) -> Generator[None, None, bool]:
-    """Of one agent's Views what has not changed is the same object; another agent's are compared in small steps."""
     if before is view:
         return True
     if len(before.replicas) != len(view.replicas) or replace(before, replicas=()) != replace(view, replicas=()):
         return False
-    for number, (was, replica) in enumerate(zip(before.replicas, view.replicas, strict=True), 1):
-        if was is not replica and was != replica:
-            return False
-        if number % REPLICAS_PER_STEP == 0:
-            yield
-    return True
+    return (yield from are_same(before.replicas, view.replicas, REPLICAS_PER_STEP))
 
 
 def _replica_tls(replica: Replica, tls: ServiceTls | None, context: ssl.SSLContext | None) -> ReplicaTls | None:

@@ -17,6 +17,7 @@ from lbmesh.model.route import Route
 from lbmesh.model.view import ServiceView, View, ViewVersion
 from lbmesh.routing.rate_limit import Buckets, buckets_for, route_identity
 from lbmesh.routing.rules import ReadyRules
+from lbmesh.routing.steps import are_same
 from lbmesh.routing.table import RouteTable
 
 ROUTES_PER_STEP = 32
@@ -90,7 +91,11 @@ def compile_view(
             yield
         elif number % SERVICES_PER_STEP == 0:
             yield
-    if previous is not None and previous.services == services and (yield from _are_same(previous.view, view)):
+    if (
+        previous is not None
+        and previous.services == services
+        and (yield from are_same(previous.view.routes, view.routes, ROUTES_PER_STEP))
+    ):
         routes, buckets = previous.routes, previous.buckets
     else:
         routes = RouteTable()
@@ -104,18 +109,6 @@ def compile_view(
         yield from gone.update(ServiceView(gone.name, ()), view.zone, now)
         yield
     return Serving(view, _listeners(view, previous, now), services, routes, buckets, _provenance(view, previous))
-
-
-def _are_same(before: View, view: View) -> Generator[None, None, bool]:
-    """Do both have the same routes? Of one agent's Views these are the same objects, of another's they are compared."""
-    if len(before.routes) != len(view.routes):
-        return False
-    for number, (was, route) in enumerate(zip(before.routes, view.routes, strict=True), 1):
-        if was is not route and was != route:
-            return False
-        if number % ROUTES_PER_STEP == 0:
-            yield
-    return True
 
 
 def _route_state(

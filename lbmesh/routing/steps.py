@@ -1,6 +1,6 @@
 """Long computations cut into small steps, between which a forwarder serves requests; who need not, runs through."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
 from typing import TypeVar
@@ -33,6 +33,20 @@ def collect(items: Iterable[T], of_part: Callable[[list[T]], list[U]]) -> Genera
         if len(part) == ITEMS_PER_STEP:
             yield
     return found
+
+
+def are_same(before: Sequence[object], after: Sequence[object], per_step: int) -> Generator[None, None, bool]:
+    """Are both the same, item by item? Of one agent's Views what has not changed is the same object; another agent's
+    are compared. `per_step`: items looked at in one step.
+    """
+    if len(before) != len(after):
+        return False
+    for number, (was, item) in enumerate(zip(before, after, strict=True), 1):
+        if was is not item and was != item:
+            return False
+        if number % per_step == 0:
+            yield
+    return True
 
 
 def sort(items: list[T], key: Callable[[T], str]) -> Generator[None, None, list[T]]:

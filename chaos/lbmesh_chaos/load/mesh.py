@@ -1,6 +1,6 @@
 """What clients with `lbmesh.client` have in common: their requests for httpx, and its errors as words of the log."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx
 
@@ -32,10 +32,17 @@ async def slow_pieces_of(identity: str) -> AsyncIterator[bytes]:
 
 
 def to_httpx(
-    order: Order, asked: Asked, content: "bytes | Iterator[bytes] | AsyncIterator[bytes] | None"
+    order: Order, asked: Asked, pieces: Callable[[str], Iterator[bytes] | AsyncIterator[bytes]]
 ) -> httpx.Request:
-    """For the transport itself, without httpx's client around it: that is httpx's own, and costs the most."""
+    """For the transport itself, without httpx's client around it: that is httpx's own, and costs the most.
+
+    `pieces`: of a streamed body, in the form that the transport takes.
+    """
     flow = order.flows[asked.flow]
+    content: bytes | Iterator[bytes] | AsyncIterator[bytes] | None = None
+    if flow.method is not Method.GET:
+        streams = flow.body is Body.STREAM
+        content = pieces(asked.identity) if streams else body_of(asked.identity, SIZES[flow.body])
     headers = {"Host": order.host, ID_HEADER: asked.identity}
     if flow.method is Method.KEYED_POST:
         headers[KEY_HEADER] = asked.identity
@@ -55,12 +62,19 @@ def attempts_of(response: httpx.Response) -> int:
     return answered.attempts
 
 
-def was_sent(error: httpx.TransportError) -> bool:
+def failed(asked: Asked, error: httpx.TransportError, response: httpx.Response | None) -> tuple[str, int]:
+    """A request that ended so, with what there was of its answer: its word in the log, and how often it was sent."""
+    if not _was_sent(error):
+        asked.sent_s = None
+    return _word_of_error(error, answering=response is not None), attempts_of(response) if response else 0
+
+
+def _was_sent(error: httpx.TransportError) -> bool:
     """Whether anything of the request may have reached a balancer."""
     return not isinstance(error, _NOT_SENT)
 
 
-def word_of_error(error: httpx.TransportError, *, answering: bool) -> str:
+def _word_of_error(error: httpx.TransportError, *, answering: bool) -> str:
     """`answering`: the head of an answer was there."""
     match error:
         case httpx.ConnectTimeout():

@@ -7,13 +7,12 @@ import httpx
 import trio
 
 from lbmesh.client import AsyncMeshTransport
-from lbmesh_chaos.load.bodies import SIZES, body_of
 from lbmesh_chaos.load.client_log import ClientLogWriter
-from lbmesh_chaos.load.mesh import attempts_of, limits_of, slow_pieces_of, to_httpx, was_sent, word_of_error
+from lbmesh_chaos.load.mesh import attempts_of, failed, limits_of, slow_pieces_of, to_httpx
 from lbmesh_chaos.load.order import Order
 from lbmesh_chaos.load.requests import Asked, RequestMaker, word_of
 from lbmesh_chaos.load.wakefulness import Wakefulness
-from lbmesh_chaos.model.flow import Body, Kind, Method
+from lbmesh_chaos.model.flow import Kind
 from lbmesh_chaos.model.tally import NO_ROOM, SILENT
 
 TICK_S = 0.01
@@ -79,20 +78,15 @@ class AsyncMeshClients:
         self._log.ended(asked, word, attempts)
 
     async def _exchange(self, asked: Asked) -> tuple[str, int]:
-        flow = self._order.flows[asked.flow]
-        content = None
-        if flow.method is not Method.GET:
-            streams = flow.body is Body.STREAM
-            content = slow_pieces_of(asked.identity) if streams else body_of(asked.identity, SIZES[flow.body])
         response: httpx.Response | None = None
         try:
-            response = await self._transports[asked.flow].handle_async_request(to_httpx(self._order, asked, content))
+            response = await self._transports[asked.flow].handle_async_request(
+                to_httpx(self._order, asked, slow_pieces_of)
+            )
             try:
                 body = await response.aread()
             finally:
                 await response.aclose()
         except httpx.TransportError as error:
-            if not was_sent(error):
-                asked.sent_s = None
-            return word_of_error(error, answering=response is not None), attempts_of(response) if response else 0
+            return failed(asked, error, response)
         return word_of(asked, response.status_code, body), attempts_of(response)

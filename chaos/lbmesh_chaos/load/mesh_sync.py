@@ -8,13 +8,12 @@ from random import Random
 import httpx
 
 from lbmesh.client import MeshTransport
-from lbmesh_chaos.load.bodies import SIZES, body_of
 from lbmesh_chaos.load.client_log import ClientLogWriter
-from lbmesh_chaos.load.mesh import attempts_of, limits_of, pieces_of, to_httpx, was_sent, word_of_error
+from lbmesh_chaos.load.mesh import attempts_of, failed, limits_of, pieces_of, to_httpx
 from lbmesh_chaos.load.order import Order
 from lbmesh_chaos.load.requests import Asked, RequestMaker, word_of
 from lbmesh_chaos.load.wakefulness import Wakefulness
-from lbmesh_chaos.model.flow import Body, Kind, Method
+from lbmesh_chaos.model.flow import Kind
 from lbmesh_chaos.model.tally import NO_ROOM, SILENT
 
 TICK_S = 0.02
@@ -82,21 +81,14 @@ class SyncMeshClients:
             self._log.ended(asked, word, attempts)
 
     def _exchange(self, asked: Asked) -> tuple[str, int]:
-        flow = self._order.flows[asked.flow]
-        content = None
-        if flow.method is not Method.GET:
-            streams = flow.body is Body.STREAM
-            content = pieces_of(asked.identity) if streams else body_of(asked.identity, SIZES[flow.body])
         response: httpx.Response | None = None
         asked.sent_s = time.monotonic()
         try:
-            response = self._transports[asked.flow].handle_request(to_httpx(self._order, asked, content))
+            response = self._transports[asked.flow].handle_request(to_httpx(self._order, asked, pieces_of))
             try:
                 body = response.read()
             finally:
                 response.close()
         except httpx.TransportError as error:
-            if not was_sent(error):
-                asked.sent_s = None
-            return word_of_error(error, answering=response is not None), attempts_of(response) if response else 0
+            return failed(asked, error, response)
         return word_of(asked, response.status_code, body), attempts_of(response)
