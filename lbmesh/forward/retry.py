@@ -1,5 +1,7 @@
 """When an attempt may be made again, and how many repeats a service bears."""
 
+from math import inf
+
 from lbmesh.forward.failure import Failure, Fault, Stage
 
 SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
@@ -9,48 +11,61 @@ IDEMPOTENT_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 """RFC 9110 §9.2.2 (TRACE is not forwarded)."""
 
 BUDGET_SHARE = 0.2
-"""Retries under way may be this share of all exchanges under way (Envoy's default budget) …"""
+"""Of a repeat that each request earns its service, as with Finagle's RetryBudget: an outage that lasts makes the load
+higher by no more than this. Envoy's budget is such a share of the requests under way: when one of four replicas dies,
+it gives up a fifth of what was there.
+"""
 
 BUDGET_MINIMUM = 3
-"""… or this many, so that a quiet service can retry at all."""
+"""So many requests may be under repeat at a time even if nothing has been earned, so that a quiet service can retry at
+all (Envoy's default).
+"""
 
 
 class RetryBudget:
-    """Keeps retries from multiplying an outage. Counts one service's exchanges in one forwarder."""
+    """Keeps retries from multiplying an outage. Counts one service's exchanges in one forwarder.
 
-    __slots__ = ("active", "retrying")
+    `begun`, `ended`: exchanges so far. `retrying`: how many under way have been repeated at a cost.
+    """
+
+    __slots__ = ("_earned_for", "_saved", "begun", "ended", "retrying")
 
     def __init__(self) -> None:
-        self.active = 0
-        self.retrying = 0
+        self.begun = self.ended = self.retrying = 0
+        self._saved = inf
+        self._earned_for = 0
 
-    def allows(self) -> bool:
-        """May one more exchange be retried now?"""
-        return self.retrying < max(BUDGET_MINIMUM, BUDGET_SHARE * self.active)
+    @property
+    def active(self) -> int:
+        """Exchanges under way."""
+        return self.begun - self.ended
+
+    def spend(self, *, already_retrying: bool) -> bool:
+        """May one more attempt be repeated now? Then it counts.
+
+        What is saved is at most a repeat for each exchange under way: a replica that dies brings back no more.
+        """
+        earned = (self.begun - self._earned_for) * BUDGET_SHARE
+        self._earned_for = self.begun
+        self._saved = min(self._saved + earned, float(self.active))
+        if self._saved >= 1.0:
+            self._saved -= 1.0
+            return True
+        return self.retrying - already_retrying < BUDGET_MINIMUM
 
 
-def may_retry(
-    failure: Failure,
-    *,
-    stage: Stage,
-    method: bytes,
-    body_replayable: bool,
-    retries_left: int,
-    budget: RetryBudget,
-    already_retrying: bool,
-) -> bool:
-    """May this attempt be repeated on another replica?
+def may_repeat(failure: Failure, stage: Stage, method: bytes, *, body_replayable: bool, retries_left: int) -> bool:
+    """Is it right to repeat this attempt on another replica, if the budget allows it?
 
     Always while nothing was sent; after that only what is idempotent (RFC 9110 §9.2.2) and can be sent again
-    whole; never once the client has seen a byte of an answer. What was not sent draws on no budget: no replica has to
-    do it twice, and when one dies, all that was meant for it comes back at once.
+    whole; never once the client has seen a byte of an answer.
     """
-    if failure.fault is not Fault.REPLICA or retries_left <= 0 or stage is Stage.ANSWERED:
+    if failure.fault is not Fault.REPLICA or retries_left <= 0 or not body_replayable:
         return False
-    if not body_replayable:
-        return False
-    if stage is Stage.NOT_SENT:
-        return True
-    if method not in IDEMPOTENT_METHODS:
-        return False
-    return already_retrying or budget.allows()
+    match stage:
+        case Stage.NOT_SENT:
+            return True
+        case Stage.SENT:
+            return method in IDEMPOTENT_METHODS
+        case Stage.ANSWERED:
+            return False

@@ -140,7 +140,8 @@ class Exchange:
         self._service = service
         if self._timeouts.request_s is not None:
             self._ends_at = engine.reactor.now + self._timeouts.request_s
-        if service.budget.active >= service.room.admits or not self.enter_service():
+        budget = service.budget
+        if budget.begun - budget.ended >= service.room.admits or not self.enter_service():
             self._wait(service)
 
     def enter_service(self) -> bool:
@@ -164,7 +165,7 @@ class Exchange:
             self.waiting = False
             room.leave(self)
             self.attempt_began = monotonic()
-        service.budget.active += 1
+        service.budget.begun += 1
         if replica is None:
             self.fail(failures.NO_REPLICA, f"no replica of service {service.name} can serve")
         else:
@@ -197,7 +198,7 @@ class Exchange:
             # It counts for the service that the route leads to, if there is one only.
             self._service = route.only
             if route.only is not None:
-                route.only.budget.active += 1
+                route.only.budget.begun += 1
             self._reply(outcome, keep_alive=self._keep_alive)
             return None
         self.request = outcome
@@ -576,7 +577,7 @@ class Exchange:
                 self.waiting = False
                 service.room.leave(self)
             else:
-                service.budget.active -= 1
+                service.budget.ended += 1
             if not service.room.admits:
                 service.room.look()
             service.durations.of(head.method, status, reason).record(duration_s)

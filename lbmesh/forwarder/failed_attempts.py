@@ -1,7 +1,7 @@
 """Whom a request has asked in vain, and whom it may ask instead. A request whose first attempt succeeds has none."""
 
 from lbmesh.forward.failure import REPLICA_DOWN, Failure, Stage
-from lbmesh.forward.retry import may_retry
+from lbmesh.forward.retry import may_repeat
 from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.service_state import ServiceState
 from lbmesh.http1.message import RequestHead
@@ -32,17 +32,15 @@ class FailedAttempts:
     def next_replica(
         self, failure: Failure, stage: Stage, *, body_replayable: bool, retries_left: int
     ) -> ReplicaState | None:
-        """The replica to ask after the last failure, one not tried yet; None when nobody may be asked."""
+        """The replica to ask after the last failure, one not tried yet; None when nobody may be asked.
+
+        What was not sent draws on no budget: no replica has to do it twice, and when one dies, all that was meant for
+        it comes back at once.
+        """
         service = self._service
-        if not may_retry(
-            failure,
-            stage=stage,
-            method=self._head.method,
-            body_replayable=body_replayable,
-            retries_left=retries_left,
-            budget=service.budget,
-            already_retrying=self._is_retrying,
-        ):
+        if not may_repeat(
+            failure, stage, self._head.method, body_replayable=body_replayable, retries_left=retries_left
+        ) or not self._is_within_budget(stage):
             return None
         other = self._pick()
         if other is None and self._is_stale:
@@ -54,6 +52,9 @@ class FailedAttempts:
             self._is_retrying = True
             service.budget.retrying += 1
         return other
+
+    def _is_within_budget(self, stage: Stage) -> bool:
+        return stage is Stage.NOT_SENT or self._service.budget.spend(already_retrying=self._is_retrying)
 
     def _pick(self) -> ReplicaState | None:
         service = self._service
@@ -76,14 +77,8 @@ class FailedAttempts:
         if (
             other is None
             or other in tried
-            or not may_retry(
-                REPLICA_DOWN,
-                stage=stage,
-                method=self._head.method,
-                body_replayable=body_replayable,
-                retries_left=retries_left,
-                budget=self._service.budget,
-                already_retrying=True,
+            or not may_repeat(
+                REPLICA_DOWN, stage, self._head.method, body_replayable=body_replayable, retries_left=retries_left
             )
         ):
             return None

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -271,3 +272,26 @@ def test_after_a_stale_connection_another_replica_is_asked(forwarder: ForwarderP
         assert RawClient(connections[0]).response().body == b"alive"
         for connection in connections:
             connection.close()
+
+
+def test_all_that_was_at_a_replica_that_dies_is_answered_by_another(forwarder: ForwarderProcess) -> None:
+    """More than may be repeated at a time in a quiet service; nothing of it had been answered."""
+    wanted = 4 * BUDGET_MINIMUM
+    waiting: list[OriginConnection] = []
+    dies = threading.Event()
+
+    def behave_dying(connection: OriginConnection) -> None:
+        connection.read_head()
+        waiting.append(connection)
+        assert dies.wait(WAIT_S)
+
+    with running_origin(behave_dying) as dying, running_origin(answering(b"alive")) as other, ExitStack() as stack:
+        forwarder.send_view(a_view([dying.address]))
+        clients = [RawClient(stack.enter_context(forwarder.connect())) for _ in range(wanted)]
+        for client in clients:
+            client.socket.sendall(GET)
+        wait_for(lambda: len(waiting) == wanted, "all requests at the replica")
+        forwarder.send_view(a_view([dying.address, other.address], number=2))
+        dies.set()
+        answers = [client.response() for client in clients]
+    assert {(answer.status, answer.body) for answer in answers} == {(200, b"alive")}

@@ -29,11 +29,6 @@ MAY_FAIL = {
 when its replica dies within it; a pipeline ends with it.
 """
 
-BEYOND_BUDGET_SHARE = 0.1
-"""More requests than the retry budget's minimum may be at a replica when it dies, though that is rare with these few
-clients: in so large a share of the deaths one may be told 502.
-"""
-
 
 class SoakNode(Node):
     """Its pools empty soon, so that rest is rest; each configuration differs a little from the last."""
@@ -73,18 +68,14 @@ class Report:
     def faults(self) -> list[str]:
         """Everything that should not be."""
         found = list(self.wrong)
-        lost = beyond_budget = 0
+        lost = 0
         for (kind, what), count in self.outcomes.items():
             if what in ("cut off", "lost"):
                 lost += count
-            elif what.startswith("502") and kind not in MAY_FAIL:
-                beyond_budget += count
             elif what != "ok" and not what.startswith(MAY_FAIL.get(kind, ("never",))):
                 found.append(f"{count} × {kind}: {what}")
         if lost > self.kills * CLIENTS:
             found.append(f"{lost} answers were cut off by {self.kills} deaths")
-        if beyond_budget > self.kills * BEYOND_BUDGET_SHARE:
-            found.append(f"{beyond_budget} requests were not tried again after {self.kills} deaths")
         for name, after in self.after.items():
             before = self.before[name]
             if after.descriptors > before.descriptors:

@@ -9,7 +9,7 @@ from tests.soak.soak import Measure, Report, soak
 
 def test_nothing_fails_that_cannot_and_nothing_grows(tmp_path: Path) -> None:
     report = soak(tmp_path, warm_up_s=12.0, soak_s=15.0, seed=1)
-    assert report.faults() == []
+    assert report.faults() == [], report.failed
     assert report.kills > 0
     assert report.reloads > 10
     assert {kind for kind, what in report.outcomes if what == "ok"} == set(KINDS)

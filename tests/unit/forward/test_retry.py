@@ -4,7 +4,7 @@ import pytest
 
 from lbmesh.forward import failure as failures
 from lbmesh.forward.failure import CONNECT_FAILURES, Failure, Fault, Stage
-from lbmesh.forward.retry import BUDGET_MINIMUM, BUDGET_SHARE, RetryBudget, may_retry
+from lbmesh.forward.retry import BUDGET_MINIMUM, BUDGET_SHARE, RetryBudget, may_repeat
 
 ALL = [value for value in vars(failures).values() if isinstance(value, Failure)]
 NOT_SENT, SENT, ANSWERED = Stage.NOT_SENT, Stage.SENT, Stage.ANSWERED
@@ -17,18 +17,8 @@ def allowed(
     *,
     body_replayable: bool = True,
     retries_left: int = 1,
-    budget: RetryBudget | None = None,
-    already_retrying: bool = False,
 ) -> bool:
-    return may_retry(
-        failure,
-        stage=stage,
-        method=method,
-        body_replayable=body_replayable,
-        retries_left=retries_left,
-        budget=budget or RetryBudget(),
-        already_retrying=already_retrying,
-    )
+    return may_repeat(failure, stage, method, body_replayable=body_replayable, retries_left=retries_left)
 
 
 @pytest.mark.parametrize(
@@ -63,39 +53,56 @@ def test_only_a_replicas_failure_is_tried_again(failure: Failure) -> None:
 def test_retries_are_counted() -> None:
     assert allowed(retries_left=1)
     assert not allowed(retries_left=0)
-    assert not allowed(retries_left=0, already_retrying=True)
+
+
+def repeats(budget: RetryBudget, wanted: int) -> int:
+    """How many of so many failed attempts may be repeated, one after the other, each under way from then on."""
+    allowed = 0
+    for _ in range(wanted):
+        if budget.spend(already_retrying=False):
+            allowed += 1
+            budget.retrying += 1
+    return allowed
 
 
 def test_a_quiet_service_may_retry_at_all() -> None:
+    assert repeats(RetryBudget(), 100) == BUDGET_MINIMUM
+
+
+def test_what_a_dead_replica_brings_back_is_all_repeated() -> None:
+    """A hundred requests are under way, and the only other replica dies with half of them."""
     budget = RetryBudget()
-    for _ in range(BUDGET_MINIMUM):
-        assert allowed(budget=budget)
-        budget.retrying += 1
-    assert not allowed(budget=budget)
+    budget.begun, budget.ended = 1100, 1000
+    assert repeats(budget, 50) == 50
 
 
-def test_what_was_not_sent_draws_on_no_budget() -> None:
-    """A replica dies: all that was meant for it is refused at once, and no other has more to do for it."""
+def test_no_more_is_saved_than_is_under_way() -> None:
     budget = RetryBudget()
-    budget.retrying = 1000
-    assert allowed(failures.CONNECT_REFUSED, NOT_SENT, budget=budget)
-    assert allowed(failures.CONNECT_REFUSED, NOT_SENT, b"POST", budget=budget)
-    assert not allowed(failures.CONNECT_REFUSED, NOT_SENT, budget=budget, retries_left=0)
+    budget.begun, budget.ended = 1_000_010, 1_000_000
+    assert repeats(budget, 1000) == 10
 
 
-def test_a_busy_service_may_retry_its_share() -> None:
+@pytest.mark.parametrize("attempts_each", [1, 2])
+def test_an_outage_that_lasts_makes_the_load_higher_by_the_share(attempts_each: int) -> None:
+    """Each request fails, and asks for one or two repeats; fifty are under way at any time."""
     budget = RetryBudget()
-    budget.active = 100
-    budget.retrying = int(100 * BUDGET_SHARE) - 1
-    assert allowed(budget=budget)
-    budget.retrying += 1
-    assert not allowed(budget=budget)
+    budget.begun = 50
+    spent = 0
+    for _ in range(10_000):
+        budget.begun += 1
+        budget.retrying = BUDGET_MINIMUM
+        spent += sum(budget.spend(already_retrying=False) for _ in range(attempts_each))
+        budget.ended += 1
+    assert abs(spent - 10_000 * BUDGET_SHARE) <= 51
 
 
-def test_an_exchange_in_the_budget_stays_in_it() -> None:
+def test_who_is_repeated_already_keeps_the_place_it_has() -> None:
     budget = RetryBudget()
-    budget.retrying = 1000
-    assert allowed(budget=budget, already_retrying=True)
+    budget.retrying = BUDGET_MINIMUM
+    assert not budget.spend(already_retrying=False)
+    assert budget.spend(already_retrying=True)
+    budget.retrying = BUDGET_MINIMUM + 1
+    assert not budget.spend(already_retrying=True)
 
 
 @pytest.mark.parametrize("failure", ALL, ids=lambda failure: failure.reason)

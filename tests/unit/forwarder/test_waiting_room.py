@@ -24,7 +24,7 @@ class Request:
         if self._has_bug:
             raise RuntimeError("a bug")
         self._room.leave(self)
-        self._budget.active += 1
+        self._budget.begun += 1
         self.entered = True
         return True
 
@@ -44,7 +44,7 @@ def a_full_service() -> tuple[WaitingRoom, RetryBudget]:
     budget = RetryBudget()
     room = WaitingRoom(budget)
     room.set_limits(ServiceLimits(), 1)
-    budget.active = 1
+    budget.begun = 1
     return room, budget
 
 
@@ -68,7 +68,7 @@ def test_a_bug_in_letting_one_in_ends_that_one_and_the_others_enter(reactor: Rea
     faulty, other = Request(room, budget, has_bug=True), Request(room, budget)
     for request in (faulty, other):
         assert room.enter(request, reactor)
-    budget.active = 0
+    budget.ended = budget.begun
     room.look()
     with capture_logs() as lines:
         while not reactor.drain():
