@@ -56,7 +56,7 @@ class Histogram:
 
     def nonzero(self) -> tuple[tuple[int, int], ...]:
         """(bucket index, count) of every bucket in use, ascending."""
-        return tuple((index, count) for index, count in enumerate(self.counts) if count)
+        return tuple([(index, count) for index, count in enumerate(self.counts) if count])
 
     def merge(self, buckets: Iterable[tuple[int, int]], sum_s: float) -> None:
         """Add another histogram's figures to this one."""

@@ -115,33 +115,37 @@ def run(setting: Setting) -> Report:
 
 
 def _costs(setting: Setting, origins: Origins, routes: int) -> list[Sample]:
+    """One proxy after the other: what is asked for is how its own cost grows, and the pools of two together are more
+    than the origins keep, and too old when their turn comes.
+    """
     samples = []
-    with contextlib.ExitStack() as stack:
-        pairs: list[tuple[Running, Running]] = []
-        for variant in setting.variants(NAMES):
-            places = [setting.directory / f"{variant.name}-{which}" for which in ("few", "many")]
-            for place in places:
+    cases = (
+        (ONE_ROUTE, 1, 1),
+        (ONE_OF_MANY.format(f"{routes:,}"), routes, 1),
+        (ALL_OF_MANY.format(f"{routes:,}"), routes, routes),
+    )
+    for variant in setting.variants(NAMES):
+        with contextlib.ExitStack() as stack:
+            proxies = {}
+            for count in (1, routes):
+                place = setting.directory / f"{variant.name}-{count}"
                 place.mkdir()
-            few, many = (
-                stack.enter_context(running(variant, place, origins.ports, setting.cores, scale=Scale(count)))
-                for place, count in zip(places, (1, routes), strict=True)
-            )
-            pairs.append((few, many))
+                proxies[count] = stack.enter_context(
+                    running(variant, place, origins.ports, setting.cores, scale=Scale(count))
+                )
             setting.say(f"  {variant.title}: until it is at rest")
-            _wait_until_settled(few)
-            _wait_until_settled(many)
+            for proxy in proxies.values():
+                _wait_until_settled(proxy)
             setting.say(f"  {variant.title}: until each of {routes * REPLICAS_EACH:,} replicas has a connection")
-            for proxy, hosts in ((few, 1), (many, routes)):
-                _warm_up(proxy, origins, hosts, setting.cores)
-        for number in range(1 if setting.quick else 3):
-            for few, many in pairs:
-                for case, proxy, hosts in (
-                    (ONE_ROUTE, few, 1),
-                    (ONE_OF_MANY.format(f"{routes:,}"), many, 1),
-                    (ALL_OF_MANY.format(f"{routes:,}"), many, routes),
-                ):
-                    samples.append(_cost(proxy, origins, case, hosts, number, setting.cores))
-                    setting.say(f"  {proxy.variant.title}, {case}: {samples[-1].cpu_us:.1f} µs {samples[-1].invalid}")
+            for count, proxy in proxies.items():
+                _warm_up(proxy, origins, count, setting.cores)
+            for number in range(1 if setting.quick else 3):
+                for case, count, hosts in cases:
+                    sample = _cost(proxies[count], origins, case, hosts, number, setting.cores)
+                    samples.append(sample)
+                    setting.say(
+                        f"  {variant.title}, {case}: {sample.cpu_us:.1f} µs, {sample.connects:.1%} {sample.invalid}"
+                    )
     return samples
 
 
