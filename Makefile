@@ -126,7 +126,7 @@ sim-mutants: setup
 
 # All parts, 20 to 25 minutes; or one by its name: make bench ARGS="overload --quick --only lbmesh,haproxy"
 .PHONY: bench
-bench: $(VENV)/.ready-bench
+bench: $(VENV)/.ready-bench compiled
 	$(BIN)/python -m tests.bench $(ARGS)
 
 # As root; serf is skipped unless it is installed (apt-get install serf nftables). For example:

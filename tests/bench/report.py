@@ -20,7 +20,7 @@ _HEADER = """\
 | proxy | CPU µs/request | lowest–highest | × HAProxy | × Envoy | requests/s | p50 ms | p99 ms | core used |
 |---|---|---|---|---|---|---|---|---|
 """
-_SUBJECT = "lbmesh"
+_SUBJECTS = ("lbmesh", "lbmesh-compiled")
 _HAPROXY_RATIO_MAX = {"same-32": 1.5, "browser-32": 1.7, "same-256": 1.3, "browser-256": 1.3}
 _ENVOY_RATIO_MAX = 0.8
 _REFERENCES = ("haproxy", "haproxy-nolog", "envoy", "envoy-nolog")
@@ -57,9 +57,10 @@ def requests_report(
         parts.append(_table(figures_of(own), variants))
         parts.append(_disturbance(own))
         for figure in figures_of(own):
-            if figure.variant == _SUBJECT:
-                parts.append(_subject_line(figure, variants))
-                parts.append(lines(_marks(figure, workload)))
+            if figure.variant in _SUBJECTS:
+                title = variants[figure.variant].title
+                parts.append(_subject_line(figure, title, variants))
+                parts.append(lines(_marks(figure, title, workload)))
     parts.extend(f"Skipped: {name}, which is missing ({how})." for name, how in skipped.items())
     invalid = [sample for sample in samples if sample.invalid]
     parts.extend(
@@ -99,17 +100,17 @@ def _ratio(figure: Figure, other: str) -> str:
     return f"{figure.ratios[other]:.2f}" if other in figure.ratios else ""
 
 
-def _subject_line(figure: Figure, variants: Mapping[str, Variant]) -> str:
+def _subject_line(figure: Figure, title: str, variants: Mapping[str, Variant]) -> str:
     """lbmesh against each yardstick, the ones without a log too, and its forwarder alone."""
     against = ", ".join(
         f"{figure.ratios[name]:.2f} × {variants[name].title}" for name in _REFERENCES if name in figure.ratios
     )
-    return f"lbmesh: {against or 'nothing to compare with'}; its forwarder alone {figure.serving_us:.1f} µs."
+    return f"{title}: {against or 'nothing to compare with'}; its forwarder alone {figure.serving_us:.1f} µs."
 
 
-def _marks(figure: Figure, workload: Workload) -> list[Mark]:
+def _marks(figure: Figure, title: str, workload: Workload) -> list[Mark]:
     """CPU of all processes beside HAProxy's and Envoy's, each with its default log."""
-    what, marks = f"CPU per small GET, {workload.title}, beside", []
+    what, marks = f"{title}: CPU per small GET, {workload.title}, beside", []
     if "haproxy" in figure.ratios and workload.name in _HAPROXY_RATIO_MAX:
         bound = _HAPROXY_RATIO_MAX[workload.name]
         marks.append(Mark(f"{what} HAProxy's", figure.ratios["haproxy"], bound, " ×"))

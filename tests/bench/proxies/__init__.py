@@ -6,7 +6,7 @@ from tests.bench.proxies.base import Certificate, Launch, Proxy, Scale, Site
 from tests.bench.proxies.caddy import Caddy
 from tests.bench.proxies.envoy import Envoy
 from tests.bench.proxies.haproxy import HAProxy
-from tests.bench.proxies.lbmesh import Lbmesh
+from tests.bench.proxies.lbmesh import CompiledLbmesh, Lbmesh
 from tests.bench.proxies.nginx import Nginx
 
 __all__ = ["VARIANTS", "Certificate", "Launch", "Proxy", "Scale", "Site", "Variant"]
@@ -32,6 +32,7 @@ class Variant:
 
 VARIANTS: tuple[Variant, ...] = (
     Variant(Lbmesh()),
+    Variant(CompiledLbmesh()),
     Variant(HAProxy()),
     Variant(HAProxy(), logged=False),
     Variant(Nginx()),

@@ -42,6 +42,8 @@ replicas = [
 
 """
 
+_COMPILED = Path(__file__).parents[3] / "build" / "compiled"
+
 
 class Lbmesh:
     """Defaults on: access log, metrics, passive and active health."""
@@ -59,6 +61,20 @@ class Lbmesh:
     def launch(self, site: Site) -> Launch:
         (site.directory / "state").mkdir(exist_ok=True)
         return Launch((str(_program()), "run", "-c", str(write_configuration(site))))
+
+
+class CompiledLbmesh(Lbmesh):
+    """The same, from the tree whose data path `make compiled` has compiled."""
+
+    name = "lbmesh-compiled"
+    title = "lbmesh, compiled"
+
+    def missing(self) -> str | None:
+        return None if (_COMPILED / ".ready").exists() else "make compiled"
+
+    def launch(self, site: Site) -> Launch:
+        _, *arguments = super().launch(site).argv
+        return Launch((sys.executable, "-m", "lbmesh", *arguments), environment={"PYTHONPATH": str(_COMPILED)})
 
 
 def write_configuration(site: Site) -> Path:
