@@ -8,14 +8,14 @@ from time import monotonic
 from lbmesh.forward import failure as failures
 from lbmesh.forward.failure import Failure, Fault, Stage
 from lbmesh.forward.retry import IDEMPOTENT_METHODS
-from lbmesh.forwarder.attempt_outcome import blame, observe_given_up, observe_refusal
+from lbmesh.forwarder.attempt_outcome import observe_given_up, observe_refusal
 from lbmesh.forwarder.client_side import ClientSide
 from lbmesh.forwarder.connection_taking import take_connection
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.further_attempts import FurtherAttempts
 from lbmesh.forwarder.hedge import plan_hedge
 from lbmesh.forwarder.mirror import mirror_request
-from lbmesh.forwarder.overdue import REQUEST_TIMEOUT_SLACK_S, Phase, overdue
+from lbmesh.forwarder.overdue import meet_deadline
 from lbmesh.forwarder.own_answer import own_answer
 from lbmesh.forwarder.pace import Paced
 from lbmesh.forwarder.record import exchange_line
@@ -473,37 +473,13 @@ class Exchange:
             self.client.close()
 
     def on_deadline(self) -> None:
-        """The phase the exchange is in took too long; which one decides whose failure it is."""
-        if self.waiting:
-            self.fail(failures.QUEUE_TIMEOUT, "no place was free in time")
-            return
-        upstream, body, now = self.upstream, self._body_under_way(), self._engine.reactor.now
-        pace = body.pace if body is not None else None
-        assert upstream is not None
-        if self._ends_at is not None and self._ends_at - now < REQUEST_TIMEOUT_SLACK_S:
-            self._out_of_time()
-        elif body is not None and pace is not None and pace.silent_at > now:
-            if not pace.is_due or body.keeps_pace():
-                self._expect_within(min(pace.due, pace.silent_at) - now)
-        else:
-            self._is_overdue(upstream)
-
-    def _is_overdue(self, upstream: UpstreamConnection) -> None:
-        client_behind, replica_behind = bool(self.client.outgoing), bool(upstream.outgoing)
-        failure, detail = overdue(
-            Phase(upstream.connecting, self._response is not None, client_behind, replica_behind, self.request_read)
-        )
-        if failure.fault is Fault.CLIENT:
-            self.give_up(failure, detail)
-        else:
-            self.attempt_failed(failure, detail)
-
-    def _out_of_time(self) -> None:
-        """The time for the whole request is over: no other attempt, whoever was slow."""
-        service, replica = self._service, self.replica
-        if service is not None and replica is not None and self.request_read and not self.client.outgoing:
-            blame(self._engine, service, replica, failures.REQUEST_TIMEOUT, monotonic() - self.attempt_began)
-        self.give_up(failures.REQUEST_TIMEOUT, f"not over within {self._timeouts.request_s:g} s")
+        """The whole request, or the phase that it is in, took too long."""
+        service = self._service
+        assert service is not None
+        body = self._body_under_way()
+        left_s = meet_deadline(self._engine, self, service, self._timeouts, self._ends_at, body)
+        if left_s is not None:
+            self._expect_within(left_s)
 
     def give_up(self, failure: Failure, detail: str) -> None:
         """The client is to blame: there is nothing to try again."""

@@ -1,11 +1,111 @@
-"""Whose failure it is that an exchange takes too long, which depends on the phase that it is in."""
+"""What comes of an exchange that takes too long: whose failure it is depends on the phase that it is in."""
 
-from typing import NamedTuple
+from time import monotonic
+from typing import NamedTuple, Protocol
 
-from lbmesh.forward.failure import CLIENT_IDLE, CONNECT_TIMEOUT, RESPONSE_TIMEOUT, UPSTREAM_IDLE, Failure
+from lbmesh.forward.failure import (
+    CLIENT_IDLE,
+    CONNECT_TIMEOUT,
+    QUEUE_TIMEOUT,
+    REQUEST_TIMEOUT,
+    RESPONSE_TIMEOUT,
+    UPSTREAM_IDLE,
+    Failure,
+    Fault,
+    Stage,
+)
+from lbmesh.forwarder.attempt_outcome import blame
+from lbmesh.forwarder.client_side import ClientSide
+from lbmesh.forwarder.engine import Engine
+from lbmesh.forwarder.pace import Paced
+from lbmesh.forwarder.replica_state import ReplicaState
+from lbmesh.forwarder.service_state import ServiceState
+from lbmesh.forwarder.upstream import UpstreamConnection
+from lbmesh.model.traffic import Timeouts
 
 REQUEST_TIMEOUT_SLACK_S = 0.001
 """A deadline met so much too early is met."""
+
+
+class Late(Protocol):
+    """The exchange. `waiting`: for a place at its service. `request_read`: the whole request came from the client.
+    `attempt_began`: monotonic seconds.
+    """
+
+    waiting: bool
+    request_read: bool
+
+    @property
+    def client(self) -> ClientSide: ...
+    @property
+    def replica(self) -> ReplicaState | None: ...
+    @property
+    def upstream(self) -> UpstreamConnection | None: ...
+    @property
+    def attempt_began(self) -> float: ...
+    @property
+    def stage(self) -> Stage: ...
+
+    def attempt_failed(self, failure: Failure, detail: str) -> None:
+        """The replica is to blame: another one may be tried."""
+
+    def give_up(self, failure: Failure, detail: str) -> None:
+        """There is nothing to try again."""
+
+    def fail(self, failure: Failure, detail: str) -> None:
+        """No replica has it, and none will."""
+
+
+def meet_deadline(
+    engine: Engine,
+    exchange: Late,
+    service: ServiceState,
+    timeouts: Timeouts,
+    ends_at: float | None,
+    body: Paced | None,
+) -> float | None:
+    """A deadline of the exchange is over. Seconds to the next one where it may go on, else None, and it has failed.
+
+    `ends_at`: when the whole request must be over (reactor's seconds). `body`: the one under way.
+    """
+    if exchange.waiting:
+        exchange.fail(QUEUE_TIMEOUT, "no place was free in time")
+        return None
+    now = engine.reactor.now
+    if ends_at is not None and ends_at - now < REQUEST_TIMEOUT_SLACK_S:
+        _end_request(engine, exchange, service, timeouts)
+        return None
+    pace = body.pace if body is not None else None
+    if body is not None and pace is not None and pace.silent_at > now:
+        return min(pace.due, pace.silent_at) - now if not pace.is_due or body.keeps_pace() else None
+    _end_phase(exchange)
+    return None
+
+
+def _end_request(engine: Engine, exchange: Late, service: ServiceState, timeouts: Timeouts) -> None:
+    """The time for the whole request is over: no other attempt, whoever was slow."""
+    replica = exchange.replica
+    if replica is not None and exchange.request_read and not exchange.client.outgoing:
+        blame(engine, service, replica, REQUEST_TIMEOUT, monotonic() - exchange.attempt_began)
+    exchange.give_up(REQUEST_TIMEOUT, f"not over within {timeouts.request_s:g} s")
+
+
+def _end_phase(exchange: Late) -> None:
+    upstream = exchange.upstream
+    assert upstream is not None
+    failure, detail = overdue(
+        Phase(
+            connecting=upstream.connecting,
+            responding=exchange.stage is Stage.ANSWERED,
+            client_behind=bool(exchange.client.outgoing),
+            replica_behind=bool(upstream.outgoing),
+            request_read=exchange.request_read,
+        )
+    )
+    if failure.fault is Fault.CLIENT:
+        exchange.give_up(failure, detail)
+    else:
+        exchange.attempt_failed(failure, detail)
 
 
 class Phase(NamedTuple):
