@@ -408,10 +408,20 @@ class Exchange:
         upstream, service = self.upstream, self._service
         assert upstream is not None
         assert service is not None
-        opening = Opening(self.head, head.status, self.attempts, self.began, self._request_id, self.bytes_in)
+        now = monotonic()
+        opening = Opening(
+            self.head,
+            head.status,
+            self.attempts,
+            self.began,
+            self._request_id,
+            self.bytes_in,
+            now - self.began,
+            self._connect_s,
+        )
         self.upstream = None
         self._holds_replica = False
-        self._end(head.status, "", monotonic(), log=False)
+        self._end(head.status, "", now, log=False)
         open_tunnel(self._engine, self.client, upstream, service, self._timeouts, opening, head_out, data)
 
     # Further attempts

@@ -73,7 +73,9 @@ class ClientEnd(TunnelEnd, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """The request that opened a tunnel, for the record that is written at its end. `began`: monotonic seconds."""
+    """The request that opened a tunnel, for the record that is written at its end. `began`: monotonic seconds.
+    `first_byte_s`: until the response's head came. `connect_s`: as `exchange_line` has it.
+    """
 
     head: RequestHead
     status: int
@@ -81,6 +83,8 @@ class Opening:
     began: float
     request_id: bytes
     request_bytes: int
+    first_byte_s: float
+    connect_s: float | None
 
 
 class Tunnel:
@@ -222,6 +226,8 @@ class Tunnel:
                     monotonic() - opening.began,
                     opening.request_id,
                     detail,
+                    opening.first_byte_s,
+                    opening.connect_s,
                 )
             )
 

@@ -77,6 +77,13 @@ def read_to_end(connection: socket.socket) -> bytes:
     return received
 
 
+def read_to_end_of_tunnel(connection: socket.socket) -> bytes:
+    """Open one and leave it at once; what came through it."""
+    rest = open_tunnel(connection)
+    connection.shutdown(socket.SHUT_WR)
+    return rest + read_to_end(connection)
+
+
 # WebSocket
 
 
@@ -266,6 +273,32 @@ def test_a_tunnel_is_counted_and_holds_its_replica(forwarder: ForwarderProcess) 
         figures = wait_for(lambda: (now := forwarder.latest_telemetry()).tunnels.open == 0 and now, "its end")
         assert (figures.tunnels.opened, figures.connections) == (1, 0)
     assert [line["status"] for line in logged(forwarder)] == [101]
+
+
+def test_the_log_tells_what_opening_a_tunnel_took(forwarder: ForwarderProcess) -> None:
+    """And not what a connection took that was there already."""
+
+    def behave(connection: OriginConnection) -> None:
+        if b"/chat" not in connection.read_head():
+            connection.answer(b"pooled")
+            connection.read_head()
+        connection.send(SWITCHED)
+
+    with running_origin(behave) as origin:
+        forwarder.send_view(a_view([origin.address]))
+        with forwarder.connect() as connection:
+            assert read_to_end_of_tunnel(connection) == b""
+        with forwarder.connect() as connection:
+            assert RawClient(connection).exchange(GET).body == b"pooled"
+            assert read_to_end_of_tunnel(connection) == b""
+    made, _, pooled = logged(forwarder, 3)
+    connect_us, first_byte_us, duration_us = made["connect_us"], made["first_byte_us"], made["duration_us"]
+    assert isinstance(connect_us, int)
+    assert isinstance(first_byte_us, int)
+    assert isinstance(duration_us, int)
+    assert 0 < connect_us < first_byte_us < duration_us
+    assert "connect_us" not in pooled
+    assert "first_byte_us" in pooled
 
 
 def test_nothing_follows_on_a_connection_that_was_a_tunnel(forwarder: ForwarderProcess) -> None:
