@@ -37,11 +37,19 @@ def _ipv6_address() -> bytes:
     return b"|".join(forms)
 
 
-HOST = rb"(?:[-._~0-9A-Za-z]{1,255}+|\[(?:" + _ipv6_address() + rb")\])(?::[0-9]{0,5})?"
-"""A host name, an IPv4 address or an IPv6 literal, and a port, which may be empty (RFC 3986 §3.2.2 and §3.2.3).
+PORT = rb"(?:[0-5]?[0-9]{1,4}|6(?:[0-4][0-9]{3}|5(?:[0-4][0-9]{2}|5(?:[0-2][0-9]|3[0-5]))))"
+"""A port of TCP, up to 65535 in up to five digits (RFC 3986 §3.2.3, RFC 9293 §3.1): readers of larger ones wrap them
+round or fail. Nobody is to be reached at port 0, but it is one, as browsers (WHATWG URL, port state) have it, too.
+"""
+
+HOST_WITHOUT_PORT = rb"(?:[-._~0-9A-Za-z]{1,255}+|\[(?:" + _ipv6_address() + rb")\])"
+"""A host name, an IPv4 address or an IPv6 literal (RFC 3986 §3.2.2).
 
 A name as DNS has it: without escapes or sub-delimiters, up to 255 characters.
 """
+
+HOST = HOST_WITHOUT_PORT + rb"(?::" + PORT + rb"?)?"
+"""The same and a port, which may be empty (RFC 3986 §3.2.3)."""
 
 REQUEST_ID = re.compile(rb"[-._~+/=:0-9A-Za-z]{1,128}\Z")
 """A client's X-Request-Id is passed on only in this form, so that it can stand in any log."""

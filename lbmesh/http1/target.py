@@ -3,14 +3,13 @@
 import re
 
 from lbmesh.http1.fields import FieldSection
-from lbmesh.http1.grammar import HOST, ORIGIN_FORM
+from lbmesh.http1.grammar import HOST, HOST_WITHOUT_PORT, ORIGIN_FORM, PORT
 from lbmesh.http1.message import Refusal, bad_request
 
 _ORIGIN_FORM = re.compile(ORIGIN_FORM + rb"\Z")
 _ABSOLUTE_FORM = re.compile(rb"https?://(" + HOST + rb")([/?].*)?\Z", re.IGNORECASE)
-_AUTHORITY_FORM = re.compile(HOST.removesuffix(rb"(?::[0-9]{0,5})?") + rb":([0-9]{1,5})\Z")
+_AUTHORITY_FORM = re.compile(HOST_WITHOUT_PORT + rb":(" + PORT + rb")\Z")
 _HOST = re.compile(HOST + rb"\Z")
-_PORT_MAX = 65535
 
 
 def read_target(
@@ -22,7 +21,7 @@ def read_target(
         return bad_request("not exactly one Host field (RFC 9112 section 3.2)")
     host = hosts[0] if hosts else b""
     if host and not _HOST.match(host):
-        return bad_request("Host is not a host name with an optional port (RFC 9112 section 3.2)")
+        return bad_request("Host is not a host name with an optional port up to 65535 (RFC 9112 section 3.2)")
     if method == b"CONNECT":
         return _authority_form(raw_target, host)
     absolute = _ABSOLUTE_FORM.match(raw_target)
@@ -46,7 +45,7 @@ def read_target(
 def _authority_form(raw_target: bytes, host: bytes) -> tuple[bytes, bytes] | Refusal:
     """Of CONNECT alone: the tunnel's destination, with the port that has no default there (RFC 9110 §9.3.6)."""
     match = _AUTHORITY_FORM.match(raw_target)
-    if match is None or not 0 < int(match[1]) <= _PORT_MAX:
+    if match is None or not int(match[1]):
         return bad_request("CONNECT without a host and port to connect to (RFC 9112 section 3.2.3)")
     if host and host.lower() != raw_target.lower():
         return bad_request("Host contradicts the target of CONNECT (RFC 9112 section 3.2)")

@@ -140,6 +140,7 @@ X_FORWARDED = (
         x(b"10.0.0.1", host=b"shop.example.com:8443"),
     ),
     Claimed("a malformed host", (b"X-Forwarded-Host: a/b",), PEER, NOTHING),
+    Claimed("a host with a port of 65536", (b"X-Forwarded-Host: a:65536",), PEER, NOTHING),
     Claimed("an empty host", (b"X-Forwarded-Host:",), PEER, NOTHING),
     Claimed("two hosts", (b"X-Forwarded-Host: a", b"x-forwarded-host: b"), PEER, NOTHING),
     Claimed("a list of hosts", (b"X-Forwarded-Host: b, c",), PEER, NOTHING),

@@ -76,6 +76,10 @@ ACCEPTED = (
     # Host
     Accepted("9110-7.2 a name with a port", host(b" a.example:8080"), host=b"a.example:8080"),
     Accepted("3986-3.2.3 an empty port", host(b" a:"), host=b"a:"),
+    Accepted("3986-3.2.3 the highest port", host(b" a:65535"), host=b"a:65535"),
+    Accepted("3986-3.2.3 a port with leading zeros", host(b" a:00080"), host=b"a:00080"),
+    # No server is there, but nothing reads it for another one; browsers (WHATWG URL) take it for a port, too.
+    Accepted("3986-3.2.3 port 0", host(b" a:0"), host=b"a:0"),
     Accepted("3986-3.2.2 an IPv4 address", host(b" 127.0.0.1:80"), host=b"127.0.0.1:80"),
     Accepted("3986-3.2.2 an IPv6 literal", host(b" [::1]:80"), host=b"[::1]:80"),
     Accepted("3986-3.2.2 an IPv6 literal with IPv4 in it", host(b" [::ffff:1.2.3.4]"), host=b"[::ffff:1.2.3.4]"),
@@ -365,6 +369,10 @@ REFUSED = (
     Refused("9110-4.2.4 userinfo in the target", start(b"GET http://u:p@a/ HTTP/1.1")),
     Refused("9110-4.2.1 an empty host in the target", start(b"GET http:///a HTTP/1.1")),
     Refused("9110-4.2.1 a malformed authority", start(b"GET http://a:x/ HTTP/1.1")),
+    Refused(
+        "3986-3.2.3 a port beyond all in the target and in Host",
+        b"GET http://a:65536/ HTTP/1.1\r\nHost: a:65536\r\n\r\n",
+    ),
     Refused("9112-3.2.2 a scheme without an authority", start(b"GET http:/a HTTP/1.1")),
     Refused("9112-3.2.2 a scheme alone", start(b"GET http: HTTP/1.1")),
     Refused("9112-3.2.2 another scheme", start(b"GET ftp://a/ HTTP/1.1")),
@@ -404,6 +412,10 @@ REFUSED = (
     Refused("9112-3.2 a path in Host", host(b" a/b")),
     Refused("9112-3.2 a query in Host", host(b" a?b")),
     Refused("9112-3.2 a scheme in Host", host(b" http://a")),
+    Refused("3986-3.2.3 a port beyond all", host(b" a:65536")),
+    Refused("3986-3.2.3 a port that wraps round to 80", host(b" a:65616")),
+    Refused("3986-3.2.3 a port beyond all with an IPv6 literal", host(b" [::1]:99999")),
+    Refused("3986-3.2.3 a port with too many zeros before it", host(b" a:000080")),
     Refused("3986-3.2.2 an escape in Host: DNS has none", host(b" a%2eb")),
     Refused("3986-3.2.2 a host of more than 255 characters", host(b" " + b"a" * 256)),
     Refused("3986-3.2.3 a port that is no number", host(b" a:b")),

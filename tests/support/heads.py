@@ -53,7 +53,17 @@ ODD_TARGETS = (
     b"a.example:80",
 )
 
-HOSTS = (b"a.example", b"A.Example:8080", b"127.0.0.1", b"[::1]:80", b"[2001:db8::1.2.3.4]", b"a_b-c.~", b"a:", b"a.")
+HOSTS = (
+    b"a.example",
+    b"A.Example:8080",
+    b"127.0.0.1",
+    b"[::1]:80",
+    b"[2001:db8::1.2.3.4]",
+    b"a_b-c.~",
+    b"a:",
+    b"a.",
+    b"a:65535",
+)
 ODD_HOSTS = (
     b"",
     b"a b",
@@ -62,6 +72,8 @@ ODD_HOSTS = (
     b"a/b",
     b"a:b",
     b"a:123456",
+    b"a:65536",
+    b"[::1]:99999",
     b"[::1",
     b"[:::]",
     b"[1.2]",
