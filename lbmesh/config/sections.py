@@ -12,7 +12,7 @@ from lbmesh.config.settings import AdminSettings, GossipSettings, ListenerSettin
 from lbmesh.config.table import Files, ReadFile, Table
 from lbmesh.config.tls import read_listener_tls
 from lbmesh.model.address import Address
-from lbmesh.model.limits import ForwarderLimits
+from lbmesh.model.limits import OVERLOAD_MIN_S, ForwarderLimits
 from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.provenance import ProvenancePolicy
 
@@ -97,11 +97,15 @@ def read_forwarder(root: Table, cpu_count: int) -> tuple[int, ForwarderLimits, P
         ),
         upstream_idle_s=table.optional("upstream_idle", values.duration_s, limits.upstream_idle_s),
         body_rate_min=table.optional("body_rate_min", values.whole_number(0, BODY_RATE_MAX), limits.body_rate_min),
-        overload_s=table.optional("overload", values.duration_or_none_s, limits.overload_s),
+        overload_s=table.optional("overload", _overload_s, limits.overload_s),
     )
     provenance = _read_provenance(table)
     table.close()
     return workers, limits, provenance
+
+
+def _overload_s(value: object) -> float:
+    return values.duration_or_none_s(value, f"{OVERLOAD_MIN_S * 1000:g}ms")
 
 
 def _read_provenance(forwarder: Table) -> ProvenancePolicy:

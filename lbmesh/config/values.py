@@ -52,12 +52,12 @@ def _seconds(text: str) -> float | None:
     return float(found["number"]) / _UNIT_PER_S[found["unit"]] if found else None
 
 
-def duration_or_none_s(value: object) -> float:
+def duration_or_none_s(value: object, least: str = DURATION_MIN) -> float:
     """As `duration_s`, or 0.0 from "0s"."""
     if value == "0s":
         return 0.0
     try:
-        return duration_s(value)
+        return duration_s(value, least)
     except ValueError as wrong:
         raise ValueError(f'{wrong}; "0s" for none') from wrong
 

@@ -71,12 +71,17 @@ RATE_LIMIT_KEYS_MIN = 1024
 LISTEN_BACKLOG = 4096
 """Connections that may wait in the kernel to be accepted, on each listener; less while a forwarder is overloaded."""
 
+OVERLOAD_MIN_S = 0.01
+"""The least target of `ForwarderLimits.overload_s`: two turns of a forwarder's reactor. What is ready waits up to one
+for the batch under way, and what stops halfway waits for the next; below that a busy forwarder counts as one behind.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class ForwarderLimits:
     """Limits on clients that operators may set, under [forwarder].
 
-    `overload_s`: a forwarder that is so far behind takes no more on; 0 for never.
+    `overload_s`: a forwarder that is so far behind takes no more on, from OVERLOAD_MIN_S; 0 for never.
     `body_rate_min`: bytes a second that a client must send of a request body, or take of a response that waits for
     it, on average over the service's idle timeout; 0 for no such limit. Kestrel's default, and half of Apache's.
     """

@@ -17,7 +17,7 @@ from lbmesh.config.settings import (
 )
 from lbmesh.model.address import Address
 from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeMethod, ProbeTls, StatusRange, TcpProbe
-from lbmesh.model.limits import ForwarderLimits
+from lbmesh.model.limits import OVERLOAD_MIN_S, ForwarderLimits
 from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.provenance import ForwardedField, ProvenancePolicy, ProxyVersion
 from lbmesh.model.restraint import AdaptiveConcurrency, Hedging, ServiceLimits
@@ -34,6 +34,7 @@ CA = "as read\n"
 # Drawn from lists where the grammar has unit tests of its own: whole settings are slow to draw as it is.
 names = st.sampled_from(["a", "zone-b", "Shop.1", "9", "x" * 63, "lb_a1"])
 seconds = st.integers(1, 24 * 3600 * 1000).map(lambda milliseconds: milliseconds / 1000)
+overloads = st.just(0.0) | seconds.filter(lambda overload_s: overload_s >= OVERLOAD_MIN_S)
 ports = st.integers(1, 65535)
 ip_literals = st.sampled_from(["10.0.0.1", "127.0.0.1", "203.0.113.10", "::1", "2001:db8::20", "fe80::1%eth0"])
 ip_addresses = st.builds(Address, ip_literals, ports)
@@ -206,7 +207,7 @@ def settings(draw: st.DrawFn) -> Settings:
         services=tuple(draw(services(name)) for name in service_names),
         routes=draw(route_sets(service_names)),
         workers=draw(st.integers(1, 256)),
-        limits=draw(st.builds(ForwarderLimits, seconds, seconds, counts, seconds, overload_s=st.just(0.0) | seconds)),
+        limits=draw(st.builds(ForwarderLimits, seconds, seconds, counts, seconds, overload_s=overloads)),
         provenance=draw(provenance_policies),
         gossip=draw(st.none() | gossips),
         admin=draw(st.none() | admins.filter(lambda admin: admin.bind not in binds)),

@@ -328,6 +328,8 @@ RULES = [
      f'18: forwarder.keepalive_timeout: found "0s"; {RANGE}'),
     ("[admin]", '[forwarder]\noverload = "0"\n[admin]',
      '18: forwarder.overload: found "0"; write a duration such as "250ms", "2s", "1m"; "0s" for none'),
+    ("[admin]", '[forwarder]\noverload = "9ms"\n[admin]',
+     f'18: forwarder.overload: found "9ms"; {TIMEOUT}; "0s" for none'),
     ("[admin]", "[forwarder]\nbody_rate_min = -1\n[admin]",
      "18: forwarder.body_rate_min: found -1; write a whole number from 0 to 1000000"),
     ("[admin]", '[forwarder]\nupstream_idle = "0s"\n[admin]',

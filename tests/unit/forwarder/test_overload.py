@@ -8,8 +8,8 @@ import pytest
 
 from lbmesh.forward.overload import BACKLOG_MIN, INTERVAL_S, STEADY_S
 from lbmesh.forwarder.overload import ACCEPTS_BEHIND, WAIT_MAX, Overload
-from lbmesh.forwarder.reactor import Reactor
-from lbmesh.model.limits import LISTEN_BACKLOG
+from lbmesh.forwarder.reactor import TURN_S, Reactor
+from lbmesh.model.limits import LISTEN_BACKLOG, OVERLOAD_MIN_S
 
 TARGET_S = 0.005
 _QUEUE_LIMIT_AT = 28
@@ -109,6 +109,10 @@ def test_who_is_quick_is_not_behind(reactor: Reactor, door: Door) -> None:
     assert not overload.behind
     assert 0.0 < overload.lag_s < 60.0
     assert door.told == []
+
+
+def test_no_target_may_be_so_short_that_turns_as_such_miss_it() -> None:
+    assert OVERLOAD_MIN_S >= 2 * TURN_S
 
 
 def test_a_marker_that_does_not_come_back_is_no_good_sign(reactor: Reactor, door: Door) -> None:
