@@ -11,6 +11,7 @@ from lbmesh.config.services import RETRIES_MAX
 from lbmesh.config.table import ReadFile, Table
 from lbmesh.model.route_rules import (
     FieldEdits,
+    Fields,
     KeySource,
     Maintenance,
     Mirror,
@@ -219,20 +220,28 @@ def _read_edits(
     if table is None:
         return None
 
+    replaced = read_fields(table, "set", parse_name, parse_value)
+    added = read_fields(table, "add", parse_name, parse_value)
+
     def removed(value: object) -> str:
         if not isinstance(value, str):
             raise ValueError('write a field name such as "Server"')
-        return parse_name(value)
+        name = parse_name(value)
+        if _names(name, replaced):
+            raise ValueError("set takes away what came under this name already; remove one of the two")
+        if _names(name, added):
+            raise ValueError("add has this field as well; write it under set alone, which replaces what came")
+        return name
 
-    edits = FieldEdits(
-        set=read_fields(table, "set", parse_name, parse_value),
-        add=read_fields(table, "add", parse_name, parse_value),
-        remove=table.items("remove", removed, (), '["Server"]'),
-    )
+    edits = FieldEdits(replaced, added, table.items("remove", removed, (), '["Server"]'))
     if not table.values:
         table.error('write set = { X-Name = "value" }, add = { … } or remove = ["X-Name"]')
     table.close()
     return edits
+
+
+def _names(name: str, fields: Fields) -> bool:
+    return any(each.lower() == name.lower() for each, _ in fields)
 
 
 def _read_rate_limit(route: Table) -> RateLimit | None:

@@ -48,7 +48,7 @@ rewrites = st.builds(Rewrite, prefix=st.just("/new"), host=st.none() | st.just("
     Rewrite(regex="^/(a)", to="/b/\\1")
 )
 edits = st.builds(FieldEdits, some_fields, some_fields, st.lists(names, unique=True, max_size=2).map(tuple)).filter(
-    lambda each: each != FieldEdits()
+    lambda each: each != FieldEdits() and not {name for name, _ in (*each.set, *each.add)} & {*each.remove}
 )
 rate_limits = st.builds(RateLimit, st.integers(1, 1000), milliseconds, st.integers(1, 1000), keys)
 route_timeouts = st.builds(RouteTimeouts, *[st.none() | milliseconds] * 5).filter(lambda each: each != RouteTimeouts())

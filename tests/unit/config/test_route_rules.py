@@ -293,6 +293,12 @@ BROKEN = [
       '{scheme}, {path}, {query}, or "{{" for a brace')),
     ('request_headers = { set = { X-A = "a}" } }',
      ('1: route #1: request_headers.set.X-A: a brace without its other one: write "{{" or "}}" for a brace')),
+    ('request_headers = { set = { X-A = "1" }, remove = ["Cookie", "x-a"] }',
+     ('1: route #1: request_headers.remove[#2]: found "x-a"; set takes away what came under this name already; remove '
+      "one of the two")),
+    ('response_headers = { add = { Vary = "1" }, remove = ["Vary"] }',
+     ('1: route #1: response_headers.remove[#1]: found "Vary"; add has this field as well; write it under set alone, '
+      "which replaces what came")),
     ("request_headers = { remove = [1] }",
      '1: route #1: request_headers.remove[#1]: found 1; write a field name such as "Server"'),
     ('response_headers = { set = { Trailer = "a" } }', f"1: route #1: response_headers.set.Trailer: {FRAMING}"),
