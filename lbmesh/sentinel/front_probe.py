@@ -28,8 +28,9 @@ class FrontProbes:
     def start(self, probe: Probe) -> None:
         """Connect. Any HTTP answer, an error's too, means that the front lives.
 
-        So does the 400 in plain text that a front of this mesh gives where it speaks TLS, and the alert that others
-        give: a ClientHello would need OpenSSL here, and tell no more.
+        So does the 400 in plain text that a front of this mesh gives where it speaks TLS or wants a PROXY header, and
+        the alert that others give: a ClientHello would need OpenSSL here, and tell no more; and a PROXY header of ours
+        would be refused, since this node is none of that front's proxies.
         """
         if len(self._open) >= PROBES_MAX:
             self._on_end(probe.number, True, "was not asked: too many are")

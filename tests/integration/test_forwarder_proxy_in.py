@@ -12,7 +12,8 @@ from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.provenance import ProvenancePolicy, ProxyVersion
 from tests.support.forwarders import ForwarderProcess, a_view, running_forwarder
-from tests.support.origins import Origin, answering, running_origin
+from tests.support.front_probes import ask_front
+from tests.support.origins import Origin, OriginConnection, answering, running_origin
 from tests.support.raw_client import RawClient
 from tests.support.wait import wait_for
 
@@ -95,10 +96,42 @@ def test_the_bytes_may_come_one_by_one(
     assert told(heads[0], b"X-Forwarded-For") == b"203.0.113.7"
 
 
+def test_http_without_a_header_is_told_so_in_plain_text(
+    forwarder: ForwarderProcess, origin: Origin, heads: list[bytes]
+) -> None:
+    """Whoever sends it."""
+    for number, listener in enumerate((HERE, ELSEWHERE), 1):
+        forwarder.send_view(a_view([origin.address], listener=listener, number=number))
+        with forwarder.connect() as connection:
+            connection.sendall(GET)
+            answer = OriginConnection(connection).read_to_end()
+        assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        assert b"connections to this port begin with a PROXY header (no_proxy_header, request " in answer
+        wait_for(lambda count=number: faults(forwarder) == count, "the fault to be counted")  # type: ignore[misc]
+    assert heads == []
+    assert [line["reason"] for line in forwarder.log_lines()] == ["no_proxy_header"] * 2
+    wait_for(lambda: forwarder.latest_telemetry().connections == 0, "no connection to be left")
+
+
+@pytest.mark.parametrize("listener", [HERE, ELSEWHERE])
+def test_another_node_that_asks_whether_this_front_lives_hears_that_it_does(
+    forwarder: ForwarderProcess, origin: Origin, listener: ListenerPolicy
+) -> None:
+    forwarder.send_view(a_view([origin.address], listener=listener))
+    assert ask_front(forwarder.address) == (True, "answers")
+
+
+def test_a_stranger_that_says_nothing_is_closed(forwarder: ForwarderProcess, origin: Origin) -> None:
+    forwarder.send_view(a_view([origin.address], listener=ELSEWHERE))
+    with forwarder.connect() as connection:
+        assert RawClient(connection).at_end()
+    wait_for(lambda: faults(forwarder) == 1, "the fault to be counted")
+
+
 @pytest.mark.parametrize(
     "data",
     [
-        GET,
+        b"\x16\x03\x01",
         b"PROXY TCP4 203.0.113.7 198.51.100.1 04711 80\r\n" + GET,
         b"PROXY  " + GET,
         V2[:12] + b"\x31" + V2[13:] + GET,
@@ -121,7 +154,7 @@ def test_what_is_no_header_is_served_nothing(
 def test_nobody_else_may_send_a_header(forwarder: ForwarderProcess, origin: Origin, heads: list[bytes]) -> None:
     """Nor be served without one: whoever could choose would choose what he is taken for."""
     forwarder.send_view(a_view([origin.address], listener=ELSEWHERE))
-    for data in (V2 + GET, GET):
+    for data in (V2 + GET, b"PROXY UNKNOWN\r\n" + GET):
         with forwarder.connect() as connection:
             # It may be closed before all is sent.
             try:

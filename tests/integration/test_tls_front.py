@@ -3,11 +3,9 @@
 import hashlib
 import os
 import select
-import selectors
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -15,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from lbmesh.failover.words import Probe
 from lbmesh.http1.proxy_header import write_proxy_header
 from lbmesh.model.address import Address
 from lbmesh.model.limits import ForwarderLimits
@@ -23,9 +20,9 @@ from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.provenance import ProxyVersion
 from lbmesh.model.tls import ClientAuth, ListenerTls, TlsVersion, UnknownName
 from lbmesh.model.view import View
-from lbmesh.sentinel.front_probe import FrontProbes
 from tests.support.certificates import Authority, client_context, key_pair
 from tests.support.forwarders import ForwarderProcess, a_view, running_forwarder
+from tests.support.front_probes import ask_front
 from tests.support.origins import Origin, OriginConnection, answering, running_origin
 from tests.support.raw_client import RawClient
 from tests.support.wait import wait_for
@@ -274,20 +271,16 @@ def test_plain_http_on_a_tls_port_is_told_so_in_plain_text(tmp_path: Path, front
         wait_for(lambda: failures(forwarder, "plain_http") == 1, "the failure to be counted")
 
 
+@pytest.mark.parametrize("proxies", [(), ("127.0.0.0/8",), ("10.0.0.0/8",)])
 @pytest.mark.parametrize("client_auth", [ClientAuth.OFF, ClientAuth.REQUIRE])
 def test_another_node_that_asks_whether_this_front_lives_hears_that_it_does(
-    tmp_path: Path, authority: Authority, front: ListenerTls, client_auth: ClientAuth
+    tmp_path: Path, authority: Authority, front: ListenerTls, client_auth: ClientAuth, proxies: tuple[str, ...]
 ) -> None:
-    heard: list[tuple[bool, str]] = []
+    """Also where TLS comes behind a PROXY header, which that node may not send."""
     tls = replace(front, client_auth=client_auth, client_ca_certificates=authority.text)
-    with serving(tmp_path, tls) as forwarder, selectors.DefaultSelector() as selector:
-        probes = FrontProbes(selector, lambda _, alive, how: heard.append((alive, how)))
-        probes.start(Probe(1, forwarder.address, timeout_s=20.0))
-        while not heard:
-            for key, _ in selector.select(20.0):
-                key.data()
-            probes.expire(time.monotonic())
-    assert heard == [(True, "answers")]
+    policy = ListenerPolicy(proxies, tls)
+    with running_forwarder(tmp_path, a_view([], listener=policy)) as forwarder:
+        assert ask_front(forwarder.address) == (True, "answers")
 
 
 def test_tls_on_a_plain_port_is_refused_at_once(tmp_path: Path) -> None:
