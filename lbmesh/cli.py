@@ -9,9 +9,9 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 from lbmesh.admin.text import plain, short
 from lbmesh.control.processes import AgentOptions, ForwarderOptions
@@ -20,6 +20,8 @@ from lbmesh.observe.build import VERSION_TEXT
 
 if TYPE_CHECKING:
     from lbmesh.admin.client import Asked
+
+T = TypeVar("T")
 
 _DEFAULT_ADMIN = Address("127.0.0.1", 9900)
 _WAIT_MAX_S = 86_400.0
@@ -69,20 +71,45 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             return run_forwarder(forwarder_options(child_parser().parse_args(arguments)))
         case ["run", *_]:
-            return _run(_parsed(arguments))
+            parsed = _seen_through(lambda: _parsed(arguments))
+            return parsed if isinstance(parsed, int) else _run(parsed)
         case [word, *rest] if added := _added_verb(word):
             return _seen_through(lambda: added(rest))
         case _:
             return _seen_through(lambda: _operate(arguments))
 
 
-def _seen_through(verb: Callable[[], int]) -> int:
-    """Run a verb that prints, to the last byte; its exit code. That nobody reads any more is said to nobody."""
+class _Watched:
+    """Standard output that remembers that writing failed: argparse of CPython 3.11.7 and later keeps it to itself."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.failed: OSError | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            self.failed = error
+            raise
+
+
+def _seen_through(verb: Callable[[], T]) -> T | int:
+    """Run what prints, to the last byte; its result, or the exit code when it could not all be printed. That nobody
+    reads any more is said to nobody.
+    """
+    output = _Watched(sys.stdout)
     try:
         try:
-            return verb()
+            with redirect_stdout(cast("TextIO", output)):
+                return verb()
         finally:
             print(end="", flush=True)
+            if output.failed is not None:
+                raise output.failed
     except OSError as error:
         # What concerns a file names it; standard output has no name.
         if error.filename is not None:

@@ -180,31 +180,60 @@ def sound(tmp_path: Path) -> Path:
     return file
 
 
-PRINTING = ("check -c FILE", "check --json -c FILE", "--help", "--version", "dev --help")
+PRINTING = ("check -c FILE", "check --json -c FILE", "--help", "--version", "run --help", "dev --help")
+BUFFERED = (("PYTHONUNBUFFERED", ""), ("PYTHONUNBUFFERED", "1"))
 
 
+@pytest.mark.parametrize("buffered", BUFFERED)
 @pytest.mark.parametrize("arguments", PRINTING)
-def test_output_that_nobody_reads_any_more_ends_a_verb_quietly(arguments: str, sound: Path) -> None:
+def test_output_that_nobody_reads_any_more_ends_a_verb_quietly(
+    arguments: str, buffered: tuple[str, str], sound: Path
+) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb") as nobody:
-        ended = lbmesh(arguments.replace("FILE", str(sound)), nobody)
+        ended = lbmesh(arguments.replace("FILE", str(sound)), nobody, buffered)
     assert (ended.returncode, ended.stderr) == (141, "")
 
 
-@pytest.mark.parametrize("arguments", PRINTING)
-def test_output_that_cannot_be_written_is_told(arguments: str, sound: Path) -> None:
+@pytest.mark.parametrize("arguments", ["--help", "--version"])
+def test_that_output_failed_is_known_though_argparse_keeps_it_to_itself(arguments: str) -> None:
+    """As it does in later versions than some that this runs on."""
+    as_later = """if True:
+        import argparse, sys
+        from lbmesh.cli import main
+
+        def print_message(self, message, file=None):
+            try:
+                (file or sys.stderr).write(message)
+            except OSError:
+                pass
+
+        argparse.ArgumentParser._print_message = print_message
+        sys.exit(main())
+    """
     with open("/dev/full", "wb") as full:
-        ended = lbmesh(arguments.replace("FILE", str(sound)), full)
+        command = [sys.executable, "-u", "-c", as_later, arguments]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("lbmesh: cannot write to standard output: No space left on device")
+
+
+@pytest.mark.parametrize("buffered", BUFFERED)
+@pytest.mark.parametrize("arguments", PRINTING)
+def test_output_that_cannot_be_written_is_told(arguments: str, buffered: tuple[str, str], sound: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        ended = lbmesh(arguments.replace("FILE", str(sound)), full, buffered)
     assert (ended.returncode, ended.stderr) == (
         1,
         "lbmesh: cannot write to standard output: No space left on device; make room there, or send it elsewhere\n",
     )
 
 
-def lbmesh(arguments: str, output: BinaryIO) -> "subprocess.CompletedProcess[str]":
+def lbmesh(arguments: str, output: BinaryIO, variable: tuple[str, str]) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "lbmesh", *arguments.split()]
-    return subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True, check=False)
+    environment = os.environ | dict([variable])
+    return subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True, check=False, env=environment)
 
 
 def test_a_path_of_any_bytes_can_be_checked() -> None:
