@@ -539,7 +539,7 @@ class Exchange:
             self._holds_replica = False
             replica.in_flight -= 1
         if service is not None and not service.room.admits:
-            service.room.look()
+            service.room.look(replica)
         if upstream is not None:
             self.upstream = None
             upstream.close()
@@ -565,7 +565,7 @@ class Exchange:
             else:
                 service.budget.ended += 1
             if not service.room.admits:
-                service.room.look()
+                service.room.look(replica)
             service.durations.of(head.method, status, reason).record(duration_s)
         if log and engine.access_log.enabled:
             engine.access_log.write(

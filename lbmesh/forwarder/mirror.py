@@ -221,7 +221,7 @@ class MirroredRequest:
         if self._replica is not None:
             self._replica.in_flight -= 1
             if not self._service.room.admits:
-                self._service.room.look()
+                self._service.room.look(self._replica)
         upstream, response = self._upstream, self._response
         self._upstream = None
         if upstream is None:

@@ -1,7 +1,7 @@
 """One service as a forwarder knows it: its replicas by identity, the balancer over them, its budget and histograms."""
 
 import ssl
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Container, Generator, Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
 
@@ -237,11 +237,16 @@ class ServiceState:
         )
 
     def pick_with_room(self, tried: Iterable[ReplicaState] = ()) -> ReplicaState | None:
-        """A replica that may take one more request, one not tried yet if possible; None when all are full."""
-        has_room = self.room.has_room
-        full = {replica for replica in self._replicas.values() if not has_room(replica)}
-        replica, _ = self.balancer.pick_other(full.union(tried))
-        return replica if replica is not None and has_room(replica) else None
+        """A replica that may take one more request, one not tried yet if possible; None when none is found. All of a
+        small service are looked at, some of a large one, and first those of which a place has become free.
+        """
+        unfit = _Unfit(self.room, tried)
+        if not unfit.tried and self._grouping is not None:
+            for freed in self.room.freed():
+                if freed in self._grouping.usable and freed not in unfit:
+                    return freed
+        replica, _ = self.balancer.pick_other(unfit)
+        return replica if replica is not None and self.room.has_room(replica) else None
 
     def suspend(self, replica: ReplicaState, now: float) -> None:
         """Leave a replica out for a moment: it just refused a connection. In a large service the moment begins within
@@ -263,6 +268,20 @@ class ServiceState:
         before = len(self._suspended)
         self._suspended = [replica for replica in self._suspended if replica.suspended_until > now]
         return len(self._suspended) < before
+
+
+class _Unfit(Container[ReplicaState]):
+    """Who has been tried, or has no room: asked one by one, for there may be 10,000."""
+
+    __slots__ = ("_room", "tried")
+
+    def __init__(self, room: WaitingRoom, tried: Iterable[ReplicaState]) -> None:
+        self._room = room
+        self.tried = tuple(tried)
+
+    def __contains__(self, replica: object) -> bool:
+        assert isinstance(replica, ReplicaState)
+        return replica in self.tried or not self._room.has_room(replica)
 
 
 def _are_same(before: ServiceView, view: ServiceView) -> Generator[None, None, bool]:

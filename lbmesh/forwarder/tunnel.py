@@ -210,7 +210,7 @@ class Tunnel:
         engine, opening = self._engine, self._opening
         engine.counters.tunnels -= 1
         self._replica.in_flight -= 1
-        self._room.look()
+        self._room.look(self._replica)
         if engine.access_log.enabled:
             engine.access_log.write(
                 exchange_line(

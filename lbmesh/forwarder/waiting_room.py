@@ -1,5 +1,7 @@
 """Where a service's requests wait for a place, in one forwarder, and are let in as places are freed."""
 
+from collections import deque
+from collections.abc import Iterator
 from typing import Protocol
 
 from lbmesh.forward.admission import WaitingList
@@ -19,6 +21,10 @@ class Waiting(Protocol):
         """Leave the room and go to a replica, or fail; False, and nothing happens, when no replica has room."""
 
 
+FREED_MAX = 64
+"""Replicas remembered that have had a place freed while requests wait: more than the batch that frees them lets in."""
+
+
 class WaitingRoom:
     """Lets requests in from the reactor's next round on, so that one that fails at once frees no place within another's
     step.
@@ -29,13 +35,24 @@ class WaitingRoom:
 
     urgent = True
 
-    __slots__ = ("_budget", "_entering", "_list", "_reactor", "_will_look", "active_max", "admits", "limits")
+    __slots__ = (
+        "_budget",
+        "_entering",
+        "_freed",
+        "_list",
+        "_reactor",
+        "_will_look",
+        "active_max",
+        "admits",
+        "limits",
+    )
 
     def __init__(self, budget: RetryBudget) -> None:
         self._budget = budget
         self._list: WaitingList[Waiting] = WaitingList(ServiceLimits())
         self._reactor: Reactor | None = None
         self._entering: Waiting | None = None
+        self._freed: deque[ReplicaState] = deque(maxlen=FREED_MAX)
         self._will_look = False
         self.set_limits(ServiceLimits(), ServiceLimits().active)
 
@@ -74,10 +91,20 @@ class WaitingRoom:
         self._list.leave(request)
         if not self._list:
             self.admits = self.active_max
+            self._freed.clear()
 
-    def look(self) -> None:
-        """A place may be free: let somebody in soon."""
-        if self._list and not self._will_look:
+    def freed(self) -> Iterator[ReplicaState]:
+        """The replicas that have had a place freed while requests wait, the first one first; each is given once."""
+        while self._freed:
+            yield self._freed.popleft()
+
+    def look(self, freed: ReplicaState | None = None) -> None:
+        """A place may be free, at this replica if it is known: let somebody in soon."""
+        if not self._list:
+            return
+        if freed is not None:
+            self._freed.append(freed)
+        if not self._will_look:
             self._will_look = True
             assert self._reactor is not None
             self._reactor.again(self)

@@ -2,7 +2,7 @@
 
 import gc
 import random
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lbmesh.forwarder.listener_state import PLAIN
+from lbmesh.forwarder.reactor import Reactor
 from lbmesh.forwarder.replica_state import LATENCY_FLOOR_S, ReplicaState
 from lbmesh.forwarder.service_state import REPLICAS_AT_ONCE_MAX, REPLICAS_PER_STEP, SUSPENDED_S, ServiceState
 from lbmesh.forwarder.serving import ROUTES_PER_STEP, SERVICES_PER_STEP, Serving, compile_view
@@ -20,9 +21,27 @@ from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import Replica
 from lbmesh.model.traffic import Balance, TrafficPolicy
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion, ZoneShare
+from lbmesh.routing.balancer import LOOKS_FOR_UNTRIED
 from lbmesh.routing.warming import JITTER
 
 UP, DOWN, UNKNOWN = Availability.UP, Availability.DOWN, Availability.UNKNOWN
+
+
+class Waiter:
+    """A request that waits for a place for ever."""
+
+    def enter_service(self) -> bool:
+        return False
+
+    def on_crash(self) -> None:
+        raise AssertionError
+
+
+@pytest.fixture
+def reactor() -> Iterator[Reactor]:
+    reactor = Reactor(lambda: None)
+    yield reactor
+    reactor.close_all()
 
 
 def address(port: int) -> Address:
@@ -277,6 +296,34 @@ def test_a_replica_that_refuses_while_a_view_is_taken_over_is_left_out_by_the_ne
     serving = whole(steps)
     list(serving.tick(10.5))
     assert picked(serving.services["app"]) == {2, 3, 4}
+
+
+def test_of_many_replicas_without_room_one_that_gets_some_is_found(reactor: Reactor) -> None:
+    """At once where a request waits for it; else after as many requests as it takes to look at all."""
+    service = serve(a_view(1, app(*((port, UP) for port in range(1, 2001))))).services["app"]
+    room, one = service.room, state_of(service, 1234)
+    for replica in service.replicas:
+        replica.in_flight = room.limits.replica_connections
+    assert service.pick_with_room() is None
+    one.in_flight -= 1
+    found = [service.pick_with_room() for _ in range(2000 // LOOKS_FOR_UNTRIED + 1)]
+    assert one in found
+    assert room.enter(Waiter(), reactor)
+    room.look(one)
+    assert service.pick_with_room() is one
+    room.look(one)
+    one.in_flight += 1
+    assert service.pick_with_room() is None
+
+
+def test_a_replica_that_left_is_not_found_by_the_place_that_it_frees(reactor: Reactor) -> None:
+    first = serve(a_view(1, app((1, UP), (2, UP))))
+    service = first.services["app"]
+    gone, other = state_of(service, 1), state_of(service, 2)
+    assert service.room.enter(Waiter(), reactor)
+    service.room.look(gone)
+    serve(a_view(2, app((2, UP))), first)
+    assert service.pick_with_room() is other
 
 
 def test_what_is_compiled_goes_without_the_garbage_collector() -> None:

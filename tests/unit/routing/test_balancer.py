@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from lbmesh.model.traffic import Balance
 from lbmesh.routing.balancer import (
+    DRAWS_FOR_UNTRIED,
+    LOOKS_FOR_UNTRIED,
     REASON_LOCAL,
     REASON_NONE,
     REASON_REMOTE_ONLY,
@@ -119,6 +121,28 @@ def test_a_retry_is_elsewhere_while_there_is_an_elsewhere(
         picked, _ = made.pick_other(tried)
     assert {each.name for each in tried} == everybody
     assert (picked is None) == (not everybody)
+
+
+class Asked(list[Candidate]):
+    """Everybody is in it, and who was asked about is noted."""
+
+    def __contains__(self, one: object) -> bool:
+        assert isinstance(one, Candidate)
+        self.append(one)
+        return True
+
+
+def test_of_many_that_will_not_do_some_are_looked_at_and_all_in_turn() -> None:
+    everybody = [Candidate(str(number)) for number in range(1000)]
+    made = balancer(Balance.P2C, everybody)
+    turns = 1000 // LOOKS_FOR_UNTRIED + 1
+    seen: set[str] = set()
+    for _ in range(turns):
+        asked = Asked()
+        made.pick_other(asked)
+        assert len(asked) <= DRAWS_FOR_UNTRIED + LOOKS_FOR_UNTRIED
+        seen |= {one.name for one in asked[DRAWS_FOR_UNTRIED:]}
+    assert len(seen) == 1000
 
 
 def test_a_retry_stays_near() -> None:
