@@ -44,10 +44,21 @@ def fates(
 
 
 def fault(
-    label: str = "cut", at: float = 10.0, until: float = 20.0, *, targets: Sequence[str] = ("lb-a1",), zone: str = "a"
+    label: str = "cut",
+    at: float = 10.0,
+    until: float = 20.0,
+    *,
+    targets: Sequence[str] = ("lb-a1",),
+    zone: str = "a",
+    boot_s: float = 0.0,
 ) -> FaultSpan:
     """Of zone a, from second 10 to second 20."""
-    return FaultSpan(label, "what it did", tuple(targets), (zone,), BEGAN_S + at, BEGAN_S + until)
+    return FaultSpan(label, "what it did", tuple(targets), (zone,), BEGAN_S + at, BEGAN_S + until, boot_s)
+
+
+def steadily(from_s: float, until_s: float, every_s: float = 0.05) -> tuple[float, ...]:
+    """Moments for `carried`."""
+    return tuple(from_s + number * every_s for number in range(round((until_s - from_s) / every_s)))
 
 
 def carried(replica: str, zone: str, peer: str, *seconds: float) -> Executions:

@@ -131,6 +131,7 @@ def _run(drill: Drill, seed: int, lab: str, now: Session, client: LabClient) -> 
         faults=faults,
         events=judged_by_whole(watch.events, faults, now.orders),
         places=tuple(Place(one.name, one.zone, one.address) for one in world.with_role(Role.BALANCER, Role.REPLICA)),
+        observers=tuple(one.name for one in world.with_role(Role.BALANCER)),
         invariants=(
             Invariant("the steady state holds before and after", ran.is_steady, ran.why_not),
             Invariant(

@@ -19,8 +19,8 @@ NETWORK_FAULTS = (faults.Cut, faults.Split, faults.OneWay, faults.HalfConnected,
 def spans(happened: Iterable[Mapping[str, Any]], orders: Mapping[str, Order], world: World) -> tuple[FaultSpan, ...]:
     """In the order in which they began. One that was never healed lasts until the last event."""
     began: dict[int, tuple[str, float]] = {}
-    healing: dict[int, float] = {}
-    healed: dict[int, float] = {}
+    undone: dict[int, float] = {}
+    ready: dict[int, float] = {}
     last_s = 0.0
     for event in happened:
         last_s = event["at_s"]
@@ -28,10 +28,10 @@ def spans(happened: Iterable[Mapping[str, Any]], orders: Mapping[str, Order], wo
         match event["event"]:
             case "fault begins":
                 began[number] = (event["label"], last_s)
-            case "fault heals":
-                healing[number] = last_s
-            case "fault healed":
-                healed[number] = last_s
+            case "fault undone":
+                undone[number] = last_s
+            case "fault ready":
+                ready[number] = last_s
             case _:
                 pass
     return tuple(
@@ -41,8 +41,8 @@ def spans(happened: Iterable[Mapping[str, Any]], orders: Mapping[str, Order], wo
             tuple(host.name for host in struck(orders[label], world)),
             tuple(dict.fromkeys(host.zone for host in struck(orders[label], world))),
             at_s,
-            healed.get(number, last_s),
-            healing.get(number),
+            undone.get(number, last_s),
+            ready[number] - undone[number] if number in ready else 0.0,
         )
         for number, (label, at_s) in began.items()
         if label in orders

@@ -52,7 +52,8 @@ class Watch:
             except NoLabError:
                 return
             if state is not None:
-                self.events += sightings.saw(state, asked_s)
+                # It made its answer some time in between; what happened must not seem to come before its cause.
+                self.events += sightings.saw(state, (asked_s + time.monotonic()) / 2)
 
     def _follow(self) -> None:
         try:

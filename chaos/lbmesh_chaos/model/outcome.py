@@ -11,7 +11,8 @@ class FaultSpan:
     """A fault while it stood. `label`: unlike that of any other of the drill. `text`: what it did, for people.
 
     `targets`: the hosts it struck; `zones`: those whose clients it may hurt, so that the others are the control.
-    `heal_began_s` to `healed_s`: while it was undone; what was killed takes a moment to be ready.
+    `healed_s`: when the last step of the undo was taken. `boot_s`: how long it took from then until all that the fault
+    had ended answered again.
     """
 
     label: str
@@ -20,7 +21,7 @@ class FaultSpan:
     zones: tuple[str, ...]
     applied_s: float
     healed_s: float
-    heal_began_s: float | None = None
+    boot_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`began_s` to `ended_s`: while the load ran. `places`: balancers and replicas. `invariants`: those that the drill
+    """`began_s` to `ended_s`: while the load ran. `places`: balancers and replicas. `observers`: the hosts that were
+    asked what they hold of the others. `invariants`: those that the drill
     looked at itself; the report adds what the tally says. `residue`: what undoing the faults left behind; a drill with
     residue has failed. `aborted`: why it did not run to its end; "" when it did.
     """
@@ -59,6 +61,7 @@ class Outcome:
     faults: tuple[FaultSpan, ...] = ()
     events: tuple[Event, ...] = ()
     places: tuple[Place, ...] = ()
+    observers: tuple[str, ...] = ()
     invariants: tuple[Invariant, ...] = ()
     residue: tuple[str, ...] = ()
     aborted: str = ""

@@ -17,6 +17,16 @@ class What(StrEnum):
     """The mesh, in this observer's view, holds the subject for alive again."""
     EJECTED = "ejected"
     """A replica was taken out of service by this observer."""
+    READY = "answers again"
+    """All that a fault had ended."""
+    FIRST_LOST = "first lost request"
+    DIVERTED = "none lost any more"
+    """The hole ended that the fault tore before its heal."""
+    MOVED = "traffic moved"
+    """Off every struck host that traffic left at all."""
+    BACK = "traffic back"
+    RECOVERED = "recovered"
+    """The hole ended that was there at the heal, or came after it."""
     NOTE = "note"
 
 

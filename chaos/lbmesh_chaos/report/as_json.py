@@ -7,7 +7,7 @@ from lbmesh_chaos.report.counts import Count
 from lbmesh_chaos.report.passage import Passage
 from lbmesh_chaos.report.report import Group, Report
 
-FORMAT = 1
+FORMAT = 2
 """Rises when a figure changes its name or its meaning."""
 
 
@@ -46,7 +46,7 @@ def to_json(report: Report) -> dict[str, Any]:
                 "observer": event.observer,
                 "detail": event.detail,
             }
-            for event in sorted(outcome.events)
+            for event in report.timeline
         ],
         "starved": [
             {"client": one.client, "from_s": one.from_s - began_s, "until_s": one.until_s - began_s}
@@ -91,6 +91,7 @@ def _passage(one: Passage, began_s: float) -> dict[str, Any]:
         "zones": list(fault.zones),
         "applied_at_s": fault.applied_s - began_s,
         "healed_at_s": fault.healed_s - began_s,
+        "boot_s": fault.boot_s,
         "detect_s": one.detect_s,
         "suspected_s": one.suspected_s,
         "agree_s": one.agree_s,
@@ -98,8 +99,10 @@ def _passage(one: Passage, began_s: float) -> dict[str, Any]:
         "first_lost_s": one.first_lost_s,
         "divert_s": one.divert_s,
         "moved_s": one.moved_s,
+        "back_s": one.back_s,
         "recover_s": one.recover_s,
         "rejoin_s": one.rejoin_s,
+        "watching": list(one.watching),
         "agree_up_s": one.agree_up_s,
         "agreed_up_s": one.agreed_up_s,
         "struck": _count(one.struck),

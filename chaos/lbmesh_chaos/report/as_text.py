@@ -5,11 +5,12 @@ from collections.abc import Callable
 from lbmesh_chaos.report.passage import Passage
 from lbmesh_chaos.report.report import Group, Report
 from lbmesh_chaos.report.verdict import Ruling
-from lbmesh_chaos.report.wording import bound, bound_over_faults, number, per_million, percent, seconds
+from lbmesh_chaos.report.wording import agreement, bound, bound_over_faults, number, per_million, percent, seconds
 
 GREEN, YELLOW, RED, BOLD, FAINT = "32", "33", "31", "1", "2"
 _COLOURS = {Ruling.PASSED: GREEN, Ruling.FAILED: RED, Ruling.INCONCLUSIVE: YELLOW}
 REASONS_SHOWN = 8
+OBSERVERS_SHOWN = 5
 
 Paint = Callable[..., str]
 """Given a text and codes."""
@@ -75,26 +76,46 @@ def _counts(report: Report, paint: Paint) -> list[str]:
 
 
 def _passage(one: Passage, began_s: float, paint: Paint) -> list[str]:
-    fault = one.fault
-    times = {
-        "detect": one.detect_s,
-        "agree": one.agree_s,
-        "first lost": one.first_lost_s,
-        "divert": one.divert_s,
-        "recover": one.recover_s,
-        "rejoin": one.rejoin_s,
-        "agree up": one.agree_up_s,
-    }
-    told = "  ".join(f"{name} {seconds(value)}" for name, value in times.items())
+    fault, indent = one.fault, " " * 11
     struck, control = one.struck, one.control
     cost = (
         f"its zones lost {number(struck.lost)} and {number(struck.unknown)} unknown of {number(struck.sent)}; "
         f"the others {number(control.lost)} and {number(control.unknown)} of {number(control.sent)}"
     )
-    title = f"{fault.applied_s - began_s:7.1f} s  {fault.label}"
-    stood = f"for {seconds(one.stood_s)}: {fault.text}"
-    hurt = paint(f"           {cost}", YELLOW if struck.unanswered or control.unanswered else FAINT)
-    return [f"{paint(title, BOLD)}  {stood}", f"           {told}", hurt]
+    title = paint(f"{fault.applied_s - began_s:7.1f} s  {fault.label}", BOLD)
+    return [
+        f"{title}  for {seconds(one.stood_s)}: {fault.text}",
+        *(f"{indent}{head:<11}{told}" for head, told in (("mesh", _of_mesh(one)), ("traffic", _of_traffic(one)))),
+        f"{indent}{'heal':<11}{_of_heal(one)}",
+        paint(f"{indent}{'cost':<11}{cost}", YELLOW if struck.unanswered or control.unanswered else FAINT),
+    ]
+
+
+def _of_mesh(one: Passage) -> str:
+    by_observer = ", ".join(
+        f"{name} {seconds(value)}" for name, value in list(one.suspected_s.items())[:OBSERVERS_SHOWN]
+    )
+    more = ", …" if len(one.suspected_s) > OBSERVERS_SHOWN else ""
+    detected = f"detect {seconds(one.detect_s)}" + (f" ({by_observer}{more})" if by_observer else "")
+    return f"{detected}  agree {agreement(one)}"
+
+
+def _of_traffic(one: Passage) -> str:
+    if one.first_lost_s is None:
+        lost = "nothing lost"
+    else:
+        lost = f"first lost {seconds(one.first_lost_s)}  divert {seconds(one.divert_s)}"
+    return f"{lost}  moved {seconds(one.moved_s)}  back {seconds(one.back_s)}"
+
+
+def _of_heal(one: Passage) -> str:
+    times = {
+        "boot": one.fault.boot_s or None,
+        "recover": one.recover_s,
+        "rejoin": one.rejoin_s,
+        "agree up": one.agree_up_s,
+    }
+    return "  ".join(f"{name} {seconds(value)}" for name, value in times.items())
 
 
 def _invariant(name: str, held: bool | None, paint: Paint) -> str:

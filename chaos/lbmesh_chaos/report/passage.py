@@ -1,14 +1,20 @@
-"""One fault's passage: from its beginning to when all is as before, and what it cost whom. Pure."""
+"""One fault's passage: from its beginning to when all is as before, and what it cost whom. Pure.
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+All times are those of the machine's one monotonic clock. *Applied*: when the lab began to do the fault. *Healed*: when
+the last step of its undo was taken (the rule removed, the process started). *Ready*: when every program that the fault
+had ended answers again. What the lab looks at afterwards, the residue, is in none of the figures.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lbmesh_chaos.model.outcome import FaultSpan, Outcome
-from lbmesh_chaos.model.tally import Executions, FlowFates, Verdict
-from lbmesh_chaos.model.timeline import Event, What
+from lbmesh_chaos.model.tally import FlowFates, Verdict
+from lbmesh_chaos.model.timeline import Event
 from lbmesh_chaos.report.counts import Count, count, count_all
 from lbmesh_chaos.report.statistics import Cluster
+from lbmesh_chaos.report.traffic import absence
+from lbmesh_chaos.report.views import clearances, condemnations, doubts
 
 STEADY_S = 0.5
 """So long before the heal nothing may be lost, for the traffic to count as diverted."""
@@ -18,14 +24,21 @@ PATIENCE_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Seconds count from the fault's beginning, those of `recover_s`, `rejoin_s` and `agree_up_s` from its heal.
+    """Seconds count from when the fault was applied, those of `recover_s` and `agreed_up_s` from when it was healed.
 
-    None: it did not happen, or there was nobody to see it. `first_lost_s`: when the first request that failed was
-    due; 0 for one that the fault caught in flight. `suspected_s`, `agreed_s`, `agreed_up_s`: by observer. `detect_s`:
-    the first suspicion or agreement. `divert_s`: when the last failing request of the time before the heal was due;
-    None too when they failed on till then. `moved_s`: the last request that a struck host carried. `recover_s`: when
-    the last request after the heal that failed was due. `rejoin_s`: the first request that a struck host carried
-    again.
+    None: it did not happen, or there was nobody to see it.
+
+    `suspected_s`: by observer, its first doubt of anything that was struck. `agreed_s`: by observer, when it held all
+    for down that it came to hold for down before the heal. `watching`: who should have: the observers that were not
+    struck themselves. `agreed_up_s`: by observer that held any of it for down or in doubt when it was healed, when it
+    had taken back the last of that; None if it never did.
+
+    `first_lost_s`: when the first request that failed was due; 0 for one that the fault caught in flight. `divert_s`:
+    when the hole ended that it tore before the heal: the first good request was due after the last failing one, in the
+    flow where that came last; None too when they failed until the heal. `recover_s`: the same of those that failed from
+    just before the heal on; None when the traffic had been diverted, and nothing failed afterwards.
+    `moved_s`: the last request that a struck host carried before traffic left it. `back_s`: when traffic was at all of
+    these again, be it before the heal.
 
     `struck` and `control`: requests of clients in the fault's zones and in the others, from its beginning to the next
     one's. `hurt`: flows that lost something, by name. `control_hurt`: those among them that should not have.
@@ -33,14 +46,15 @@ class Passage:
 
     fault: FaultSpan
     until_s: float
+    watching: tuple[str, ...]
     suspected_s: dict[str, float]
     agreed_s: dict[str, float]
-    agreed_up_s: dict[str, float]
+    agreed_up_s: dict[str, float | None]
     first_lost_s: float | None
     divert_s: float | None
     moved_s: float | None
+    back_s: float | None
     recover_s: float | None
-    rejoin_s: float | None
     struck: Count
     control: Count
     hurt: tuple[str, ...]
@@ -48,23 +62,31 @@ class Passage:
 
     @property
     def stood_s(self) -> float:
-        """From its beginning to its heal."""
+        """From when it was applied until it was healed."""
         return self.fault.healed_s - self.fault.applied_s
 
     @property
     def detect_s(self) -> float | None:
-        """The first word of anybody."""
-        return min((*self.suspected_s.values(), *self.agreed_s.values()), default=None)
+        """The first doubt of anybody."""
+        return min(self.suspected_s.values(), default=None)
 
     @property
     def agree_s(self) -> float | None:
-        """The last observer's word that it is down."""
-        return max(self.agreed_s.values(), default=None)
+        """When the last of those who watch held it for down; None while any of them never did."""
+        has_all = bool(self.agreed_s) and set(self.watching) <= set(self.agreed_s)
+        return max(self.agreed_s.values()) if has_all else None
 
     @property
     def agree_up_s(self) -> float | None:
-        """The last observer's word that it is up."""
-        return max(self.agreed_up_s.values(), default=None)
+        """When the last observer had taken back what it held against it; None: nobody had to, or one never did."""
+        values = [value for value in self.agreed_up_s.values() if value is not None]
+        return max(values) if values and len(values) == len(self.agreed_up_s) else None
+
+    @property
+    def rejoin_s(self) -> float | None:
+        """From the heal until traffic was back; None when it never was, or had been before the heal, or never left."""
+        back_s = None if self.back_s is None else self.back_s - self.stood_s
+        return back_s if back_s is not None and back_s >= 0 else None
 
 
 def passages(outcome: Outcome) -> tuple[Passage, ...]:
@@ -84,25 +106,24 @@ def clusters(outcome: Outcome, found: Sequence[Passage]) -> tuple[Cluster, ...]:
 
 def _passage(outcome: Outcome, fault: FaultSpan, until_s: float) -> Passage:
     events = [event for event in outcome.events if fault.applied_s <= event.at_s < until_s and _is_about(event, fault)]
-    failed = [_failed(one, fault.applied_s, until_s) for one in outcome.tally.fates]
-    all_failed = [moment for moments in failed for moment in moments]
-    before = [due_s for due_s in all_failed if due_s < fault.healed_s]
-    after = [due_s for due_s in all_failed if due_s >= fault.healed_s]
-    moved_s, rejoin_s = _traffic(outcome, fault, until_s)
+    before_heal = [event for event in events if event.at_s <= fault.healed_s]
+    holes = [_holes(one, fault, until_s) for one in outcome.tally.fates]
+    first_failed = [one.first_s for one in holes if one.first_s is not None]
+    moved_s, back_s = absence(outcome, fault, until_s)
     in_zones = [one.flow.zone in fault.zones for one in outcome.tally.fates]
-    hurt = [one.flow.name for one, moments in zip(outcome.tally.fates, failed, strict=True) if moments]
-    last = max(before, default=fault.applied_s)
+    hurt = [one.flow.name for one, hole in zip(outcome.tally.fates, holes, strict=True) if hole.first_s is not None]
     return Passage(
         fault=fault,
         until_s=until_s,
-        suspected_s=_first_words(events, fault.applied_s, What.SUSPECTED),
-        agreed_s=_first_words(events, fault.applied_s, What.AGREED, What.EJECTED),
-        agreed_up_s=_first_words(_since_the_heal(events, fault), fault.healed_s, What.CLEARED),
-        first_lost_s=max(0.0, min(all_failed) - fault.applied_s) if all_failed else None,
-        divert_s=None if last > fault.healed_s - STEADY_S else max(0.0, last - fault.applied_s),
-        moved_s=moved_s,
-        recover_s=max(after) - fault.healed_s if after else 0.0,
-        rejoin_s=rejoin_s,
+        watching=tuple(name for name in outcome.observers if name not in fault.targets),
+        suspected_s=doubts(events, fault.applied_s),
+        agreed_s=condemnations(before_heal, fault.applied_s),
+        agreed_up_s=clearances(events, fault.healed_s),
+        first_lost_s=max(0.0, min(first_failed) - fault.applied_s) if first_failed else None,
+        divert_s=_divert(holes, fault),
+        moved_s=_since(fault.applied_s, moved_s),
+        back_s=_since(fault.applied_s, back_s),
+        recover_s=_recover(holes, fault),
         struck=_count_in(outcome.tally.fates, in_zones, True, fault.applied_s, until_s),
         control=_count_in(outcome.tally.fates, in_zones, False, fault.applied_s, until_s),
         hurt=tuple(hurt),
@@ -112,53 +133,65 @@ def _passage(outcome: Outcome, fault: FaultSpan, until_s: float) -> Passage:
     )
 
 
-def _since_the_heal(events: Iterable[Event], fault: FaultSpan) -> list[Event]:
-    """Those who see a host before it says itself that it is ready are not late."""
-    began_s = fault.healed_s if fault.heal_began_s is None else fault.heal_began_s
-    return [one for one in events if one.at_s >= began_s]
+def _since(from_s: float, at_s: float | None) -> float | None:
+    return None if at_s is None else max(0.0, at_s - from_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Holes:
+    """Where one flow failed. `first_s`: when the first failing request was due. `before_s`, `after_s`: of those due
+    before the heal, and of those due from `STEADY_S` before it on: when the first good one was due after the last of
+    them; infinity when none was. None: none failed there.
+    """
+
+    first_s: float | None = None
+    before_s: float | None = None
+    after_s: float | None = None
+
+
+def _holes(fates: FlowFates, fault: FaultSpan, until_s: float) -> _Holes:
+    failed = _failed(fates, fault.applied_s, until_s)
+    before = [at for at in failed if fates.due_s[at] < fault.healed_s]
+    after = [at for at in failed if fates.due_s[at] >= fault.healed_s - STEADY_S]
+    return _Holes(
+        fates.due_s[failed[0]] if failed else None,
+        _next_good(fates, before[-1]) if before else None,
+        _next_good(fates, after[-1]) if after else None,
+    )
+
+
+def _next_good(fates: FlowFates, failed: int) -> float:
+    """When the first good request after this one was due."""
+    good = fates.verdicts.find(Verdict.OK, failed)
+    return fates.due_s[good] if good >= 0 else float("inf")
+
+
+def _divert(holes: Iterable[_Holes], fault: FaultSpan) -> float | None:
+    ends = [one.before_s for one in holes if one.before_s is not None]
+    if not ends or max(ends) > fault.healed_s - STEADY_S:
+        return None
+    return max(0.0, max(ends) - fault.applied_s)
+
+
+def _recover(holes: Iterable[_Holes], fault: FaultSpan) -> float | None:
+    ends = [one.after_s for one in holes if one.after_s is not None]
+    return max(0.0, max(ends) - fault.healed_s) if ends and max(ends) < float("inf") else None
 
 
 def _is_about(event: Event, fault: FaultSpan) -> bool:
     return event.subject in (fault.label, *fault.targets, *fault.zones)
 
 
-def _failed(fates: FlowFates, from_s: float, until_s: float) -> list[float]:
-    """When each request was due that failed, of those that were due in that time or under way when it began."""
-    moments = []
+def _failed(fates: FlowFates, from_s: float, until_s: float) -> list[int]:
+    """Which requests failed, of those that were due in that time or under way when it began; in their order."""
+    found = []
     near = fates.between(from_s - PATIENCE_S, until_s)
-    for at in fates.reasons:
+    for at in sorted(fates.reasons):
         if at in near and fates.verdicts[at] in (Verdict.LOST, Verdict.UNKNOWN):
             took_s = fates.latencies_s[at]
             if fates.due_s[at] + (took_s if took_s == took_s else 0.0) >= from_s:
-                moments.append(fates.due_s[at])
-    return moments
-
-
-def _first_words(events: Iterable[Event], from_s: float, *what: What) -> dict[str, float]:
-    words: dict[str, float] = {}
-    for event in sorted(events):
-        if event.what in what and event.observer:
-            words.setdefault(event.observer, max(0.0, event.at_s - from_s))
-    return words
-
-
-def _traffic(outcome: Outcome, fault: FaultSpan, until_s: float) -> tuple[float | None, float | None]:
-    """When the last request was carried by a struck host, and when the first one again."""
-    addresses = {place.address for place in outcome.places if place.host in fault.targets}
-    moved: list[float] = []
-    back: list[float] = []
-    for one in _through(outcome.tally.executions, fault.targets, addresses):
-        first, healed = bisect_left(one.at_s, fault.applied_s), bisect_left(one.at_s, fault.healed_s)
-        if first < healed:
-            moved.append(one.at_s[healed - 1] - fault.applied_s)
-        if healed < bisect_right(one.at_s, until_s):
-            back.append(one.at_s[healed] - fault.healed_s)
-    carried = any(one.at_s for one in _through(outcome.tally.executions, fault.targets, addresses))
-    return max(moved, default=0.0 if carried else None), min(back, default=None)
-
-
-def _through(executions: Iterable[Executions], hosts: Sequence[str], addresses: set[str]) -> Iterator[Executions]:
-    return (one for one in executions if one.replica in hosts or one.peer in addresses)
+                found.append(at)
+    return found
 
 
 def _count_in(

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 from lbmesh_chaos.model.outcome import Outcome
 from lbmesh_chaos.model.tally import FlowFates
+from lbmesh_chaos.model.timeline import Event
 from lbmesh_chaos.report.counts import Count, count_all, count_by, count_reasons
 from lbmesh_chaos.report.passage import Passage, clusters, passages
 from lbmesh_chaos.report.series import Series, make_series
 from lbmesh_chaos.report.statistics import CLUSTERS_MIN, Draws, binomial_upper, clustered_upper, faults_upper
+from lbmesh_chaos.report.timeline import timeline
 from lbmesh_chaos.report.verdict import Judged, judge
 
 
@@ -46,6 +48,7 @@ class Report:
     total: Count
     available: Availability
     passages: tuple[Passage, ...]
+    timeline: tuple[Event, ...]
     by_kind: tuple[Group, ...]
     by_zone: tuple[Group, ...]
     by_method: tuple[Group, ...]
@@ -67,6 +70,7 @@ def make_report(outcome: Outcome, rng: Draws) -> Report:
         total=total,
         available=_available(outcome, total, found, rng),
         passages=found,
+        timeline=timeline(outcome, found),
         by_kind=_groups(outcome, "kind"),
         by_zone=_groups(outcome, "zone"),
         by_method=_groups(outcome, "method"),

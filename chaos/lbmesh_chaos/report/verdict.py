@@ -103,13 +103,14 @@ def _of_the_mesh(outcome: Outcome, found: Sequence[Passage]) -> list[Invariant]:
 def _agree_again(within_s: float, found: Sequence[Passage]) -> list[Invariant]:
     late, seen = [], False
     for one in found:
-        for observer in one.agreed_s:
-            seen = True
-            cleared_s = one.agreed_up_s.get(observer)
-            if cleared_s is None:
+        seen = seen or bool(one.agreed_s) or bool(one.agreed_up_s)
+        for observer, cleared_s in one.agreed_up_s.items():
+            # Of what was killed nobody can hold that it is up before it is.
+            late_s = None if cleared_s is None else cleared_s - one.fault.boot_s
+            if late_s is None:
                 late.append(f"{observer} never held {one.fault.label} for over")
-            elif cleared_s > within_s:
-                late.append(f"{observer} on {one.fault.label}: {cleared_s:.2f} s")
+            elif late_s > within_s:
+                late.append(f"{observer} on {one.fault.label}: {late_s:.2f} s")
     if not seen:
         return []
     return [Invariant(f"views agree within {within_s:g} s of the heal", not late, "; ".join(late[:5]))]

@@ -1,6 +1,7 @@
 """Figures as people read them. Pure."""
 
 from lbmesh_chaos.report.counts import Count
+from lbmesh_chaos.report.passage import Passage
 from lbmesh_chaos.report.report import Availability
 
 NEVER = "–"
@@ -13,6 +14,13 @@ def seconds(value: float | None) -> str:
     if value < 0.9995:
         return f"{value * 1e3:.0f} ms"
     return f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
+
+
+def agreement(one: Passage) -> str:
+    """When all who watch agreed; how many did, when it is not all of them."""
+    if one.agree_s is not None or not one.agreed_s:
+        return seconds(one.agree_s)
+    return f"{NEVER} ({len(one.agreed_s)} of {len(one.watching)})"
 
 
 def number(value: int) -> str:

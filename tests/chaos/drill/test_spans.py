@@ -17,16 +17,18 @@ def names(order: Order) -> list[str]:
     return [host.name for host in struck(order, WORLD)]
 
 
-def test_a_fault_lasts_from_its_beginning_to_the_end_of_its_heal() -> None:
+def test_a_fault_lasts_until_its_undo_is_taken_and_what_it_ended_boots_after_that() -> None:
     events = [
         {"at_s": 1.0, "event": "fault begins", "fault": 7, "label": "kill"},
         {"at_s": 1.1, "event": "fault stands", "fault": 7, "label": "kill"},
         {"at_s": 5.0, "event": "fault heals", "fault": 7, "label": "kill"},
-        {"at_s": 6.0, "event": "fault healed", "fault": 7, "label": "kill"},
+        {"at_s": 5.1, "event": "fault undone", "fault": 7, "label": "kill"},
+        {"at_s": 6.6, "event": "fault ready", "fault": 7, "label": "kill"},
+        {"at_s": 7.0, "event": "fault healed", "fault": 7, "label": "kill"},
     ]
     orders = {"kill": Order("kill", Kill(("lb-a1",)), 10.0)}
     assert spans(events, orders, WORLD) == (
-        FaultSpan("kill", "Kill: targets lb-a1", ("lb-a1",), ("zone-a",), 1.0, 6.0, 5.0),
+        FaultSpan("kill", "Kill: targets lb-a1", ("lb-a1",), ("zone-a",), 1.0, 5.1, 1.5),
     )
 
 

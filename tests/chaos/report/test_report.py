@@ -27,7 +27,6 @@ def _drill(**changes: object) -> Outcome:
     executions = (carried("app-a1", "a", "10.1.1.1", 1.0, 9.0, 20.5), carried("app-b1", "b", "10.1.1.1", 11.0))
     tally = Tally(flows, executions, (Starved("client-a", BEGAN_S + 5, BEGAN_S + 5.1),))
     events = (
-        Event(BEGAN_S + 10, What.APPLIED, "cut"),
         Event(BEGAN_S + 10.3, What.SUSPECTED, "lb-a1", "lb-b1"),
         Event(BEGAN_S + 11, What.AGREED, "lb-a1", "lb-b1"),
         Event(BEGAN_S + 20.9, What.CLEARED, "lb-a1", "lb-b1"),
@@ -74,6 +73,7 @@ def test_the_json_can_be_read_by_anybody() -> None:
     (one,) = told["faults"]
     assert (one["label"], round(one["detect_s"], 6), one["control"]["lost"]) == ("cut", 0.3, 0)
     assert [event["what"] for event in told["timeline"]][:2] == ["fault applied", "suspected"]
+    assert told["format"] == 2
 
 
 def test_the_same_seed_makes_the_same_report() -> None:
@@ -86,7 +86,8 @@ def test_the_text_says_the_verdict_first_and_fits_a_terminal() -> None:
     assert lines[0].startswith("PASSED  a drill")
     assert max(map(len, lines)) <= 130
     assert any(re.match(r"all +899 +2 +1 ", line) for line in lines)
-    assert any("detect 300 ms" in line and "agree up 900 ms" in line for line in lines)
+    assert any("detect 300 ms (lb-b1 300 ms)  agree 1.00 s" in line for line in lines)
+    assert any("agree up 900 ms" in line for line in lines)
 
 
 def test_the_page_needs_nothing_else_and_shows_what_was() -> None:

@@ -95,3 +95,10 @@ def test_views_must_agree_soon_after_the_heal(cleared: float | None, ruling: Rul
     if cleared is not None:
         events.append(Event(BEGAN_S + cleared, What.CLEARED, "lb-a1", "lb-b1"))
     assert _judge(outcome(_mesh(), fault(), events=tuple(events))).ruling is ruling
+
+
+def test_what_was_killed_has_the_time_of_its_boot_besides() -> None:
+    events = Event(BEGAN_S + 11, What.AGREED, "lb-a1", "lb-b1"), Event(BEGAN_S + 23, What.CLEARED, "lb-a1", "lb-b1")
+    booted = outcome(_mesh(), fault(boot_s=1.5), events=events)
+    assert _judge(booted).ruling is Ruling.PASSED
+    assert _judge(replace(booted, faults=(fault(),))).ruling is Ruling.FAILED

@@ -9,6 +9,7 @@ from lbmesh_chaos.report.page.markup import Markup, join, tag
 
 LANE = 22.0
 ROW = 20.0
+_OF_TRAFFIC = (What.FIRST_LOST, What.DIVERTED, What.MOVED, What.BACK, What.RECOVERED)
 _CHARACTER = 6.4
 """Of a label, in pixels: whether it fits into its band."""
 
@@ -51,19 +52,23 @@ def fault_shades(frame: Frame, faults: Sequence[FaultSpan], top: float, bottom: 
 
 
 def observer_rows(frame: Frame, events: Sequence[Event]) -> list[Panel]:
-    """One row for each observer, in the order of their names."""
-    rows = []
+    """What became of the traffic, then one row for each observer, in the order of their names."""
+    mine = [event for event in events if event.what in _OF_TRAFFIC]
+    rows = [_row(frame, "traffic", mine)] if mine else []
     for observer in sorted({event.observer for event in events if event.observer and event.what in SHAPES}):
-        line = tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=ROW / 2, y2=ROW / 2, class_="grid")
-        mine = [event for event in events if event.observer == observer and event.what in SHAPES]
-        marks = [_mark(frame, event) for event in sorted(mine)]
-        rows.append(Panel(ROW, join(name(observer, ROW / 2 + 4), line, *marks)))
+        said = [event for event in events if event.observer == observer and event.what in SHAPES]
+        rows.append(_row(frame, observer, said))
     return rows
+
+
+def _row(frame: Frame, title: str, events: Sequence[Event]) -> Panel:
+    line = tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=ROW / 2, y2=ROW / 2, class_="grid")
+    return Panel(ROW, join(name(title, ROW / 2 + 4), line, *(_mark(frame, event) for event in sorted(events))))
 
 
 def _mark(frame: Frame, event: Event) -> Markup:
     x = frame.x(event.at_s)
-    says = f"{event.at_s - frame.began_s:.3f} s: {event.observer}: {event.subject} {event.what}"
+    says = f"{event.at_s - frame.began_s:.3f} s: {event.observer or 'traffic'}: {event.subject} {event.what}"
     title = tag("title", f"{says} ({event.detail})" if event.detail else says)
     return tag("g", title, shape(event.what), transform=f"translate({x:.2f} {ROW / 2:g})")
 
@@ -78,5 +83,10 @@ SHAPES = {
     What.AGREED: "M0 -5.5 L5.5 0 L0 5.5 L-5.5 0 Z",
     What.EJECTED: "M-4.5 -4.5 H4.5 V4.5 H-4.5 Z",
     What.CLEARED: "M-4.5 0 A4.5 4.5 0 1 0 4.5 0 A4.5 4.5 0 1 0 -4.5 0 Z",
+    What.FIRST_LOST: "M-5 -5 L5 5 M-5 5 L5 -5",
+    What.DIVERTED: "M-5 0 L-1 4.5 L5.5 -4.5",
+    What.RECOVERED: "M-5 0 L-1 4.5 L5.5 -4.5",
+    What.MOVED: "M5 0 L-4 -5 V5 Z",
+    What.BACK: "M-5 0 L4 -5 V5 Z",
 }
 """Told apart by form as well as by colour."""

@@ -14,6 +14,10 @@ from lbmesh_chaos.report.wording import seconds
 
 _TOP = 34.0
 _GAP = 12.0
+_LEGEND = (
+    *(What.SUSPECTED, What.AGREED, What.EJECTED, What.CLEARED),
+    *(What.FIRST_LOST, What.DIVERTED, What.MOVED, What.BACK, What.RECOVERED),
+)
 _HATCH = Markup(
     '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
     '<rect width="2" height="6" fill="var(--void)" opacity=".6"/></pattern></defs>'
@@ -76,7 +80,7 @@ def _plots(report: Report) -> Markup:
     parts, y = [lanes], lanes_end + 8
     traffic_top = y
     for title, panels, gap in (
-        ("what the observers said", observer_rows(frame, outcome.events), 0.0),
+        ("what became of the traffic, and what the observers said", observer_rows(frame, report.timeline), 0.0),
         ("requests a second, by when they were due", kind_panels(frame, report.series), _GAP),
         ("latency from when the request was due", latency_panels(frame, report.series), _GAP),
         ("carried out by replicas of zone", [zones_panel(frame, report.series)], _GAP),
@@ -120,7 +124,7 @@ def _legend() -> Markup:
     return tag(
         "div",
         swatch(box("band"), "fault"),
-        *(swatch(shape(what), str(what)) for what in (What.SUSPECTED, What.AGREED, What.EJECTED, What.CLEARED)),
+        *(swatch(shape(what), str(what)) for what in _LEGEND),
         swatch(box("area ok"), "answered"),
         swatch(box("fill lost"), "lost"),
         swatch(box("fill unknown"), "unknown outcome"),

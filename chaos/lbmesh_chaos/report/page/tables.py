@@ -5,7 +5,7 @@ from lbmesh_chaos.report.counts import Count
 from lbmesh_chaos.report.page.markup import Markup, join, tag
 from lbmesh_chaos.report.passage import Passage
 from lbmesh_chaos.report.report import Group, Report
-from lbmesh_chaos.report.wording import bound, bound_over_faults, number, per_million, percent, seconds
+from lbmesh_chaos.report.wording import agreement, bound, bound_over_faults, number, per_million, percent, seconds
 
 EVENTS_SHOWN = 400
 
@@ -38,19 +38,26 @@ def _card(figure: str, says: str, style: str = "") -> Markup:
     return tag("div", tag("b", figure), tag("span", says), class_=f"card {style}".strip())
 
 
+_FAULT_HEADS = {
+    "fault": "",
+    "at": "when it was applied, from the drill's beginning",
+    "stood": "from when it was applied until it was healed: until the last step of its undo was taken",
+    "detect": "the first doubt of any observer",
+    "agree": "the last of the observers that were not struck holds for down what it comes to hold for down",
+    "first lost": "when the first request that failed was due; 0: the fault caught it in flight",
+    "divert": "the first good request after the last that failed before the heal was due; a dash: until it",
+    "moved": "the last request that a struck host carried before traffic left it",
+    "back": "traffic is at the struck hosts again as densely as before",
+    "boot": "from the heal until all that the fault had ended answers again",
+    "recover": "from the heal, the first good request after the last that failed; a dash: none failed any more",
+    "rejoin": "from the heal, traffic is back; a dash: it was before, or it had not left",
+    "agree up": "from the heal, the last observer has taken back what it held against it",
+}
+
+
 def fault_table(report: Report) -> Markup:
     """One row a fault: its times, and what it cost whom."""
-    heads = ("fault", "at", "stood", "detect", "agree", "first lost", "divert", "recover", "rejoin", "agree up")
-    titles = {
-        "detect": "the first suspicion of any observer",
-        "agree": "the last observer holds it for down",
-        "first lost": "when the first request that failed was due",
-        "divert": "when the last request that failed before the heal was due; a dash: they failed until the heal",
-        "recover": "from the heal, when the last request that failed was due",
-        "rejoin": "from the heal, the first request that a struck host carried again",
-        "agree up": "from the heal, the last observer holds it for up again",
-    }
-    row = [tag("th", head, title=titles.get(head)) for head in heads]
+    row = [tag("th", head, title=title or None) for head, title in _FAULT_HEADS.items()]
     row += [
         tag("th", "lost in its zones", title="lost and unknown, of all that the clients of the struck zones sent"),
         tag("th", "lost elsewhere", title="the same of the other zones: the control, which should be 0"),
@@ -60,13 +67,19 @@ def fault_table(report: Report) -> Markup:
 
 def _fault_row(one: Passage, began_s: float) -> Markup:
     fault = one.fault
-    times = (one.detect_s, one.agree_s, one.first_lost_s, one.divert_s, one.recover_s, one.rejoin_s, one.agree_up_s)
+    times = (
+        *(one.first_lost_s, one.divert_s, one.moved_s, one.back_s),
+        *(fault.boot_s or None, one.recover_s, one.rejoin_s, one.agree_up_s),
+    )
     label = join(tag("b", fault.label), tag("div", fault.text, class_="small"))
+    by_observer = ", ".join(f"{name} {seconds(value)}" for name, value in one.suspected_s.items())
     return tag(
         "tr",
         tag("td", label, class_="text"),
         tag("td", seconds(fault.applied_s - began_s)),
         tag("td", seconds(one.stood_s)),
+        tag("td", seconds(one.detect_s), title=by_observer or None, class_="nil" if one.detect_s is None else None),
+        tag("td", agreement(one), class_="nil" if one.agree_s is None else None),
         *(tag("td", seconds(value), class_="nil" if value is None else None) for value in times),
         _share(one.struck),
         _share(one.control),
@@ -172,7 +185,7 @@ def _finding(title: str, found: Findings) -> Markup:
 
 def timeline(report: Report) -> Markup:
     """Every event in words."""
-    events = sorted(report.outcome.events)
+    events = report.timeline
     heads = (tag("th", head, class_="text") for head in ("what", "about", "says", "detail"))
     rows = [tag("tr", tag("th", "at"), *heads)]
     for event in events[:EVENTS_SHOWN]:
