@@ -4,14 +4,26 @@ name        kill
 arguments   {targets: [lb-a1], silent: true, at_most: 30s, label: power-cut}
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lbmesh_chaos.faults import values
 from lbmesh_chaos.faults.values import ENDS, MACHINES
 from lbmesh_chaos.faults.vocabulary import COMMON, VOCABULARY, Key
-from lbmesh_chaos.model.faults import Ailing, DnsDown, Fault, Flapping, Freeze, HalfConnected, Kill, OneWay, Part, Split
+from lbmesh_chaos.model.faults import (
+    Ailing,
+    ClockJump,
+    DnsDown,
+    Fault,
+    Flapping,
+    Freeze,
+    HalfConnected,
+    Kill,
+    OneWay,
+    Part,
+    Split,
+)
 from lbmesh_chaos.model.world import Role, World
 
 AT_MOST_MAX_S = 3600.0
@@ -121,14 +133,35 @@ def _impossible(name: str, fault: Fault, at_most_s: float, flapping: Flapping | 
             host.name for host in values.hosts_meant(world, reaches, (Role.BALANCER,))
         }:
             found.append(Wrong(name, "reaches", reaches, f"{target} always reaches itself; name other balancers"))
+        case _:
+            found += _impossible_within(name, fault, world)
+    return found
+
+
+def _impossible_within(name: str, fault: Fault, world: World) -> Iterator[Wrong]:
+    """What a host, or its programs, cannot do."""
+    match fault:
         case DnsDown() if not world.with_role(Role.RESOLVER):
-            found.append(Wrong(name, "", None, "this world has no resolver; give a zone one"))
+            yield Wrong(name, "", None, "this world has no resolver; give a zone one")
+        case ClockJump(names) if stuck := _without_clock(world, names):
+            message = (
+                f"the clock of {stuck} cannot be set; write it into the world's clocks, or aim at {_adjustable(world)}"
+            )
+            yield Wrong(name, "targets", names, message)
         case Ailing(_, 0.0, 0.0, 0.0, 0.0, 0.0):
             wanted = "nothing would ail; write slow, errors, truncated, resets or silent"
-            found.append(Wrong(name, "", None, wanted))
+            yield Wrong(name, "", None, wanted)
         case _:
             pass
-    return found
+
+
+def _without_clock(world: World, names: tuple[str, ...]) -> str | None:
+    meant = values.hosts_meant(world, names, MACHINES)
+    return next((host.name for host in meant if host.name not in world.clocks), None)
+
+
+def _adjustable(world: World) -> str:
+    return f"one of {', '.join(world.clocks)}" if world.clocks else "none: this world has no clocks that can"
 
 
 def _common(world: World, one: tuple[str, ...], other: tuple[str, ...]) -> str | None:

@@ -62,6 +62,8 @@ class Lab:
         """The world as it is, for JSON. Times are seconds of the machine's monotonic clock."""
         return {
             "name": self.world.name,
+            "service": {"name": self.world.service.name, "host": self.world.service.host},
+            "clocks": list(self.world.clocks),
             "hosts": [
                 {
                     "name": host.name,

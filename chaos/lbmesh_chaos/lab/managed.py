@@ -33,20 +33,24 @@ _RESET = struct.pack("ii", 1, 0)
 class ManagedBalancer:
     """Forwards connections, whatever is in them."""
 
-    def __init__(self, control_plane: str) -> None:
+    def __init__(
+        self, control_plane: str, ask_every_s: float = ASK_EVERY_S, answer_within_s: float = ANSWER_WITHIN_S
+    ) -> None:
         self._url = f"http://{control_plane}/config"
+        self._ask_every_s = ask_every_s
+        self._answer_within_s = answer_within_s
         self._backends: tuple[str, ...] = ()
         self._turn = count()
 
     async def obey(self, *, task_status: "trio.TaskStatus[None]" = trio.TASK_STATUS_IGNORED) -> None:
         """Ask the control plane again and again; started when it has answered once."""
-        async with httpx.AsyncClient(timeout=ANSWER_WITHIN_S) as client:
+        async with httpx.AsyncClient(timeout=self._answer_within_s) as client:
             while True:
                 with suppress(httpx.HTTPError, ValueError):
                     self._backends = tuple((await client.get(self._url)).json())
                     task_status.started()
                     task_status = trio.TASK_STATUS_IGNORED
-                await trio.sleep(ASK_EVERY_S)
+                await trio.sleep(self._ask_every_s)
 
     async def serve(self, stream: trio.SocketStream) -> None:
         """One connection, to its end."""
@@ -78,22 +82,28 @@ async def _run_balancer(port: int, control_plane: str) -> None:
         await trio.serve_tcp(balancer.serve, port)
 
 
-async def _run_control_plane(port: int, behaviour: Path, backends: Sequence[str]) -> None:
-    async def answer(stream: trio.SocketStream) -> None:
+class ControlPlane:
+    """Tells where the backends are, in the mode that its behaviour's file says."""
+
+    def __init__(self, behaviour: Path, backends: Sequence[str], lies: Sequence[str] = LIES) -> None:
+        self._behaviour = behaviour
+        self._backends = backends
+        self._lies = lies
+
+    async def serve(self, stream: trio.SocketStream) -> None:
+        """One question, and its answer if there is one."""
         async with stream:
             with suppress(trio.BrokenResourceError):
                 await stream.receive_some(_CHUNK)
-                said = said_by(_mode(behaviour), backends)
+                said = said_by(_mode(self._behaviour), self._backends, self._lies)
                 if said is None:
                     await trio.sleep_forever()
                 body = json.dumps(said).encode()
                 head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
                 await stream.send_all(head.encode() + body)
 
-    await trio.serve_tcp(answer, port)
 
-
-def said_by(mode: str, backends: Sequence[str]) -> list[str] | None:
+def said_by(mode: str, backends: Sequence[str], lies: Sequence[str] = LIES) -> list[str] | None:
     """What the control plane says in that mode; None: nothing, ever. Raises ValueError for one that there is not."""
     match mode:
         case "well":
@@ -101,7 +111,7 @@ def said_by(mode: str, backends: Sequence[str]) -> list[str] | None:
         case "hangs":
             return None
         case "lies":
-            return list(LIES)
+            return list(lies)
         case "empty":
             return []
         case _:
@@ -119,7 +129,7 @@ def main(arguments: Sequence[str]) -> int:
     """Serve until killed; the exit code."""
     match arguments:
         case ["control-plane", port, behaviour, *backends]:
-            trio.run(_run_control_plane, int(port), Path(behaviour), backends)
+            trio.run(trio.serve_tcp, ControlPlane(Path(behaviour), backends).serve, int(port))
         case ["balancer", port, control_plane]:
             trio.run(_run_balancer, int(port), control_plane)
         case _:

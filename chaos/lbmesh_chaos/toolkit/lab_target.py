@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lbmesh_chaos.lab.client import LabClient, LabError, NoLabError
-from lbmesh_chaos.model.world import ADMIN_PORT, Host, Role, World, Zone
+from lbmesh_chaos.model.world import ADMIN_PORT, Host, Role, Service, World, Zone
 from lbmesh_chaos.toolkit.target import RefusedError
 
 ANSWER_WITHIN_S = 1.0
@@ -81,6 +81,8 @@ def world_of(state: Mapping[str, Any]) -> World:
         state["name"],
         tuple(Zone(name, number) for number, name in enumerate(zones, 1)),
         tuple(host for host in hosts if host.role not in apart),
+        service=Service(state["service"]["name"], state["service"]["host"]),
+        clocks=tuple(state["clocks"]),
     )
 
 

@@ -79,6 +79,8 @@ def test_everything_wrong_is_said_at_once() -> None:
         ("lossy", {"targets": "zone-a", "loss": 0}, "a number above 0"),
         ("bandwidth", {"targets": "lb-a1", "rate": "1Mbit"}, 'write a rate such as "128KiB/s"'),
         ("clock_jump", {"targets": "lb-a1", "offset": "1h"}, "a duration with its sign"),
+        ("clock_jump", {"targets": "lb-b1", "offset": "+1h"}, "the clock of lb-b1 cannot be set; write it into"),
+        ("clock_jump", {"targets": ["lb-a1", "zone-b"], "offset": "+1h"}, "or aim at one of lb-a1, app-a1"),
         ("ailing", {"targets": "app-a1"}, "nothing would ail"),
         ("ailing", {"targets": "lb-a1", "errors": 1}, '"lb-a1" is a balancer; write one of app-a1'),
         ("config_poison", {"targets": "lb-a1", "poison": "arsenic"}, "write one of empty, truncated"),

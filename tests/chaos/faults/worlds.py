@@ -10,6 +10,9 @@ _ROLES = (
 )
 
 
+CLOCKS = ("lb-a1", "app-a1", "app-a2", "dns-a")
+
+
 def three_zones() -> World:
     zones = tuple(Zone(f"zone-{letter}", number) for number, letter in enumerate("abc", 1))
     hosts = tuple(
@@ -18,4 +21,4 @@ def three_zones() -> World:
         for role, third, names in _ROLES
         for fourth, name in enumerate(names, 1)
     )
-    return World("test", zones, (*hosts, Host("provider", "zone-b", Role.OTHER, "10.2.5.1")))
+    return World("test", zones, (*hosts, Host("provider", "zone-b", Role.OTHER, "10.2.5.1")), clocks=CLOCKS)

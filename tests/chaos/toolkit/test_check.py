@@ -63,6 +63,10 @@ def test_a_right_one_is_right() -> None:
         (experiment(activity("rolling_reload", targets=["app-a1"])), '"app-a1" is a replica'),
         (experiment(activity("mesh_is_hole", PROBES)), "there is no probe 'mesh_is_hole'; write \"mesh_is_whole\""),
         (experiment(activity("mesh_is_whole", PROBES, within=3)), "mesh_is_whole.within: write a duration"),
+        (
+            experiment(KILL, activity("clock_jump", targets="lb-b1", offset="+1h", at_most="1s")),
+            "method[2] \"clock_jump\": clock_jump: targets: found ('lb-b1',); the clock of lb-b1 cannot be set",
+        ),
         (experiment(COMMAND), 'method[1] "rm": reaches beyond the lab'),
         (experiment(PYTHON), "module 'os' reaches beyond the lab"),
         (experiment(KILL, rollbacks=[COMMAND]), 'rollbacks[1] "rm": reaches beyond the lab'),
