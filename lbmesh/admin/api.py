@@ -5,13 +5,14 @@ Big answers come in chunks, so that whoever sends them can let other work in bet
 
 import hmac
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 from lbmesh import __version__
+from lbmesh.admin.drill_shapes import DRILL_PATH, DrillOrder, DrillStanding, read_drill_order
 from lbmesh.admin.key_shapes import KEYS_PATH, read_order, ring_shape
 from lbmesh.admin.names import find_replica
 from lbmesh.admin.text import short
@@ -58,7 +59,7 @@ class AdminAnswer:
 @dataclass(frozen=True, slots=True)
 class AdminSource:
     """Where answers come from. `metrics`: chunks and their content type. `explain_…`: None for what is unknown. `ring`
-    and `order_key`: the gossip's keys.
+    and `order_key`: the gossip's keys. `drill`: who does a drill's faults; None: they are not allowed.
     """
 
     state: Callable[[], NodeState]
@@ -73,6 +74,26 @@ class AdminSource:
     ring: Callable[[], RingPicture | None] = lambda: None
     key_fault: Callable[[], str | None] = lambda: None
     order_key: Callable[[KeyOrder], Said] = lambda _: Said(False, "this node is alone: it has no key ring")
+    drill: "DrillActor | None" = None
+
+
+class DrillActor(Protocol):
+    """Who does a drill's faults; there is none where the configuration does not allow drills."""
+
+    def standing(self) -> Sequence[DrillStanding]:
+        """The faults that will be undone."""
+
+    def order(self, order: DrillOrder) -> Said:
+        """Do one."""
+
+    def heal(self) -> Said:
+        """Undo all."""
+
+    def abort(self) -> Said:
+        """Undo all, and refuse orders for a while."""
+
+    def aborted_for_s(self) -> float:
+        """For how long it still refuses them."""
 
 
 def answer(request: AdminRequest, source: AdminSource) -> AdminAnswer:
@@ -88,6 +109,8 @@ def answer(request: AdminRequest, source: AdminSource) -> AdminAnswer:
     }
     if path == KEYS_PATH or path.startswith(f"{KEYS_PATH}/"):
         return _keys(path, request, source)
+    if path == DRILL_PATH or path.startswith(f"{DRILL_PATH}/"):
+        return _drill(path, request, source)
     kind = next((kind for kind in _EXPLAINED if path.startswith(f"{EXPLAIN_PATH}{kind}/")), None)
     if kind is not None:
         name = unquote(path.removeprefix(f"{EXPLAIN_PATH}{kind}/"))
@@ -145,6 +168,38 @@ def _keys(path: str, request: AdminRequest, source: AdminSource) -> AdminAnswer:
         return _json(400, {"done": False, "what": order})
     said = source.order_key(order)
     return _json(200 if said.done else 409, asdict(said))
+
+
+def _drill(path: str, request: AdminRequest, source: AdminSource) -> AdminAnswer:
+    """What a drill may do to this node: nothing, unless the configuration says so."""
+    if not _may(request.authorization, source.token):
+        return _unauthorized()
+    verb = path.removeprefix(DRILL_PATH).removeprefix("/")
+    if not verb and request.method in ("GET", "HEAD"):
+        return _json(200, _drill_shape(source.drill))
+    if verb not in ("apply", "heal", "abort"):
+        return _text(404, f"nothing here; there are GET {DRILL_PATH} and POST {DRILL_PATH}/apply|heal|abort")
+    if request.method != "POST":
+        return _text(405, "an order is a POST", ("Allow", "POST"))
+    refusal = _refusal(request, source)
+    if refusal is not None:
+        return refusal
+    if source.drill is None:
+        return _json(409, asdict(Said(False, "drills are not allowed on this node; set [admin] drills = true")))
+    if verb != "apply":
+        return _json(200, asdict(source.drill.heal() if verb == "heal" else source.drill.abort()))
+    order = read_drill_order(request.body or b"")
+    if isinstance(order, str):
+        return _json(400, {"done": False, "what": order})
+    said = source.drill.order(order)
+    return _json(200 if said.done else 409, asdict(said))
+
+
+def _drill_shape(drill: DrillActor | None) -> dict[str, Any]:
+    if drill is None:
+        return {"allowed": False, "aborted_for_s": 0.0, "standing": []}
+    standing = [asdict(one) for one in drill.standing()]
+    return {"allowed": True, "aborted_for_s": drill.aborted_for_s(), "standing": standing}
 
 
 def _refusal(request: AdminRequest, source: AdminSource) -> AdminAnswer | None:

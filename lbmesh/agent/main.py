@@ -14,6 +14,7 @@ import trio
 from lbmesh.admin.api import AdminSource
 from lbmesh.agent.admin_server import AdminServer
 from lbmesh.agent.certificate_keeper import CertificateKeeper
+from lbmesh.agent.drill_hands import DrillHands
 from lbmesh.agent.forwarder_links import ForwarderLinks
 from lbmesh.agent.gossip_tasks import GossipTasks
 from lbmesh.agent.hub import Hub
@@ -127,7 +128,7 @@ class Agent:
         """
         hub, settings = self._hub, self._hub.plane.settings
         if self._options.admin_fd is not None:
-            nursery.start_soon(self._admin_server(settings).run)
+            nursery.start_soon(self._admin_server(settings, nursery).run)
         keeper = MemoryKeeper(hub, settings.node.state_dir)
         recalled = await keeper.recall()
         inherited = await self._inherit(links)
@@ -173,8 +174,11 @@ class Agent:
         word = "caught up with the mesh" if plane.picture.caught_up() else "no peer has told all it knows in time"
         log.info(word, after_s=round(monotonic() - began, 3))
 
-    def _admin_server(self, settings: Settings) -> AdminServer:
+    def _admin_server(self, settings: Settings, nursery: trio.Nursery) -> AdminServer:
         hub = self._hub
+        drill = None
+        if settings.admin is not None and settings.admin.drills:
+            drill = DrillHands(lambda: [one.pid for one in hub.plane.picture.state(monotonic()).forwarders], nursery)
         assert self._options.admin_fd is not None
         listener = trio.SocketListener(trio.socket.from_stdlib_socket(socket.socket(fileno=self._options.admin_fd)))
         source = AdminSource(
@@ -192,6 +196,7 @@ class Agent:
             ring=hub.plane.picture.ring,
             key_fault=lambda: hub.plane.picture.key_fault,
             order_key=self._order_key,
+            drill=drill,
         )
         return AdminServer(listener, source)
 

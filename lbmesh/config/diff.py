@@ -63,6 +63,7 @@ def _fixed_changes(old: Settings, new: Settings) -> Iterator[str]:
     if old.admin and new.admin:
         yield from _change("admin.bind", old.admin.bind, new.admin.bind)
         yield from _change("admin.token_file", old.admin.token_file, new.admin.token_file)
+        yield from _change("admin.drills", old.admin.drills, new.admin.drills)
         if old.admin.token != new.admin.token:
             yield "admin: another token"
     yield from _field_changes("log.", old.log, new.log)

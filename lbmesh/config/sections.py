@@ -164,10 +164,16 @@ def read_admin(root: Table, listeners: tuple[ListenerSettings, ...], read_file: 
     token = _from_file(table, "token_file", token_file, read_file, values.admin_token)
     if "token_file" not in table.values and not bind.is_loopback:
         table.error('missing, and bind is not loopback; write token_file = "/etc/lbmesh/admin.token"', "token_file")
+    drills = table.optional("drills", values.boolean, False)
+    if drills and "token_file" not in table.values:
+        message = (
+            "true lets whoever asks here kill processes, so that they must say who they are; write token_file, too"
+        )
+        table.error(message, "drills", found=True)
     if bind.port and any(bind == each.bind for each in listeners):
         table.error(f"{bind} is a listener's address; write another", "bind")
     table.close()
-    return AdminSettings(bind, token_file, token)
+    return AdminSettings(bind, token_file, token, drills)
 
 
 def read_log(root: Table) -> LogSettings:

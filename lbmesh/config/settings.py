@@ -56,11 +56,14 @@ class ListenerSettings:
 
 @dataclass(frozen=True, slots=True)
 class AdminSettings:
-    """[admin]: API and metrics. `token` is None only where `bind` is loopback."""
+    """[admin]: API and metrics. `token` is None only where `bind` is loopback. `drills`: whoever has the token may have
+    this node kill or freeze its own processes for a while.
+    """
 
     bind: Address
     token_file: Path | None = None
     token: str | None = field(default=None, repr=False)
+    drills: bool = False
 
 
 @dataclass(frozen=True, slots=True)

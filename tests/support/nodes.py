@@ -61,6 +61,7 @@ class Node:
         self.replicas = list(replicas)
         self.seeds = tuple(seeds)
         self.workers = workers
+        self.admin_lines = ""
         self.listener_tls = self.service_tls = ""
         """`tls = …`, where there is to be some."""
         self.process: subprocess.Popen[bytes] | None = None
@@ -78,6 +79,11 @@ class Node:
     def gossip_address(self) -> Address:
         """Where the other nodes reach this one."""
         return _address(self.sockets.gossip)
+
+    @property
+    def admin_address(self) -> Address:
+        """Where the node is asked."""
+        return _address(self.sockets.admin)
 
     def write_config(self, extra: str = "") -> None:
         """The configuration with today's replicas."""
@@ -111,7 +117,8 @@ replicas = [
 {replicas}
 ]
 [admin]
-bind = "{_address(self.sockets.admin)}"
+bind = "{self.admin_address}"
+{self.admin_lines}
 [log]
 access = "{self.directory}/access.log"
 {extra}

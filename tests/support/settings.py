@@ -193,6 +193,7 @@ admins = st.builds(
     bind=ip_addresses,
     token_file=st.just(TOKEN_FILE),
     token=st.sampled_from(["secret", "a.B~c+d/e-f_9=="]),
+    drills=st.booleans(),
 )
 
 
@@ -267,7 +268,8 @@ def render(settings: Settings) -> str:
         )
     if settings.admin:
         secret = {"token_file": settings.admin.token_file} if settings.admin.token_file else {}
-        tables.append(_table("[admin]", bind=settings.admin.bind, **secret))
+        drills = {"drills": True} if settings.admin.drills else {}
+        tables.append(_table("[admin]", bind=settings.admin.bind, **secret, **drills))
     tables += [
         _table("[[listener]]", bind=listener.bind, proxy_protocol=list(listener.policy.proxy_protocol) or None)
         for listener in settings.listeners

@@ -84,6 +84,7 @@ FIXED = [
     ("[admin]", '[admin]\nbind = "[::1]:99"', ["admin.bind 127.0.0.1:9900 → [::1]:99"]),
     ('token_file = "/admin.token"', "",
      ["admin.token_file /admin.token → none", "admin: another token"]),
+    ("[admin]", "[admin]\ndrills = true", ["admin.drills False → True"]),
     ('[admin]\ntoken_file = "/admin.token"\n', "", ["admin removed"]),
 ]  # fmt: skip
 

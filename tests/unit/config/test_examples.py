@@ -61,7 +61,7 @@ def test_the_full_example_checks_in_every_way() -> None:
 
 def test_what_is_commented_out_is_the_default() -> None:
     text = (EXAMPLES / "lbmesh.toml").read_text()
-    assert len(re.findall(r"^# \w+ = ", text, flags=re.MULTILINE)) == 23
+    assert len(re.findall(r"^# \w+ = ", text, flags=re.MULTILINE)) == 24
     assert load("lbmesh.toml", uncommented=True) == load("lbmesh.toml")
 
 

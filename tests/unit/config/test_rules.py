@@ -355,6 +355,9 @@ RULES = [
     ('token_file = "/admin.token"', 'bind = "10.0.0.1:99"',
      ('17: admin.token_file: missing, and bind is not loopback; write token_file = '
       '"/etc/lbmesh/admin.token"')),
+    ('token_file = "/admin.token"', "drills = true",
+     ("18: admin.drills: found true; true lets whoever asks here kill processes, so that they must say who they are; "
+      "write token_file, too")),
     ('bind = "10.0.1.10:7946"', 'bind = "0.0.0.0:7946"',
      ('3: gossip.advertise: missing, and bind is a wildcard; write the address that others reach, '
       'such as advertise = "10.0.1.10:7946"')),
