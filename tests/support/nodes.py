@@ -61,7 +61,7 @@ class Node:
         self.replicas = list(replicas)
         self.seeds = tuple(seeds)
         self.workers = workers
-        self.admin_lines = ""
+        self.admin_lines = self.token = ""
         self.listener_tls = self.service_tls = ""
         """`tls = …`, where there is to be some."""
         self.process: subprocess.Popen[bytes] | None = None
@@ -158,8 +158,10 @@ access = "{self.directory}/access.log"
     def get(self, path: str) -> tuple[int, bytes]:
         """One answer of the admin API; status 0 when nobody answers."""
         host, port = self.sockets.admin.getsockname()
+        fields = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        request = urllib.request.Request(f"http://{host}:{port}{path}", headers=fields)
         try:
-            with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=5.0) as response:
+            with urllib.request.urlopen(request, timeout=5.0) as response:
                 return response.status, response.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
@@ -258,7 +260,13 @@ access = "{self.directory}/access.log"
 
 @contextmanager
 def running_mesh(
-    directory: Path, replicas: Sequence[tuple[Address, str]], *, size: int = 3, workers: int = 1
+    directory: Path,
+    replicas: Sequence[tuple[Address, str]],
+    *,
+    size: int = 3,
+    workers: int = 1,
+    admin_lines: str = "",
+    token: str = "",
 ) -> Iterator[tuple[Node, ...]]:
     """`size` nodes, one a zone, that have found each other and whose replicas are up."""
     nodes = tuple(
@@ -266,6 +274,7 @@ def running_mesh(
     )
     try:
         for node in nodes:
+            node.admin_lines, node.token = admin_lines, token
             node.seeds = tuple(other.gossip_address for other in nodes if other is not node)
             node.write_config()
             node.start()

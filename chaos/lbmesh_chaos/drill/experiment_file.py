@@ -14,6 +14,7 @@ from lbmesh_chaos.model.world import World
 from lbmesh_chaos.model.world_file import parse_world
 from lbmesh_chaos.toolkit.check import check
 from lbmesh_chaos.toolkit.extension import Extension, read_extension
+from lbmesh_chaos.toolkit.target_list import TargetList, parse_target_list
 
 
 class ExperimentError(Exception):
@@ -22,7 +23,9 @@ class ExperimentError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """An experiment that was checked. `world_text`: what the lab is made from, `world_file` where it stood."""
+    """An experiment that was checked. `world_text`: what the lab is made from, `world_file` where it stood; both
+    are "" where real hosts are aimed at.
+    """
 
     experiment: dict[str, Any]
     extension: Extension
@@ -41,31 +44,51 @@ class Drill:
         return str((self.experiment.get("steady-state-hypothesis") or {}).get("title", ""))
 
 
-def read_drill(file: Path) -> Drill:
-    """Raises ExperimentError."""
+def read_drill(file: Path, targets: TargetList | None = None) -> Drill:
+    """Raises ExperimentError. `targets`: what is aimed at instead of the experiment's world."""
     experiment = _parsed(file)
     extension = read_extension(experiment)
     if isinstance(extension, tuple):
         raise _wrong(file, *extension)
-    world_file = _world_file(extension.world, file)
-    try:
-        world_text = world_file.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise _wrong(file, f"extensions[lbmesh].world: {world_file} cannot be read: {error}") from error
-    world = parse_world(world_text, file=str(world_file))
-    if isinstance(world, tuple):
-        raise ExperimentError("\n".join(map(str, world)))
-    first = extension.load.first
-    wrong = check(experiment, world)
-    if first and world.host(first) is None:
-        wrong = (*wrong, f"extensions[lbmesh].load.first: {world.explain_unknown(first)}")
+    if targets is None:
+        world, world_text, world_file = _read_world(extension, file)
+        wrong = check(experiment, world)
+        first = extension.load.first
+        if first and world.host(first) is None:
+            wrong = (*wrong, f"extensions[lbmesh].load.first: {world.explain_unknown(first)}")
+    else:
+        world, world_text, world_file = targets.world, "", ""
+        wrong = check(experiment, world, targets.why_not)
     if wrong:
         raise _wrong(file, *wrong)
     try:
         ensure_experiment_is_valid(experiment)
     except ChaosException as error:
         raise _wrong(file, str(error)) from error
-    return Drill(experiment, extension, world, world_text, str(world_file))
+    return Drill(experiment, extension, world, world_text, world_file)
+
+
+def read_targets(file: Path) -> TargetList:
+    """Raises ExperimentError."""
+    try:
+        found = parse_target_list(file.read_text(), file=str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise _wrong(file, f"cannot be read: {error}") from error
+    if isinstance(found, tuple):
+        raise ExperimentError("\n".join(map(str, found)))
+    return found
+
+
+def _read_world(extension: Extension, file: Path) -> tuple[World, str, str]:
+    world_file = _world_file(extension.world, file)
+    try:
+        text = world_file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _wrong(file, f"extensions[lbmesh].world: {world_file} cannot be read: {error}") from error
+    world = parse_world(text, file=str(world_file))
+    if isinstance(world, tuple):
+        raise ExperimentError("\n".join(map(str, world)))
+    return world, text, str(world_file)
 
 
 def _parsed(file: Path) -> dict[str, Any]:

@@ -8,17 +8,13 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
-
-from chaoslib.exceptions import ChaosException
-from chaoslib.experiment import run_experiment
 
 from lbmesh_chaos.drill.experiment_file import Drill
 from lbmesh_chaos.drill.load_orders import Placed, orders
+from lbmesh_chaos.drill.method import carry_out, healed
 from lbmesh_chaos.drill.spans import judged_by_whole, spans
 from lbmesh_chaos.drill.watch import Watch
 from lbmesh_chaos.lab import paths
@@ -47,15 +43,6 @@ _CLIENT = (sys.executable, "-P", "-m", "lbmesh_chaos.load.client")
 
 class DrillError(Exception):
     """A drill that could not be run; says why."""
-
-
-@dataclass(slots=True)
-class _Ran:
-    """How the experiment ended. `aborted`: as in Outcome."""
-
-    aborted: str = ""
-    is_steady: bool | None = None
-    why_not: str = ""
 
 
 def run(drill: Drill, seed: int, lab_name: str = "") -> Outcome:
@@ -109,8 +96,8 @@ def _run(drill: Drill, seed: int, lab: str, now: Session, client: LabClient) -> 
     try:
         running = [_start_client(client, one) for one in placed]
         time.sleep(max(0.0, began_s + load.lead_s - time.monotonic()))
-        ran = _experiment(drill)
-        residue = _healed(now)
+        ran = carry_out(drill.experiment)
+        residue = healed(now)
         statuses = [client.wait(pid) for pid in running] if not ran.aborted else []
     finally:
         watch.end()
@@ -150,42 +137,6 @@ def _run(drill: Drill, seed: int, lab: str, now: Session, client: LabClient) -> 
         aborted=ran.aborted,
         marks=Marks(None, None, None) if ran.aborted else drill.extension.marks,
     )
-
-
-def _experiment(drill: Drill) -> _Ran:
-    try:
-        journal: dict[str, Any] = run_experiment(drill.experiment)
-    except ChaosException as error:
-        return _Ran(aborted=str(error))
-    states = [journal["steady_states"]["before"], journal["steady_states"]["after"]]
-    failed = [
-        f"{one['activity']['name']}: {one.get('exception', [one['status']])[-1]}".strip()
-        for part in ("run", "rollbacks")
-        for one in journal[part]
-        if one["status"] != "succeeded"
-    ]
-    if journal["status"] in ("interrupted", "aborted"):
-        return _Ran(aborted=f"the experiment was {journal['status']}")
-    if failed:
-        return _Ran(aborted="; ".join(failed))
-    if None in states:
-        return _Ran(is_steady=None if states == [None, None] else False, why_not="it was not looked at")
-    unmet = [
-        probe["activity"]["name"]
-        for state in states
-        for probe in state["probes"]
-        if not probe.get("tolerance_met", False)
-    ]
-    return _Ran(is_steady=not unmet, why_not=", ".join(unmet))
-
-
-def _healed(now: Session) -> tuple[str, ...]:
-    """Undo what the experiment left standing; what is not as it was."""
-    try:
-        now.heal_all()
-        return now.target.residue()
-    except RefusedError as error:
-        return (str(error),)
 
 
 def _start_client(client: LabClient, placed: Placed) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lbmesh_chaos.model.timeline import Event, What
-from lbmesh_chaos.model.world import REPLICA_PORT, Role, World
+from lbmesh_chaos.model.world import Role, World
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class Sightings:
 
 def observers(world: World) -> tuple[Sightings, ...]:
     """One for each balancer."""
-    names = {f"{host.address}:{REPLICA_PORT}": host.name for host in world.with_role(Role.REPLICA)}
+    names = {host.served_at: host.name for host in world.with_role(Role.REPLICA)}
     return tuple(Sightings(host.name, names) for host in world.with_role(Role.BALANCER))
 
 

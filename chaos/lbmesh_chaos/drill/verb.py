@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random, SystemRandom
 
-from lbmesh_chaos.drill.experiment_file import ExperimentError, read_drill
+from lbmesh_chaos.drill.aimed import intentions, run_aimed
+from lbmesh_chaos.drill.experiment_file import Drill, ExperimentError, read_drill, read_targets
 from lbmesh_chaos.drill.run import DrillError, run
 from lbmesh_chaos.lab.verbs import LAB_VARIABLE
 from lbmesh_chaos.report.as_json import to_json
@@ -19,6 +20,8 @@ from lbmesh_chaos.report.as_text import coloured, plain, to_text
 from lbmesh_chaos.report.page.page import to_page
 from lbmesh_chaos.report.report import make_report
 from lbmesh_chaos.report.verdict import Ruling
+from lbmesh_chaos.toolkit.admin_target import AdminTarget
+from lbmesh_chaos.toolkit.target_list import TargetList
 
 EXIT_CODES = {Ruling.PASSED: 0, Ruling.FAILED: 1, Ruling.INCONCLUSIVE: 3}
 """2 is for what is refused before anything was touched."""
@@ -26,8 +29,13 @@ SEED_MAX = 2**32 - 1
 
 _EPILOG = """\
 FILE is an experiment of the Chaos Toolkit with our actions, as those in chaos/experiments; `chaos run FILE` runs it
-too, in a lab that is up, without load and report. All of it is checked before anything is touched, and nothing but a
-lab can be aimed at. Ctrl-C, a crash or SIGKILL heal every fault.
+too, in a lab that is up, without load and report. All of it is checked before anything is touched. Ctrl-C, a crash or
+SIGKILL heal every fault.
+
+Real nodes are aimed at only with --target LIST, which says what may be done to which of them; they must allow it
+themselves ([admin] drills = true). What is about to be done is shown, and must be confirmed with the target's name.
+The button: Ctrl-C, or from anywhere `lbmesh drill --abort --target LIST`, after which the nodes undo all and refuse
+orders for ten minutes.
 
 exit codes: 0 passed, 1 failed, 2 refused or could not be run, 3 nothing can be said.
 """
@@ -38,13 +46,24 @@ def main(arguments: Sequence[str]) -> int:
     told = _parser().parse_args(arguments)
     _log_to_stderr(quiet=told.quiet)
     try:
-        drill = read_drill(told.file)
+        targets = read_targets(told.target) if told.target else None
+        if told.abort:
+            return _abort(targets)
+        if told.file is None:
+            return _fail("lbmesh drill: which experiment? write its FILE")
+        drill = read_drill(told.file, targets)
         if told.check:
             return 0
-        if os.geteuid() != 0:
-            return _fail("lbmesh drill: needs root, as its lab does (see `lbmesh lab`); run it again with sudo")
         seed = SystemRandom().randrange(SEED_MAX) if told.seed is None else told.seed
-        outcome = run(drill, seed, told.lab)
+        if targets is not None:
+            refusal = _unconfirmed(drill, targets, told)
+            if refusal:
+                return _fail(refusal)
+            outcome = run_aimed(drill, targets, seed)
+        elif os.geteuid() != 0:
+            return _fail("lbmesh drill: needs root, as its lab does (see `lbmesh lab`); run it again with sudo")
+        else:
+            outcome = run(drill, seed, told.lab)
     except (ExperimentError, DrillError) as error:
         return _fail(str(error))
     except KeyboardInterrupt:
@@ -60,6 +79,29 @@ def main(arguments: Sequence[str]) -> int:
     return EXIT_CODES[report.judged.ruling]
 
 
+def _abort(targets: TargetList | None) -> int:
+    """Press the button."""
+    if targets is None:
+        return _fail("lbmesh drill --abort: which one? write --target LIST; a drill in a lab ends with Ctrl-C")
+    left = AdminTarget(targets, as_they_are=True).abort()
+    print("every node that can be drilled undoes its faults, and refuses orders for ten minutes")
+    return _fail(*left) if left else 0
+
+
+def _unconfirmed(drill: Drill, targets: TargetList, told: argparse.Namespace) -> str:
+    """Why the drill must not begin; "" when somebody wants it."""
+    print(f"This drill strikes real hosts, those of {told.target}:", file=sys.stderr)
+    print(*(f"  {line}" for line in intentions(drill, targets)), sep="\n", file=sys.stderr)
+    print(f"To end it: Ctrl-C, or `lbmesh drill --abort --target {told.target}`.", file=sys.stderr)
+    said = told.yes
+    if said is None and sys.stdin.isatty():
+        print(f'Write the target\'s name, "{targets.name}", to begin: ', end="", file=sys.stderr, flush=True)
+        said = sys.stdin.readline().strip()
+    if said == targets.name:
+        return ""
+    return f"lbmesh drill: not confirmed, nothing was touched; write --yes {targets.name}, or its name when asked"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lbmesh drill",
@@ -67,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", metavar="FILE", type=Path, help="the experiment, in YAML or JSON")
+    parser.add_argument("file", metavar="FILE", type=Path, nargs="?", help="the experiment, in YAML or JSON")
     parser.add_argument(
         "--seed", metavar="N", type=int, help="of the load and the faults; default: a new one, reported"
     )
@@ -79,6 +121,9 @@ def _parser() -> argparse.ArgumentParser:
         default=os.environ.get(LAB_VARIABLE, ""),
         help=f"a lab that is up; default: that of {LAB_VARIABLE}, or one for this drill alone",
     )
+    parser.add_argument("--target", metavar="LIST", type=Path, help="aim at the real nodes of this safety list")
+    parser.add_argument("--yes", metavar="NAME", help="confirm with the target's name, without being asked")
+    parser.add_argument("--abort", action="store_true", help="end whatever drill runs at the nodes of --target")
     parser.add_argument("--check", action="store_true", help="only say what is wrong with the experiment")
     parser.add_argument("-q", "--quiet", action="store_true", help="do not say on standard error what is going on")
     return parser
@@ -91,7 +136,7 @@ def _log_to_stderr(*, quiet: bool) -> None:
     log.propagate = False
 
 
-def _fail(message: str) -> int:
+def _fail(*messages: str) -> int:
     with contextlib.suppress(OSError):
-        print(message, file=sys.stderr)
+        print(*messages, sep="\n", file=sys.stderr)
     return 2

@@ -8,7 +8,6 @@ from lbmesh_chaos.model.world import (
     ADMIN_PORT,
     GATEWAY_PORT,
     GOSSIP_PORT,
-    REPLICA_PORT,
     Host,
     Role,
     World,
@@ -103,4 +102,4 @@ def balancer_config(host: Host, world: World) -> str:
 
 
 def _replica(host: Host) -> str:
-    return f'  {{ address = "{host.address}:{REPLICA_PORT}", zone = "{host.zone}" }},'
+    return f'  {{ address = "{host.served_at}", zone = "{host.zone}" }},'

@@ -47,7 +47,8 @@ class Outcome:
     """`began_s` to `ended_s`: while the load ran. `places`: balancers and replicas. `observers`: the hosts that were
     asked what they hold of the others. `invariants`: those that the drill
     looked at itself; the report adds what the tally says. `residue`: what undoing the faults left behind; a drill with
-    residue has failed. `aborted`: why it did not run to its end; "" when it did.
+    residue has failed. `aborted`: why it did not run to its end; "" when it did. `is_loaded`: whether
+    it had load of its own; without, it can only say what the mesh did.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Outcome:
     invariants: tuple[Invariant, ...] = ()
     residue: tuple[str, ...] = ()
     aborted: str = ""
+    is_loaded: bool = True
     marks: "Marks" = field(default_factory=lambda: Marks())
 
 

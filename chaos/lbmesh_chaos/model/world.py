@@ -9,6 +9,8 @@ import difflib
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lbmesh.model.address import Address
+
 ZONES_MAX = 200
 HOSTS_PER_ROLE_MAX = 250
 """In one zone."""
@@ -73,7 +75,7 @@ class Attachment:
 class Host:
     """A network namespace. The backbone and segments have neither zone nor address.
 
-    `programs`: what the file adds to what the role brings.
+    `programs`: what the file adds to what the role brings. `port`: where a replica serves.
     """
 
     name: str
@@ -82,6 +84,12 @@ class Host:
     address: str
     programs: tuple[Program, ...] = ()
     attachments: tuple[Attachment, ...] = ()
+    port: int = REPLICA_PORT
+
+    @property
+    def served_at(self) -> str:
+        """A replica's address with its port, as balancers have it."""
+        return str(Address(self.address, self.port))
 
 
 @dataclass(frozen=True, slots=True)

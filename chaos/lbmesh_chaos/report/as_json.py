@@ -25,6 +25,7 @@ def to_json(report: Report) -> dict[str, Any]:
             "world": outcome.world,
             "seconds": outcome.ended_s - began_s,
             "aborted": outcome.aborted,
+            "loaded": outcome.is_loaded,
         },
         "verdict": str(report.judged.ruling),
         "reasons": list(report.judged.reasons),

@@ -5,7 +5,16 @@ from collections.abc import Callable
 from lbmesh_chaos.report.passage import Passage
 from lbmesh_chaos.report.report import Group, Report
 from lbmesh_chaos.report.verdict import Ruling
-from lbmesh_chaos.report.wording import agreement, bound, bound_over_faults, number, per_million, percent, seconds
+from lbmesh_chaos.report.wording import (
+    NO_LOAD,
+    agreement,
+    bound,
+    bound_over_faults,
+    number,
+    per_million,
+    percent,
+    seconds,
+)
 
 GREEN, YELLOW, RED, BOLD, FAINT = "32", "33", "31", "1", "2"
 _COLOURS = {Ruling.PASSED: GREEN, Ruling.FAILED: RED, Ruling.INCONCLUSIVE: YELLOW}
@@ -36,11 +45,11 @@ def to_text(report: Report, paint: Paint = plain) -> str:
         f"        {outcome.hypothesis}",
         *(paint(f"        ✗ {reason}", _COLOURS[judged.ruling]) for reason in judged.reasons),
         "",
-        *_counts(report, paint),
+        *(_counts(report, paint) if outcome.is_loaded else [NO_LOAD]),
         "",
     ]
     for one in report.passages:
-        lines += _passage(one, outcome.began_s, paint)
+        lines += _passage(one, outcome.began_s, outcome.is_loaded, paint)
     if report.reasons:
         shown = list(report.reasons.items())[:REASONS_SHOWN]
         lines += ["", "failed by reason: " + ", ".join(f"{why} {number(many)}" for why, many in shown)]
@@ -75,7 +84,7 @@ def _counts(report: Report, paint: Paint) -> list[str]:
     ]
 
 
-def _passage(one: Passage, began_s: float, paint: Paint) -> list[str]:
+def _passage(one: Passage, began_s: float, is_loaded: bool, paint: Paint) -> list[str]:
     fault, indent = one.fault, " " * 11
     struck, control = one.struck, one.control
     cost = (
@@ -83,12 +92,14 @@ def _passage(one: Passage, began_s: float, paint: Paint) -> list[str]:
         f"the others {number(control.lost)} and {number(control.unknown)} of {number(control.sent)}"
     )
     title = paint(f"{fault.applied_s - began_s:7.1f} s  {fault.label}", BOLD)
-    return [
-        f"{title}  for {seconds(one.stood_s)}: {fault.text}",
-        *(f"{indent}{head:<11}{told}" for head, told in (("mesh", _of_mesh(one)), ("traffic", _of_traffic(one)))),
-        f"{indent}{'heal':<11}{_of_heal(one)}",
-        paint(f"{indent}{'cost':<11}{cost}", YELLOW if struck.unanswered or control.unanswered else FAINT),
-    ]
+    lines = [f"{title}  for {seconds(one.stood_s)}: {fault.text}", f"{indent}{'mesh':<11}{_of_mesh(one)}"]
+    if is_loaded:
+        lines.append(f"{indent}{'traffic':<11}{_of_traffic(one)}")
+    lines.append(f"{indent}{'heal':<11}{_of_heal(one)}")
+    if is_loaded:
+        style = YELLOW if struck.unanswered or control.unanswered else FAINT
+        lines.append(paint(f"{indent}{'cost':<11}{cost}", style))
+    return lines
 
 
 def _of_mesh(one: Passage) -> str:

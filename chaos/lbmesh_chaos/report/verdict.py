@@ -31,13 +31,17 @@ class Judged:
 
 def judge(outcome: Outcome, found: Sequence[Passage], total: Count) -> Judged:
     """A broken invariant outweighs what could not be judged: a fact found by a half-starved client is a fact."""
-    invariants = (*_of_the_tally(outcome), *_of_the_mesh(outcome, found), *outcome.invariants)
+    invariants = (
+        *(_of_the_tally(outcome) if outcome.is_loaded else ()),
+        *_of_the_mesh(outcome, found),
+        *outcome.invariants,
+    )
     broken = [f"{one.name}: {one.detail}" for one in invariants if one.held is False]
     broken += [f"left behind: {one}" for one in outcome.residue]
     open_ones = [f"{one.name}: {one.detail or 'could not be judged'}" for one in invariants if one.held is None]
     if outcome.aborted:
         open_ones.insert(0, f"the drill did not run to its end: {outcome.aborted}")
-    if not total.sent:
+    if not total.sent and outcome.is_loaded:
         open_ones.insert(0, "no request can be judged")
     share = total.void / (total.void + total.sent) if total.void else 0.0
     if share > outcome.marks.void_share_max:

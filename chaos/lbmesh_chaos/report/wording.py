@@ -5,6 +5,7 @@ from lbmesh_chaos.report.passage import Passage
 from lbmesh_chaos.report.report import Availability
 
 NEVER = "–"
+NO_LOAD = "Without load of its own: what clients got is for your monitoring to say. This is what the mesh did."
 
 
 def seconds(value: float | None) -> str:

@@ -3,12 +3,12 @@
 The Chaos Toolkit itself does not mind a key that it does not know, and finds an impossible target when it is half-way.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from lbmesh.config.values import duration_or_none_s, duration_s
-from lbmesh_chaos.faults.order import parse_order
+from lbmesh_chaos.faults.order import Order, parse_order
 from lbmesh_chaos.faults.plan import Plan, conflict, plan
 from lbmesh_chaos.faults.values import nearest
 from lbmesh_chaos.faults.vocabulary import VOCABULARY
@@ -29,14 +29,27 @@ _ROLLING = {"rolling_restart": "leave", "rolling_reload": "reload"}
 _HEALING = {"heal": ["label"], "heal_all": []}
 _PROBE_KEYS = {"mesh_is_whole": ["within"], "nothing_is_left": []}
 
+May = Callable[[Order, Iterable[Order]], str | None]
+"""Why an order may not be done while others stand; None when it may."""
+
+
+def _may(_order: Order, _standing: Iterable[Order]) -> str | None:
+    """A lab takes all that is possible."""
+    return None
+
 
 @dataclass(slots=True)
 class _Check:
-    """Goes through an experiment as it will be run. `standing`: the faults that stand where it is."""
+    """Goes through an experiment as it will be run. `may`: as in `check`. `standing`: the faults that stand where it
+    is. `ordered`: the newest of each label; `done`: all.
+    """
 
     world: World
+    may: May
     wrong: list[str] = field(default_factory=list)
     standing: list[Plan] = field(default_factory=list)
+    ordered: list[Order] = field(default_factory=list)
+    done: list[Order] = field(default_factory=list)
 
     def say(self, where: str, what: str) -> None:
         self.wrong.append(f"{where}: {what}")
@@ -84,11 +97,14 @@ class _Check:
                 self.say(where, str(one))
             return
         made = plan(order, self.world)
-        why_not = conflict(made, self.standing)
+        labels = {one.label for one in self.standing}
+        why_not = conflict(made, self.standing) or self.may(order, [one for one in self.ordered if one.label in labels])
         if why_not:
             self.say(where, f"{name}: {why_not}")
         else:
             self.standing.append(made)
+            self.ordered = [one for one in self.ordered if one.label != order.label] + [order]
+            self.done.append(order)
 
     def healing(self, where: str, function: str, arguments: Mapping[str, Any]) -> None:
         self.keys(f"{where}.arguments", arguments, _HEALING[function])
@@ -129,9 +145,9 @@ class _Check:
             self.say(where, f"{function}.within: {error}")
 
 
-def check(experiment: Mapping[str, Any], world: World) -> tuple[str, ...]:
-    """All that is wrong with it, each with its place; nothing when it can be done."""
-    going = _Check(world)
+def check(experiment: Mapping[str, Any], world: World, may: May = _may) -> tuple[str, ...]:
+    """All that is wrong with it, each with its place; nothing when it can be done. `may`: what a target adds."""
+    going = _Check(world, may)
     going.keys("experiment", experiment, _EXPERIMENT)
     for where, activity in _activities(experiment):
         if isinstance(activity, Mapping):
@@ -145,6 +161,14 @@ def check(experiment: Mapping[str, Any], world: World) -> tuple[str, ...]:
     if experiment.get("configuration"):
         going.say("configuration", 'nothing of it is used; write what is meant into the extension "lbmesh"')
     return tuple(going.wrong)
+
+
+def orders_of_all(experiment: Mapping[str, Any], world: World) -> tuple[Order, ...]:
+    """Every fault that an experiment that was checked will do."""
+    going = _Check(world, _may)
+    for where, activity in _activities(experiment):
+        going.activity(where, activity)
+    return tuple(going.done)
 
 
 def _activities(experiment: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

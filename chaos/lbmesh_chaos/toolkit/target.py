@@ -1,4 +1,4 @@
-"""What actions and probes are aimed at: a lab. Real hosts fit in here as soon as their admin API does faults."""
+"""What actions and probes are aimed at: a lab, or real nodes over their admin API."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lbmesh_chaos.model.world import REPLICA_PORT, Role
+from lbmesh_chaos.model.world import Role
 from lbmesh_chaos.toolkit.target import RefusedError, Target
 
 POLL_S = 0.1
@@ -39,7 +39,7 @@ def _missing(target: Target, balancer: str) -> Iterator[str]:
             yield f"{balancer} does not hold {other.name} for alive"
     up = set(_up(state))
     for replica in target.world.with_role(Role.REPLICA):
-        if f"{replica.address}:{REPLICA_PORT}" not in up:
+        if replica.served_at not in up:
             yield f"{balancer} does not hold {replica.name} for up"
 
 

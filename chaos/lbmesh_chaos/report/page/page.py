@@ -10,7 +10,7 @@ from lbmesh_chaos.report.page.marks import fault_lanes, fault_shades, observer_r
 from lbmesh_chaos.report.page.markup import Markup, join, tag
 from lbmesh_chaos.report.page.plots import kind_panels, latency_panels, starved_shades, zones_panel
 from lbmesh_chaos.report.report import Report
-from lbmesh_chaos.report.wording import seconds
+from lbmesh_chaos.report.wording import NO_LOAD, seconds
 
 _TOP = 34.0
 _GAP = 12.0
@@ -41,17 +41,17 @@ def to_page(report: Report) -> str:
         "main",
         header,
         why if judged.reasons else "",
-        tables.cards(report),
+        tables.cards(report) if outcome.is_loaded else tag("p", NO_LOAD),
         tag("section", _legend(), tag("div", id="told"), _plots(report), class_="plots"),
         tag("section", tag("h2", "Each fault's passage"), tables.fault_table(report)) if report.passages else "",
-        tag("section", tag("h2", "Requests"), tables.group_table(report)),
+        tag("section", tag("h2", "Requests"), tables.group_table(report)) if outcome.is_loaded else "",
         tag(
             "div",
             tag("section", tag("h2", "What had to hold"), tables.invariants(report), tables.findings(report)),
-            tag("section", tag("h2", "Why requests failed"), tables.reasons(report)),
+            tag("section", tag("h2", "Why requests failed"), tables.reasons(report)) if outcome.is_loaded else "",
             class_="two",
         ),
-        tag("section", tag("h2", "What this supports"), tables.bounds(report)),
+        tag("section", tag("h2", "What this supports"), tables.bounds(report)) if outcome.is_loaded else "",
         tag("section", tag("h2", "Timeline"), tables.timeline(report)),
         tag("script", Markup(_data(report)), type="application/json", id="series"),
         tag("script", _file("pointer.js")),
@@ -83,7 +83,7 @@ def _plots(report: Report) -> Markup:
         ("what became of the traffic, and what the observers said", observer_rows(frame, report.timeline), 0.0),
         ("requests a second, by when they were due", kind_panels(frame, report.series), _GAP),
         ("latency from when the request was due", latency_panels(frame, report.series), _GAP),
-        ("carried out by replicas of zone", [zones_panel(frame, report.series)], _GAP),
+        ("carried out by replicas of zone", [zones_panel(frame, report.series)] if outcome.is_loaded else [], _GAP),
     ):
         if panels:
             drawn, y = _block(title, panels, y, gap)
