@@ -145,6 +145,12 @@ $(VENV)/.ready-bench: $(VENV)/.ready requirements-bench.lock
 	-$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	touch $@
 
+# A fault a minute, drawn by the seed, until 3 million requests went through lbmesh.client: two hours, as root. It can be
+# ended with Ctrl-C at any time, and goes on when started again. For example: make six-nines ARGS="--seed 7 --faults 5"
+.PHONY: six-nines
+six-nines: setup
+	$(BIN)/python -m lbmesh_chaos.drill.endurance build/six-nines $(ARGS)
+
 # Every chaos drill in a lab of its own, as root; see `lbmesh drill --help`. Their pages come into build/drills.
 .PHONY: drills
 drills: setup

@@ -4,6 +4,7 @@ Whatever ends it, the faults go with the connection that they were done over, an
 """
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,18 +52,18 @@ def run(drill: Drill, seed: int, lab_name: str = "") -> Outcome:
     An experiment that is interrupted is an outcome, too.
     """
     try:
-        with _lab(drill, lab_name or drill.extension.lab) as lab, _opened(lab, seed) as now, LabClient(lab) as client:
+        with lab_of(drill, lab_name or drill.extension.lab) as lab, opened(lab, seed) as now, LabClient(lab) as client:
             wrong = check(drill.experiment, now.target.world)
             if wrong:
                 raise DrillError("\n".join(wrong))
             wait_until_whole(now.target, WHOLE_WITHIN_S)
-            return _run(drill, seed, lab, now, client)
+            return run_in(drill, seed, lab, now, client)
     except (StartError, LabError, NoLabError, RefusedError, LogError) as error:
         raise DrillError(str(error)) from error
 
 
 @contextmanager
-def _lab(drill: Drill, name: str) -> Iterator[str]:
+def lab_of(drill: Drill, name: str) -> Iterator[str]:
     """The one that is named, or one of our own, which ends with us."""
     if name:
         yield name
@@ -77,7 +78,8 @@ def _lab(drill: Drill, name: str) -> Iterator[str]:
 
 
 @contextmanager
-def _opened(lab: str, seed: int) -> Iterator[Session]:
+def opened(lab: str, seed: int) -> Iterator[Session]:
+    """A session whose faults are healed when it is over."""
     target = LabTarget(lab)
     try:
         yield session.opened(Session(target, seed))
@@ -86,7 +88,8 @@ def _opened(lab: str, seed: int) -> Iterator[Session]:
         target.close()
 
 
-def _run(drill: Drill, seed: int, lab: str, now: Session, client: LabClient) -> Outcome:
+def run_in(drill: Drill, seed: int, lab: str, now: Session, client: LabClient) -> Outcome:
+    """Run it in a lab whose mesh is whole."""
     world, load = now.target.world, drill.extension.load
     began_s = time.monotonic() + CLIENTS_START_S
     log_of = str(paths.host_dir("{host}") / "log" / f"{{client}}-{began_s:.6f}.log")
@@ -163,8 +166,10 @@ def _collected(
 ) -> Tally:
     replicas = []
     for host in world.with_role(Role.REPLICA):
-        whole = _outside(client, paths.requests(host.name)).read_bytes()
-        head, _, _ = whole.partition(b"\n")
         replicas.append(scratch / host.name)
-        replicas[-1].write_bytes(head + b"\n" + whole[max(before[host.name], len(head) + 1) :])
+        with _outside(client, paths.requests(host.name)).open("rb") as whole, replicas[-1].open("wb") as part:
+            head = whole.readline()
+            whole.seek(max(before[host.name], len(head)))
+            part.write(head)
+            shutil.copyfileobj(whole, part)
     return collect([_outside(client, Path(one.order.log)) for one in placed], replicas)

@@ -44,7 +44,7 @@ exit codes: 0 passed, 1 failed, 2 refused or could not be run, 3 nothing can be 
 def main(arguments: Sequence[str]) -> int:
     """Run one drill; the exit code."""
     told = _parser().parse_args(arguments)
-    _log_to_stderr(quiet=told.quiet)
+    log_to_stderr(quiet=told.quiet)
     try:
         targets = read_targets(told.target) if told.target else None
         if told.abort:
@@ -129,7 +129,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _log_to_stderr(*, quiet: bool) -> None:
+def log_to_stderr(*, quiet: bool) -> None:
+    """What the Chaos Toolkit says goes to standard error: all of it, or errors alone."""
     log = logging.getLogger("chaostoolkit")
     log.handlers[:] = [logging.StreamHandler(sys.stderr)]
     log.setLevel(logging.ERROR if quiet else logging.INFO)

@@ -1,5 +1,6 @@
 """The report: all figures of a drill, made once, for the page, the JSON and the terminal to show. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lbmesh_chaos.model.outcome import Outcome
@@ -8,7 +9,7 @@ from lbmesh_chaos.model.timeline import Event
 from lbmesh_chaos.report.counts import Count, count_all, count_by, count_reasons
 from lbmesh_chaos.report.passage import Passage, clusters, passages
 from lbmesh_chaos.report.series import Series, make_series
-from lbmesh_chaos.report.statistics import CLUSTERS_MIN, Draws, binomial_upper, clustered_upper, faults_upper
+from lbmesh_chaos.report.statistics import CLUSTERS_MIN, Cluster, Draws, binomial_upper, clustered_upper, faults_upper
 from lbmesh_chaos.report.timeline import timeline
 from lbmesh_chaos.report.verdict import Judged, judge
 
@@ -68,7 +69,7 @@ def make_report(outcome: Outcome, rng: Draws) -> Report:
         outcome=outcome,
         judged=judge(outcome, found, total),
         total=total,
-        available=_available(outcome, total, found, rng),
+        available=availability(total, clusters(outcome, found), rng),
         passages=found,
         timeline=timeline(outcome, found),
         by_kind=_groups(outcome, "kind"),
@@ -80,8 +81,8 @@ def make_report(outcome: Outcome, rng: Draws) -> Report:
     )
 
 
-def _available(outcome: Outcome, total: Count, found: tuple[Passage, ...], rng: Draws) -> Availability:
-    around = clusters(outcome, found)
+def availability(total: Count, around: Sequence[Cluster], rng: Draws) -> Availability:
+    """What so many requests around so many faults support."""
     losing = sum(1 for one in around if one.lost)
     enough = len(around) >= CLUSTERS_MIN and losing > 0
     plain = _plainly(total)
