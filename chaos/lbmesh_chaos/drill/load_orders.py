@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from lbmesh.model.address import Address
 from lbmesh_chaos.load.order import Order
 from lbmesh_chaos.model.flow import Body, Flow, Kind, Method
 from lbmesh_chaos.model.world import GATEWAY_PORT, Role, World
@@ -77,4 +78,4 @@ def _addresses(world: World, zone: str, first: str) -> tuple[str, ...]:
     """Of the host that comes first, then of all balancers, those of the client's own zone before the others."""
     balancers = sorted(world.with_role(Role.BALANCER), key=lambda host: host.zone != zone)
     before = [host for host in world.hosts if host.name == first]
-    return tuple(f"{host.address}:{GATEWAY_PORT}" for host in (*before, *balancers))
+    return tuple(str(Address(host.address, GATEWAY_PORT)) for host in (*before, *balancers))

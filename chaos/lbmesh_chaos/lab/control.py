@@ -34,6 +34,7 @@ from lbmesh_chaos.lab.hands import StepError
 from lbmesh_chaos.lab.kernel import in_network
 from lbmesh_chaos.lab.processes import Child, Processes, state_of
 from lbmesh_chaos.lab.programs import Programs
+from lbmesh_chaos.lab.ready import family_of
 from lbmesh_chaos.lab.residue import Residue
 from lbmesh_chaos.lab.standing import Faults, RefusedError
 from lbmesh_chaos.model.world import World
@@ -64,6 +65,7 @@ class Lab:
             "name": self.world.name,
             "service": {"name": self.world.service.name, "host": self.world.service.host},
             "clocks": list(self.world.clocks),
+            "ipv6": self.world.ipv6,
             "hosts": [
                 {
                     "name": host.name,
@@ -260,7 +262,7 @@ class Conversation:
 
 async def _dial(host: str, address: str, port: int) -> int:
     with in_network(paths.network(host)):
-        plain = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        plain = socket.socket(family_of(address), socket.SOCK_STREAM)
     with trio.socket.from_stdlib_socket(plain) as dialled:
         with trio.move_on_after(DIAL_WITHIN_S) as scope:
             await dialled.connect((address, port))

@@ -3,6 +3,7 @@
 import json
 from itertools import chain
 
+from lbmesh.model.address import Address
 from lbmesh_chaos.lab import paths
 from lbmesh_chaos.model.world import (
     ADMIN_PORT,
@@ -30,14 +31,14 @@ state_dir = "{state}"
 drain_timeout = "5s"
 
 [gossip]
-bind = "{address}:{gossip_port}"
+bind = "{gossip}"
 {seeds}key_file = "{key_file}"
 
 [forwarder]
 workers = 1
 
 [[listener]]
-bind = "0.0.0.0:{port}"
+bind = "{front}"
 
 [[service]]
 name = "{service}"
@@ -75,7 +76,7 @@ def resolv_conf(host: Host, world: World) -> str:
 
 
 def names(world: World) -> str:
-    """What the resolvers know: names, without a dot at their end, to IPv4 addresses."""
+    """What the resolvers know: names, without a dot at their end, to addresses."""
     domain = world.service.host.partition(".")[2]
     known = {f"{one.name}.{domain}": [one.address] for one in world.hosts}
     known[world.service.host] = [one.address for one in world.with_role(Role.BALANCER)]
@@ -84,17 +85,16 @@ def names(world: World) -> str:
 
 def balancer_config(host: Host, world: World) -> str:
     """The configuration of `lbmesh run` on a balancer's host."""
-    seeds = [f'"{one.address}:{GOSSIP_PORT}"' for one in world.with_role(Role.BALANCER) if one != host]
+    seeds = [f'"{Address(one.address, GOSSIP_PORT)}"' for one in world.with_role(Role.BALANCER) if one != host]
     replicas = world.with_role(Role.REPLICA)
     return _BALANCER.format(
         name=host.name,
         zone=host.zone,
         state=paths.state(host.name),
-        address=host.address,
-        gossip_port=GOSSIP_PORT,
+        gossip=Address(host.address, GOSSIP_PORT),
         seeds=f"seeds = [{', '.join(seeds)}]\n" if seeds else "",
         key_file=paths.etc(host.name) / GOSSIP_KEY,
-        port=GATEWAY_PORT,
+        front=Address("::" if world.ipv6 else "0.0.0.0", GATEWAY_PORT),
         service=world.service.name,
         replicas="\n".join(map(_replica, replicas)),
         admin_port=ADMIN_PORT,

@@ -1,7 +1,8 @@
 """A DNS server for a lab's names, by UDP: `python -m lbmesh_chaos.lab.name_server ADDRESS:PORT NAMES`.
 
-NAMES is a JSON object from names to lists of IPv4 addresses. A name with several has them in another order each time,
-since clients take the first. Outside the domains of these names it refuses (RFC 1035, 4.1.1): it knows nobody to ask.
+NAMES is a JSON object from names to lists of IPv4 or IPv6 addresses. A name with several has them in another order
+each time, since clients take the first. Outside the domains of these names it refuses (RFC 1035, 4.1.1): it knows
+nobody to ask.
 """
 
 import json
@@ -38,13 +39,17 @@ def answer(query: dns.message.Message, names: Mapping[str, Sequence[str]], turn:
     if addresses is None:
         within = name in domains or name.partition(".")[2] in domains
         response.set_rcode(dns.rcode.NXDOMAIN if within else dns.rcode.REFUSED)
-    elif asked.rdtype == dns.rdatatype.A and addresses:
-        first = turn % len(addresses)
-        for address in (*addresses[first:], *addresses[:first]):
-            # A set of its own for each: those of one set are shuffled, and the same drill would not be the same.
-            record = dns.rrset.from_text(asked.name, TTL_S, dns.rdataclass.IN, dns.rdatatype.A, address)
-            response.answer.append(record)
+        return response
+    there = [each for each in addresses or () if _type_of(each) == asked.rdtype]
+    first = turn % len(there) if there else 0
+    for address in (*there[first:], *there[:first]):
+        # A set of its own for each: those of one set are shuffled, and the same drill would not be the same.
+        response.answer.append(dns.rrset.from_text(asked.name, TTL_S, dns.rdataclass.IN, asked.rdtype, address))
     return response
+
+
+def _type_of(address: str) -> dns.rdatatype.RdataType:
+    return dns.rdatatype.AAAA if ":" in address else dns.rdatatype.A
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -52,7 +57,8 @@ def main(arguments: Sequence[str]) -> None:
     address, file = parse_address(arguments[0]), Path(arguments[1])
     names = json.loads(file.read_text())
     turn = 0
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as bound:
         bound.bind((address.host, address.port))
         while True:
             data, whom = bound.recvfrom(_DATAGRAM_BYTES_MAX)

@@ -36,13 +36,13 @@ _BRIDGE = ("link set lo up", f"link add {BRIDGE} type bridge mcast_snooping 0", 
 
 def _router(zone: Zone, world: World) -> Iterator[str]:
     yield from _BRIDGE
-    yield f"addr add {zone.router_address}/16 dev {BRIDGE}"
+    yield _address(zone.router_address, BRIDGE)
     hosts = [host.name for host in world.in_zone(zone.name)]
     for name in hosts:
         yield f"link add {name} type veth peer name {UPLINK} netns {name}"
     yield from _ports(hosts)
     yield f"link add {BACKBONE} type veth peer name {zone.name} netns {BACKBONE}"
-    yield f"addr add {zone.backbone_address}/24 dev {BACKBONE}"
+    yield _address(zone.backbone_address, BACKBONE, _ON_BACKBONE)
     yield f"link set {BACKBONE} up"
     for other in world.zones:
         if other != zone:
@@ -66,12 +66,26 @@ def _host(host: Host, world: World) -> Iterator[str]:
     zone = world.zone(host.zone)
     assert zone is not None, "the parser saw to it"
     yield "link set lo up"
-    yield f"addr add {host.address}/16 dev {UPLINK}"
+    yield _address(host.address, UPLINK)
     yield f"link set {UPLINK} up"
     yield f"route add default via {zone.router_address}"
     for attachment in host.attachments:
-        yield f"addr add {attachment.address}/16 dev {attachment.interface}"
+        yield _address(attachment.address, attachment.interface)
         yield f"link set {attachment.interface} up"
+
+
+_IN_ZONE, _ON_BACKBONE = (16, 96), (24, 112)
+"""How long the network's part of an address is, of IPv4 and of IPv6."""
+
+
+def _address(address: str, interface: str, lengths: tuple[int, int] = _IN_ZONE) -> str:
+    """Without duplicate address detection (RFC 4862, 5.4), during which nobody could bind to it."""
+    short, long = lengths
+    return (
+        f"addr add {address}/{long} dev {interface} nodad"
+        if ":" in address
+        else f"addr add {address}/{short} dev {interface}"
+    )
 
 
 def settings(host: Host) -> tuple[tuple[str, str], ...]:
@@ -81,4 +95,6 @@ def settings(host: Host) -> tuple[tuple[str, str], ...]:
         ("net/ipv4/conf/all/rp_filter", "0"),
         ("net/ipv4/conf/default/rp_filter", "0"),
     )
-    return (*common, ("net/ipv4/ip_forward", "1")) if host.role is Role.ROUTER else common
+    if host.role is not Role.ROUTER:
+        return common
+    return (*common, ("net/ipv4/ip_forward", "1"), ("net/ipv6/conf/all/forwarding", "1"))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import trio
 
+from lbmesh.model.address import Address
 from lbmesh_chaos.lab import clocks, paths
 from lbmesh_chaos.lab.processes import Child, Processes, state_of
 from lbmesh_chaos.lab.ready import Question, answers
@@ -160,7 +161,7 @@ def standard(host: Host) -> Iterator[tuple[Program, Question]]:
             words = ("lbmesh_chaos.load.origin", *origin_arguments(host))
             yield Program("origin", (*_PYTHON, *words)), Question(host.address, REPLICA_PORT, "/healthz")
         case Role.RESOLVER:
-            words = ("lbmesh_chaos.lab.name_server", f"{host.address}:{DNS_PORT}", str(paths.names(host.name)))
+            words = ("lbmesh_chaos.lab.name_server", str(Address(host.address, DNS_PORT)), str(paths.names(host.name)))
             yield Program("dns", (*_PYTHON, *words)), Question(host.address, DNS_PORT, "")
         case _:
             return

@@ -8,6 +8,7 @@ import dns.message
 import dns.rcode
 import trio
 
+from lbmesh.model.address import Address
 from lbmesh_chaos.lab.kernel import in_network
 
 ANSWER_WITHIN_S = 1.0
@@ -23,11 +24,16 @@ class Question:
     path: str
 
 
+def family_of(host: str) -> socket.AddressFamily:
+    """Of an IP address."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
 async def answers(network: Path, question: Question) -> bool:
     """Ask once."""
     kind = socket.SOCK_STREAM if question.path else socket.SOCK_DGRAM
     with in_network(network):
-        plain = socket.socket(socket.AF_INET, kind)
+        plain = socket.socket(family_of(question.host), kind)
     asking = trio.socket.from_stdlib_socket(plain)
     with asking, trio.move_on_after(ANSWER_WITHIN_S):
         try:
@@ -41,7 +47,8 @@ async def answers(network: Path, question: Question) -> bool:
 
 
 async def _get(asking: trio.socket.SocketType, question: Question) -> bool:
-    head = f"GET {question.path} HTTP/1.1\r\nHost: {question.host}:{question.port}\r\nConnection: close\r\n\r\n"
+    where = Address(question.host, question.port)
+    head = f"GET {question.path} HTTP/1.1\r\nHost: {where}\r\nConnection: close\r\n\r\n"
     await asking.send(head.encode())
     line = await asking.recv(_HEAD_BYTES_MAX)
     return line.startswith(b"HTTP/1.1 2")

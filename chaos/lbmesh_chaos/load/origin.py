@@ -69,7 +69,8 @@ class Origin:
         self._random = Random(f"{options.seed} {options.replica}")
         self._file = BehaviourFile(options.behaviour)
         self._behaviour = self._file.now()
-        self._listening = socket.create_server((options.host, options.port), backlog=BACKLOG)
+        family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+        self._listening = socket.create_server((options.host, options.port), family=family, backlog=BACKLOG)
         self._listening.setblocking(False)
         self.port: int = self._listening.getsockname()[1]
         header = ReplicaHeader(options.replica, options.zone)

@@ -3,6 +3,9 @@
 Zone n is 10.n.0.0/16, at most 200 of them. Its third number says what a host is for: balancers 1, replicas 2,
 clients 3, resolvers 4, others 5; the fourth counts from 1. The zone's router is 10.n.0.1, and 10.0.0.n on the
 backbone. Segment m is 10.m.0.0/16 with m from 201 on, and its hosts count from 10.m.0.1.
+
+With `ipv6`, the same numbers are the last three groups: zone n is fd00::n:0:0/96, its first balancer fd00::n:1:1, its
+router fd00::n:0:1, and fd00::n on the backbone.
 """
 
 import difflib
@@ -98,11 +101,12 @@ class Zone:
 
     name: str
     number: int
+    ipv6: bool = False
 
     @property
     def network(self) -> str:
         """All its addresses."""
-        return f"10.{self.number}.0.0/16"
+        return f"fd00::{self.number}:0:0/96" if self.ipv6 else f"10.{self.number}.0.0/16"
 
     @property
     def router(self) -> str:
@@ -112,12 +116,12 @@ class Zone:
     @property
     def router_address(self) -> str:
         """Within the zone."""
-        return f"10.{self.number}.0.1"
+        return numbered(self.number, 0, 1, ipv6=self.ipv6)
 
     @property
     def backbone_address(self) -> str:
         """The router's, on the backbone."""
-        return f"10.0.0.{self.number}"
+        return f"fd00::{self.number}" if self.ipv6 else f"10.0.0.{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,8 @@ class World:
     hosts: tuple[Host, ...]
     segments: tuple[Segment, ...] = ()
     service: Service = Service()
+    ipv6: bool = False
+    """Whether all addresses are IPv6; but each host's admin API is at its IPv4 loopback."""
     clocks: tuple[str, ...] = ()
     """The hosts whose wall clock can be set, as their programs run under libfaketime."""
 
@@ -188,6 +194,11 @@ class World:
         near = difflib.get_close_matches(name, names, n=1)
         hint = f'write "{near[0]}"' if near else f"write one of {', '.join(names)}"
         return f'nothing in the world "{self.name}" is called "{name}"; {hint}'
+
+
+def numbered(zone: int, third: int, fourth: int, *, ipv6: bool) -> str:
+    """The address of these numbers."""
+    return f"fd00::{zone}:{third}:{fourth}" if ipv6 else f"10.{zone}.{third}.{fourth}"
 
 
 def router_of(zone: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from lbmesh.config.errors import ConfigError
 from lbmesh.config.parse import read_toml
 from lbmesh.config.table import Report, Table, in_order
+from lbmesh.config.values import boolean
 from lbmesh_chaos.model.world import (
     BACKBONE,
     BRIDGE,
@@ -21,6 +22,7 @@ from lbmesh_chaos.model.world import (
     Service,
     World,
     Zone,
+    numbered,
 )
 
 COMMAND_WORDS_MAX = 64
@@ -55,12 +57,14 @@ class _Reader:
 
     def __init__(self, root: Table) -> None:
         self.root = root
+        self.ipv6 = False
         self.hosts: dict[str, Host] = {}
         self.zones: dict[str, Zone] = {}
         self.taken: dict[str, str] = dict.fromkeys(_TAKEN, "the lab itself")
 
     def read(self) -> World | tuple[ConfigError, ...]:
         name = self.root.required("name", valid_name, '"three-zones"')
+        self.ipv6 = self.root.optional("ipv6", boolean, False)
         service = self._service()
         self._zones()
         self._others()
@@ -74,7 +78,7 @@ class _Reader:
         report: Report = self.root.report
         if report.errors or name is None:
             return in_order(report.errors)
-        return World(name, tuple(self.zones.values()), tuple(self.hosts.values()), segments, service, clocks)
+        return World(name, tuple(self.zones.values()), tuple(self.hosts.values()), segments, service, self.ipv6, clocks)
 
     def _service(self) -> Service:
         default = Service()
@@ -96,19 +100,21 @@ class _Reader:
         for number, table in enumerate(tables, start=1):
             name = table.required("name", valid_name, '"zone-a"')
             if name is not None and self._takes(table, "name", name, f"zone {name}"):
-                self.zones[name] = Zone(name, number)
+                self.zones[name] = Zone(name, number, self.ipv6)
             for key, (role, third) in _ROLES.items():
                 names = table.items(key, valid_name, (), f'["{_example(role)}"]')
-                self._add(table, key, names, name or "", role, f"10.{number}.{third}")
+                self._add(table, key, names, name or "", role, (number, third))
             table.close()
 
-    def _add(self, table: Table, key: str, names: tuple[str, ...], zone: str, role: Role, prefix: str) -> None:
+    def _add(
+        self, table: Table, key: str, names: tuple[str, ...], zone: str, role: Role, place: tuple[int, int]
+    ) -> None:
         if len(names) > HOSTS_PER_ROLE_MAX:
             table.error(f"more than {HOSTS_PER_ROLE_MAX} in one zone; write fewer, or a further zone", key)
             return
         for last, name in enumerate(names, start=1):
             if self._takes(table, key, name, f"a {role} of {zone}"):
-                self.hosts[name] = Host(name, zone, role, f"{prefix}.{last}")
+                self.hosts[name] = Host(name, zone, role, numbered(*place, last, ipv6=self.ipv6))
 
     def _others(self) -> None:
         counts: dict[str, int] = {}
@@ -125,7 +131,8 @@ class _Reader:
                 counts[zone_name] = last = counts.get(zone_name, 0) + 1
                 if last > HOSTS_PER_ROLE_MAX:
                     table.error(f"more than {HOSTS_PER_ROLE_MAX} in one zone; write a further zone")
-                self.hosts[name] = Host(name, zone_name, Role.OTHER, f"10.{zone.number}.{_OTHERS}.{last}")
+                address = numbered(zone.number, _OTHERS, last, ipv6=self.ipv6)
+                self.hosts[name] = Host(name, zone_name, Role.OTHER, address)
 
     def _programs(self) -> None:
         for table in self.root.tables("program", "name"):
@@ -172,7 +179,7 @@ class _Reader:
                     table.error("is there twice; remove one", "hosts", index, found=host_name)
                 else:
                     interface = f"eth{len(host.attachments) + 1}"
-                    attachment = Attachment(name, interface, f"10.{number}.0.{index + 1}")
+                    attachment = Attachment(name, interface, numbered(number, 0, index + 1, ipv6=self.ipv6))
                     self.hosts[host_name] = _with(host, attachment=attachment)
         return tuple(segments)
 

@@ -82,6 +82,7 @@ def world_of(state: Mapping[str, Any]) -> World:
         tuple(Zone(name, number) for number, name in enumerate(zones, 1)),
         tuple(host for host in hosts if host.role not in apart),
         service=Service(state["service"]["name"], state["service"]["host"]),
+        ipv6=state["ipv6"],
         clocks=tuple(state["clocks"]),
     )
 

@@ -1,11 +1,13 @@
 """A world file is taken whole, or every error in it is said: what, where, and what to write instead."""
 
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
 
 from lbmesh_chaos.model.world import Attachment, Program, Role, Segment, Service, World
 from lbmesh_chaos.model.world_file import parse_world
+from tests.support.labs import THREE_ZONES
 
 SHIPPED = sorted((Path(__file__).parents[3] / "chaos/worlds").glob("*.toml"))
 
@@ -199,3 +201,15 @@ def test_every_bound_is_kept() -> None:
     assert "more than 16 programs on monitor" in "\n".join(errors(GOOD + programs))
     words = ", ".join('"x"' for _ in range(65))
     assert "more than 64 words" in "\n".join(errors(GOOD.replace('"bird", "-f"', words)))
+
+
+def test_a_world_of_ipv6_has_the_same_numbers() -> None:
+    read = parse_world("ipv6 = true\n" + THREE_ZONES, file="test.toml")
+    assert isinstance(read, World)
+    addresses = {name: getattr(read.host(name), "address", None) for name in ("lb-a1", "app-b2", "router-zone-c")}
+    assert addresses == {"lb-a1": "fd00::1:1:1", "app-b2": "fd00::2:2:2", "router-zone-c": "fd00::3:0:1"}
+    assert (read.zones[1].network, read.zones[1].backbone_address) == ("fd00::2:0:0/96", "fd00::2")
+    assert all(str(ip_address(host.address)) == host.address for host in read.hosts), "as the kernel writes them"
+    assert all(
+        ip_address(one.address) in ip_network(zone.network) for zone in read.zones for one in read.in_zone(zone.name)
+    )
