@@ -1,9 +1,8 @@
 """An httpx transport that is given several balancers and goes on when one refuses or is silent."""
 
 from lbmesh.client.async_transport import AsyncMeshTransport
-from lbmesh.client.attempts import Failure
+from lbmesh.client.attempts import Answered, Failure
 from lbmesh.client.policy import Policy
 from lbmesh.client.sync_transport import MeshTransport
-from lbmesh.client.translate import Answered
 
 __all__ = ["Answered", "AsyncMeshTransport", "Failure", "MeshTransport", "Policy"]

@@ -5,9 +5,10 @@ import anyio.abc
 import httpcore
 
 from lbmesh.client.async_links import AsyncLink, AsyncLinks
-from lbmesh.client.attempts import Attempts, Start, Stop, Wait
+from lbmesh.client.attempts import Answered, Attempts, Start, Stop, Wait
 from lbmesh.client.outcome import Answer, Broke, NotDialled, Outcome, Verdicts
-from lbmesh.client.translate import Answered, DialError, Timeouts
+from lbmesh.client.resumption import is_short
+from lbmesh.client.translate import DialError, Timeouts
 from lbmesh.model.address import Address
 
 AsyncAnswer = Answer[AsyncLink]
@@ -16,12 +17,22 @@ AsyncAnswer = Answer[AsyncLink]
 class AsyncExchange:
     """Sends one request until it has an answer to give, or nothing more to try."""
 
-    def __init__(self, links: AsyncLinks, attempts: Attempts, request: httpcore.Request, timeouts: Timeouts) -> None:
+    def __init__(
+        self,
+        links: AsyncLinks,
+        attempts: Attempts,
+        request: httpcore.Request,
+        timeouts: Timeouts,
+        *,
+        hold_bytes: int,
+    ) -> None:
+        """`hold_bytes`: the longest body that is not passed on before it is whole."""
         self._links = links
         self._attempts = attempts
         self._verdicts: Verdicts[AsyncLink] = Verdicts(attempts)
         self._request = request
         self._timeouts = timeouts
+        self._hold_bytes = hold_bytes
         self._arrived: list[Outcome[AsyncLink]] = []
         self._news = anyio.Event()
         self._taken: AsyncAnswer | None = None
@@ -83,7 +94,8 @@ class AsyncExchange:
         self._attempts.connected(attempt, link.key.balancer, now, failed=dialled.failed, outrun=dialled.outrun)
         self._news.set()
         try:
-            return Answer(attempt, link, await link.connection.handle_async_request(self._request))
+            response = await link.connection.handle_async_request(self._request)
+            return Answer(attempt, link, response, await self._held(response))
         except anyio.get_cancelled_exc_class():
             # httpcore closes it by itself, except when cancelled before its first byte is written.
             with anyio.CancelScope(shield=True):
@@ -91,6 +103,14 @@ class AsyncExchange:
             raise
         except Exception as error:  # judged by Verdicts, which raises what it does not know
             return Broke(attempt, error, link.reused)
+
+    async def _held(self, response: httpcore.Response) -> bytes | None:
+        """The body of an answer that is not passed on before it is whole."""
+        if not self._hold_bytes or not is_short(response.headers, self._hold_bytes):
+            return None
+        body = b"".join([part async for part in response.aiter_stream()])
+        await response.aclose()
+        return body
 
     async def _clean_up(self, taken: AsyncAnswer | None) -> None:
         """Close the answers nobody takes, give back what the request held."""

@@ -9,6 +9,7 @@ import httpcore
 import httpx
 
 from lbmesh.client.async_race import AsyncRaced, race
+from lbmesh.client.async_stream import WatchedStream
 from lbmesh.client.attempts import Failure
 from lbmesh.client.idle import ConnectionKey, IdleConnections
 from lbmesh.client.policy import IDLE_MAX, Policy
@@ -18,10 +19,11 @@ from lbmesh.model.address import Address
 
 @dataclass(slots=True)
 class AsyncLink:
-    """A connection to one balancer. `reused`: it has carried a request before."""
+    """A connection to one balancer, with the stream beneath it. `reused`: it has carried a request before."""
 
     key: ConnectionKey
     connection: httpcore.AsyncHTTP11Connection
+    stream: WatchedStream
     reused: bool = False
 
     def has_expired(self) -> bool:
@@ -75,10 +77,10 @@ class AsyncLinks:
                 timed_out = is_timeout(error)
                 left = [b for b in left if b not in [failure.balancer for failure in failed]]
                 continue
-            connection = httpcore.AsyncHTTP11Connection(url.origin, stream, self._expiry_s)
-            return AsyncDialled(
-                AsyncLink(ConnectionKey(raced.balancer, key.origin), connection), tuple(failed), raced.outrun
-            )
+            watched = WatchedStream(stream)
+            connection = httpcore.AsyncHTTP11Connection(url.origin, watched, self._expiry_s)
+            link = AsyncLink(ConnectionKey(raced.balancer, key.origin), connection, watched)
+            return AsyncDialled(link, tuple(failed), raced.outrun)
         raise DialError(failed, timed_out=timed_out)
 
     async def give_back(self, link: AsyncLink) -> None:

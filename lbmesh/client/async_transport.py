@@ -3,18 +3,21 @@
 import random
 import ssl
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import anyio
+import httpcore
 import httpx
 
+from lbmesh.client.async_body import AsyncBody
 from lbmesh.client.async_exchange import AsyncAnswer, AsyncExchange
 from lbmesh.client.async_links import AsyncLinks
-from lbmesh.client.attempts import Attempts
+from lbmesh.client.attempts import Answered, Attempts
 from lbmesh.client.budget import AttemptBudget
 from lbmesh.client.memory import BalancerMemory
 from lbmesh.client.policy import DEFAULT_LIMITS, Policy, Uniform, may_repeat, parse_balancers
-from lbmesh.client.translate import REPORT_EXTENSION, Timeouts, is_replayable, to_core, to_httpx
+from lbmesh.client.resumption import Resumption
+from lbmesh.client.translate import REPORT_EXTENSION, Timeouts, is_replayable, to_core, with_fields
 
 
 class AsyncMeshTransport(httpx.AsyncBaseTransport):
@@ -46,23 +49,30 @@ class AsyncMeshTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raises an httpx.TransportError that names every balancer tried and what happened there."""
         timeouts = Timeouts.of(request)
+        may_be_sent_again = may_repeat(request.method, replayable=is_replayable(request))
+        core_request = to_core(request)
         room = await self._enter(timeouts.pool)
         try:
-            answer, report = await self._exchange(request, timeouts).run()
+            answer, report = await self._exchange(core_request, timeouts, may_be_sent_again).run()
         except BaseException:
             room.release()
             raise
-
-        async def finish() -> None:
+        head = answer.response
+        extensions = {**head.extensions, REPORT_EXTENSION: report}
+        if answer.body is not None:
             room.release()
             await self._links.give_back(answer.link)
+            held = httpx.ByteStream(answer.body)
+            return httpx.Response(head.status, headers=head.headers, stream=held, extensions=extensions)
 
-        return httpx.Response(
-            answer.response.status,
-            headers=answer.response.headers,
-            stream=_Body(answer, finish),
-            extensions={**answer.response.extensions, REPORT_EXTENSION: report},
-        )
+        async def ask_again(after: Answered, fields: list[tuple[bytes, bytes]]) -> tuple[AsyncAnswer, Answered]:
+            return await self._exchange(with_fields(core_request, fields), timeouts, True, after).run()
+
+        resumption = Resumption(report, head.status, head.headers, core_request.headers) if may_be_sent_again else None
+        body = AsyncBody(answer, self._links, room.release, resumption, ask_again, self._policy.stall_s)
+        response = httpx.Response(head.status, headers=head.headers, stream=body, extensions=extensions)
+        body.extensions = response.extensions
+        return response
 
     async def aclose(self) -> None:
         """Close all idle connections."""
@@ -76,30 +86,10 @@ class AsyncMeshTransport(httpx.AsyncBaseTransport):
             return room
         raise httpx.PoolTimeout("as many requests are under way as limits.max_connections allows")
 
-    def _exchange(self, request: httpx.Request, timeouts: Timeouts) -> AsyncExchange:
-        core_request = to_core(request)
-        repeat = may_repeat(request.method, replayable=is_replayable(request))
-        attempts = Attempts(self._policy, self._memory, self._budget, anyio.current_time(), may_repeat=repeat)
-        return AsyncExchange(self._links, attempts, core_request, timeouts)
-
-
-class _Body(httpx.AsyncByteStream):
-    """The answer's body, streamed; closing it gives the connection back."""
-
-    def __init__(self, answer: AsyncAnswer, finish: Callable[[], Awaitable[None]]) -> None:
-        self._answer = answer
-        self._finish: Callable[[], Awaitable[None]] | None = finish
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for part in self._answer.response.aiter_stream():
-                yield part
-        except Exception as error:  # only its class changes
-            raise to_httpx(error, f"{self._answer.link.key.balancer} broke off in the body: {error}") from error
-
-    async def aclose(self) -> None:
-        finish, self._finish = self._finish, None
-        if finish is not None:
-            with anyio.CancelScope(shield=True):
-                await self._answer.response.aclose()
-                await finish()
+    def _exchange(
+        self, request: httpcore.Request, timeouts: Timeouts, may_repeat: bool, after: Answered | None = None
+    ) -> AsyncExchange:
+        now = anyio.current_time()
+        attempts = Attempts(self._policy, self._memory, self._budget, now, may_repeat=may_repeat, after=after)
+        hold_bytes = self._policy.hold_bytes if may_repeat else 0
+        return AsyncExchange(self._links, attempts, request, timeouts, hold_bytes=hold_bytes)

@@ -53,6 +53,15 @@ class Failure:
         return f"{self.balancer} {self.what} (after {self.after_s:.3f} s)"
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Which balancer answered, after how many attempts, and what went wrong before."""
+
+    balancer: Address
+    attempts: int
+    failures: tuple[Failure, ...]
+
+
 class Judgement(Enum):
     """What to do with an answer."""
 
@@ -64,16 +73,24 @@ class Judgement(Enum):
 class Attempts:
     """The state of one request. Not thread-safe: the shell holds its lock around each call.
 
+    `after`: an answer whose body broke off, to be gone on with: its attempts count, and its balancer comes last.
     `failures` is what went wrong, in order; `spoiled` are the balancers whose kept connections should be
     closed.
     """
 
     def __init__(
-        self, policy: Policy, memory: BalancerMemory, budget: AttemptBudget, now: float, *, may_repeat: bool
+        self,
+        policy: Policy,
+        memory: BalancerMemory,
+        budget: AttemptBudget,
+        now: float,
+        *,
+        may_repeat: bool,
+        after: Answered | None = None,
     ) -> None:
-        self.failures: list[Failure] = []
+        self.failures: list[Failure] = list(after.failures) if after else []
         self.spoiled: set[Address] = set()
-        self.started = 0
+        self.started = after.attempts if after else 0
         self._policy = policy
         self._memory = memory
         self._budget = budget
@@ -85,6 +102,10 @@ class Attempts:
         self._wanted_since: float | None = None
         self._timed_out = False
         self._put_aside: list[Address] = []
+        if after:
+            self._untried.remove(after.balancer)
+            self._untried.append(after.balancer)
+            self._put_aside.append(after.balancer)
         budget.requests += 1
 
     @property

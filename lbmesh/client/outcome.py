@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 import httpcore
+import httpx
 
-from lbmesh.client.attempts import Attempts, Judgement
+from lbmesh.client.attempts import Answered, Attempts, Judgement
 from lbmesh.client.idle import ConnectionKey
-from lbmesh.client.translate import Answered, DialError, is_break, is_timeout, tell, to_httpx
+from lbmesh.client.translate import DialError, is_break, is_timeout, tell, to_httpx
 
 
 class Link(Protocol):
@@ -21,11 +22,12 @@ LinkT = TypeVar("LinkT", bound=Link)
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[LinkT]):
-    """The head of an answer is here, its body unread."""
+    """The head of an answer is here; its body is unread, or held whole."""
 
     attempt: int
     link: LinkT
     response: httpcore.Response
+    body: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Verdicts(Generic[LinkT]):
         Raises the error of an attempt that was nobody's network's fault (a malformed request, a bug).
         """
         match outcome:
-            case Answer(attempt, _, response):
+            case Answer(attempt, _, response, _):
                 if self._attempts.answered(attempt, response.status, now) is Judgement.TAKE:
                     return outcome
                 self.kept.append(outcome)
@@ -85,7 +87,9 @@ class Verdicts(Generic[LinkT]):
         """
         if self.kept:
             return self.kept.pop()
-        assert self._error is not None
+        if self._error is None:
+            # An exchange that goes on with another's body found no budget for an attempt of its own.
+            raise httpx.RemoteProtocolError(self._attempts.describe())
         raise to_httpx(self._error, self._attempts.describe()) from self._error
 
     def report(self, answer: Answer[LinkT]) -> Answered:

@@ -60,6 +60,17 @@ class Policy:
     retry_statuses: frozenset[int] = frozenset({502, 503, 504})
     """Answers to idempotent requests that are put aside while another balancer may give a better one."""
 
+    hold_bytes: int = 65_536
+    """An answer to an idempotent request that promises at most so long a body is held until it is whole, so that one
+    that breaks off is asked for again. Longer ones, and those that do not say how long they are, are passed on as
+    they come. 0: none is held.
+    """
+
+    stall_s: float | None = 1.0
+    """A body that is passed on as it comes and is silent for so long is asked for from another balancer, too.
+    None: never.
+    """
+
     attempts_max: int = 4
     """Times one request is sent, over all balancers."""
 
@@ -86,6 +97,8 @@ class Policy:
             raise ValueError(
                 "stagger_s, handshake_s and hedge_delay_s must be above 0; hedge_delay_s=None switches hedging off"
             )
+        if self.hold_bytes < 0 or (self.stall_s is not None and self.stall_s <= 0):
+            raise ValueError("hold_bytes must be 0 or more, stall_s above 0; stall_s=None switches it off")
         if self.attempts_max < 1:
             raise ValueError(f"attempts_max is {self.attempts_max}: write 1 (never send again) or more")
         if not 0 < self.rest_s <= self.rest_max_s:

@@ -1,6 +1,6 @@
 """One request in the caller's own thread. Another thread is started only when a balancer keeps silent.
 
-While the caller's thread waits for the first byte it also watches the clock and a wake-up socket: after the
+While the caller's thread waits for the answer it also watches the clock and a wake-up socket: after the
 hedge delay it starts a rival attempt in a thread, and gives its own up when the rival was answered first. A
 rival that lost has its connection shut down beneath it, so that its thread ends at once.
 """
@@ -14,11 +14,12 @@ from contextlib import suppress
 
 import httpcore
 
-from lbmesh.client.attempts import Attempts, Start, Step, Stop, Wait
+from lbmesh.client.attempts import Answered, Attempts, Start, Step, Stop, Wait
 from lbmesh.client.outcome import Answer, Broke, NotDialled, Outcome, Verdicts
+from lbmesh.client.resumption import is_short
 from lbmesh.client.sync_links import SyncLink, SyncLinks
 from lbmesh.client.sync_socket import milliseconds_until, wait_ready
-from lbmesh.client.translate import Answered, DialError, Timeouts
+from lbmesh.client.translate import DialError, Timeouts
 from lbmesh.model.address import Address
 
 SyncAnswer = Answer[SyncLink]
@@ -50,6 +51,7 @@ class SyncExchange:
         timeouts: Timeouts,
         *,
         may_repeat: bool,
+        hold_bytes: int,
     ) -> None:
         self._links = links
         self._attempts = attempts
@@ -59,6 +61,7 @@ class SyncExchange:
         self._request = request
         self._timeouts = timeouts
         self._may_repeat = may_repeat
+        self._hold_bytes = hold_bytes if may_repeat else 0
         self._rivals: list[Rival] = []
         self._arrived: list[Outcome[SyncLink]] = []
         self._taken: SyncAnswer | None = None
@@ -114,13 +117,22 @@ class SyncExchange:
         self._wake_up()
         link.stream.watcher = self._watch if self._may_repeat and rival is None else wait_ready
         try:
-            return Answer(attempt, link, link.connection.handle_request(self._request))
+            response = link.connection.handle_request(self._request)
+            return Answer(attempt, link, response, self._held(response))
         except OutrunError:
             return None
         except Exception as error:  # judged by Verdicts, which raises what it does not know
             return Broke(attempt, error, link.reused)
         finally:
             link.stream.watcher = wait_ready
+
+    def _held(self, response: httpcore.Response) -> bytes | None:
+        """The body of an answer that is not passed on before it is whole."""
+        if not self._hold_bytes or not is_short(response.headers, self._hold_bytes):
+            return None
+        body = b"".join(response.iter_stream())
+        response.close()
+        return body
 
     def _watch(self, descriptor: int, events: int, deadline: float | None) -> None:
         """Wait for the attempt's own socket; start rivals as they fall due; raise OutrunError when one was

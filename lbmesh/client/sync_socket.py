@@ -50,9 +50,7 @@ class SocketStream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         with _mapped(httpcore.ReadTimeout, httpcore.ReadError):
-            data = self._complete(lambda: self._socket.recv(max_bytes), select.POLLIN, timeout)
-        self.watcher = wait_ready  # the first byte is here: nothing else is worth watching
-        return data
+            return self._complete(lambda: self._socket.recv(max_bytes), select.POLLIN, timeout)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         left = memoryview(buffer)

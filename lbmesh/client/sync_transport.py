@@ -5,17 +5,20 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
+import httpcore
 import httpx
 
-from lbmesh.client.attempts import Attempts
+from lbmesh.client.attempts import Answered, Attempts
 from lbmesh.client.budget import AttemptBudget
 from lbmesh.client.memory import BalancerMemory
 from lbmesh.client.policy import DEFAULT_LIMITS, Policy, Uniform, may_repeat, parse_balancers
+from lbmesh.client.resumption import Resumption
+from lbmesh.client.sync_body import SyncBody
 from lbmesh.client.sync_exchange import SyncAnswer, SyncExchange
 from lbmesh.client.sync_links import SyncLinks
-from lbmesh.client.translate import REPORT_EXTENSION, Timeouts, is_replayable, to_core, to_httpx
+from lbmesh.client.translate import REPORT_EXTENSION, Timeouts, is_replayable, to_core, with_fields
 
 JOIN_S = 5.0
 """How long `close` waits for the threads of rivals, whose sockets are shut down by then."""
@@ -52,19 +55,30 @@ class MeshTransport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Raises an httpx.TransportError that names every balancer tried and what happened there."""
         timeouts = Timeouts.of(request)
+        may_be_sent_again = may_repeat(request.method, replayable=is_replayable(request))
+        core_request = to_core(request)
         if not self._room.acquire(timeout=timeouts.pool):
             raise httpx.PoolTimeout("as many requests are under way as limits.max_connections allows")
         try:
-            answer, report = self._exchange(request, timeouts).run()
+            answer, report = self._exchange(core_request, timeouts, may_be_sent_again).run()
         except BaseException:
             self._room.release()
             raise
-        return httpx.Response(
-            answer.response.status,
-            headers=answer.response.headers,
-            stream=_Body(answer, lambda: self._finish(answer)),
-            extensions={**answer.response.extensions, REPORT_EXTENSION: report},
-        )
+        head = answer.response
+        extensions = {**head.extensions, REPORT_EXTENSION: report}
+        if answer.body is not None:
+            self._finish(answer)
+            held = httpx.ByteStream(answer.body)
+            return httpx.Response(head.status, headers=head.headers, stream=held, extensions=extensions)
+
+        def ask_again(after: Answered, fields: list[tuple[bytes, bytes]]) -> tuple[SyncAnswer, Answered]:
+            return self._exchange(with_fields(core_request, fields), timeouts, True, after).run()
+
+        resumption = Resumption(report, head.status, head.headers, core_request.headers) if may_be_sent_again else None
+        body = SyncBody(answer, self._links, self._room.release, resumption, ask_again, self._policy.stall_s)
+        response = httpx.Response(head.status, headers=head.headers, stream=body, extensions=extensions)
+        body.extensions = response.extensions
+        return response
 
     def close(self) -> None:
         """Close all idle connections, and wait for the threads of rivals that lost."""
@@ -74,13 +88,22 @@ class MeshTransport(httpx.BaseTransport):
         for thread in threads:
             thread.join(JOIN_S)
 
-    def _exchange(self, request: httpx.Request, timeouts: Timeouts) -> SyncExchange:
-        core_request = to_core(request)
-        repeat = may_repeat(request.method, replayable=is_replayable(request))
+    def _exchange(
+        self, request: httpcore.Request, timeouts: Timeouts, may_repeat: bool, after: Answered | None = None
+    ) -> SyncExchange:
         with self._lock:
-            attempts = Attempts(self._policy, self._memory, self._budget, time.monotonic(), may_repeat=repeat)
+            attempts = Attempts(
+                self._policy, self._memory, self._budget, time.monotonic(), may_repeat=may_repeat, after=after
+            )
         return SyncExchange(
-            self._links, attempts, self._lock, self._start_thread, core_request, timeouts, may_repeat=repeat
+            self._links,
+            attempts,
+            self._lock,
+            self._start_thread,
+            request,
+            timeouts,
+            may_repeat=may_repeat,
+            hold_bytes=self._policy.hold_bytes,
         )
 
     def _start_thread(self, work: Callable[[], None]) -> None:
@@ -99,25 +122,3 @@ class MeshTransport(httpx.BaseTransport):
     def _finish(self, answer: SyncAnswer) -> None:
         self._links.give_back(answer.link)
         self._room.release()
-
-
-class _Body(httpx.SyncByteStream):
-    """The answer's body, streamed; closing it gives the connection back."""
-
-    def __init__(self, answer: SyncAnswer, finish: Callable[[], None]) -> None:
-        self._answer = answer
-        self._finish: Callable[[], None] | None = finish
-
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            yield from self._answer.response.iter_stream()
-        except Exception as error:  # only its class changes
-            raise to_httpx(error, f"{self._answer.link.key.balancer} broke off in the body: {error}") from error
-
-    def close(self) -> None:
-        finish, self._finish = self._finish, None
-        if finish is not None:
-            try:
-                self._answer.response.close()
-            finally:
-                finish()

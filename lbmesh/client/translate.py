@@ -14,7 +14,6 @@ import httpx
 
 from lbmesh.client.attempts import Failure
 from lbmesh.client.policy import Policy
-from lbmesh.model.address import Address
 
 REPORT_EXTENSION = "lbmesh"
 """The key in `response.extensions` under which the transport leaves an `Answered`."""
@@ -32,15 +31,6 @@ _CLASSES: dict[type[Exception], type[httpx.TransportError]] = {
     httpcore.RemoteProtocolError: httpx.RemoteProtocolError,
     httpcore.LocalProtocolError: httpx.LocalProtocolError,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """Which balancer answered, after how many attempts, and what went wrong before."""
-
-    balancer: Address
-    attempts: int
-    failures: tuple[Failure, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +121,17 @@ def to_core(request: httpx.Request) -> httpcore.Request:
     )
 
 
+def with_fields(request: httpcore.Request, fields: list[tuple[bytes, bytes]]) -> httpcore.Request:
+    """The same request with these fields besides."""
+    return httpcore.Request(
+        request.method,
+        request.url,
+        headers=[*request.headers, *fields],
+        content=request.stream,
+        extensions=request.extensions,
+    )
+
+
 def origin_of(url: httpcore.URL) -> tuple[bytes, bytes, int | None]:
     """What must be equal for two requests to share a connection."""
     return url.scheme, url.host, url.port
@@ -171,6 +172,8 @@ def tell(error: Exception) -> str:
             return tell_tls(error) or tell_errno(error) or f"could not be connected to: {error}"
         case httpcore.RemoteProtocolError() if "disconnected without" in str(error):
             return "closed the connection before it answered"
+        case httpcore.RemoteProtocolError() if "closed connection" in str(error):
+            return "broke off in the body"
         case httpcore.RemoteProtocolError():
             return f"sent no valid HTTP: {error}"
         case _:

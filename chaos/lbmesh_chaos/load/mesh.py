@@ -63,10 +63,21 @@ def attempts_of(response: httpx.Response) -> int:
 
 
 def failed(asked: Asked, error: httpx.TransportError, response: httpx.Response | None) -> tuple[str, int]:
-    """A request that ended so, with what there was of its answer: its word in the log, and how often it was sent."""
+    """A request that ended so, with what there was of its answer: its word in the log, with what the transport says
+    happened at each balancer, and how often it was sent.
+    """
     if not _was_sent(error):
         asked.sent_s = None
-    return _word_of_error(error, answering=response is not None), attempts_of(response) if response else 0
+    word = _word_of_error(error, answering=response is not None)
+    return f"{word}: {error}", attempts_of(response) if response else 0
+
+
+def silent(response: httpx.Response | None) -> tuple[str, int]:
+    """As `failed`, of a request whose client had no patience left."""
+    if response is None:
+        return f"{SILENT}: no answer had begun", 0
+    answered: Answered = response.extensions["lbmesh"]
+    return f"{SILENT}: in the body from {answered.balancer}", answered.attempts
 
 
 def _was_sent(error: httpx.TransportError) -> bool:

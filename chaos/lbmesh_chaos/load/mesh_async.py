@@ -8,12 +8,12 @@ import trio
 
 from lbmesh.client import AsyncMeshTransport
 from lbmesh_chaos.load.client_log import ClientLogWriter
-from lbmesh_chaos.load.mesh import attempts_of, failed, limits_of, slow_pieces_of, to_httpx
+from lbmesh_chaos.load.mesh import attempts_of, failed, limits_of, silent, slow_pieces_of, to_httpx
 from lbmesh_chaos.load.order import Order
 from lbmesh_chaos.load.requests import Asked, RequestMaker, word_of
 from lbmesh_chaos.load.wakefulness import Wakefulness
 from lbmesh_chaos.model.flow import Kind
-from lbmesh_chaos.model.tally import NO_ROOM, SILENT
+from lbmesh_chaos.model.tally import NO_ROOM
 
 TICK_S = 0.01
 """So often the loop looks whether it is let run."""
@@ -70,14 +70,14 @@ class AsyncMeshClients:
             requests.start_soon(self._ask, asked)
 
     async def _ask(self, asked: Asked) -> None:
-        word, attempts = SILENT, 0
         asked.sent_s = time.monotonic()
-        with trio.move_on_after(max(0.0, asked.due_s + self._order.deadline_s - asked.sent_s)):
+        with trio.CancelScope(deadline=trio.current_time() + asked.due_s + self._order.deadline_s - asked.sent_s):
             word, attempts = await self._exchange(asked)
         self._under_way[asked.flow] -= 1
         self._log.ended(asked, word, attempts)
 
     async def _exchange(self, asked: Asked) -> tuple[str, int]:
+        """What became of it; of one whose time was up, too."""
         response: httpx.Response | None = None
         try:
             response = await self._transports[asked.flow].handle_async_request(
@@ -89,4 +89,6 @@ class AsyncMeshClients:
                 await response.aclose()
         except httpx.TransportError as error:
             return failed(asked, error, response)
+        except trio.Cancelled:
+            return silent(response)  # for good: the scope around this ends, and nothing waits any more
         return word_of(asked, response.status_code, body), attempts_of(response)

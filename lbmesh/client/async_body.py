@@ -1,0 +1,138 @@
+"""An answer's body in a task: streamed, and gone on with from another balancer when one breaks off."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import anyio
+import httpx
+
+from lbmesh.client.async_exchange import AsyncAnswer
+from lbmesh.client.async_links import AsyncLinks
+from lbmesh.client.async_stream import OutrunError
+from lbmesh.client.attempts import Answered
+from lbmesh.client.resumption import Continuation, DiffersError, Resumption
+from lbmesh.client.translate import REPORT_EXTENSION, is_break, is_timeout, tell, to_httpx
+
+AskAgain = Callable[[Answered, list[tuple[bytes, bytes]]], Awaitable[tuple[AsyncAnswer, Answered]]]
+"""Sends the request again, with further fields, after an answer that broke off."""
+
+
+class AsyncBody(httpx.AsyncByteStream):
+    """Closing it gives the connection back. `extensions`: of the response, whose report follows what happens."""
+
+    def __init__(
+        self,
+        answer: AsyncAnswer,
+        links: AsyncLinks,
+        release: Callable[[], None],
+        resumption: Resumption | None,
+        ask_again: AskAgain,
+        stall_s: float | None,
+    ) -> None:
+        """`resumption`: None when no other answer may take over."""
+        self.extensions: dict[str, object] = {}
+        self._answer = answer
+        self._links = links
+        self._release: Callable[[], None] | None = release
+        self._resumption = resumption
+        self._ask_again = ask_again
+        self._stall_s = stall_s
+        self._parts = _parts_of(answer)
+        self._new = b""
+        """Read already, beyond what the caller has."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            try:
+                part = self._new or await self._next()
+            except OutrunError:
+                continue
+            except Exception as error:
+                if not is_break(error) or not await self._resume(tell(error)):
+                    balancer = self._answer.link.key.balancer
+                    raise to_httpx(error, f"{balancer} broke off in the body: {error}") from error
+                continue
+            self._new = b""
+            if not part:
+                return
+            if self._resumption is not None:
+                self._resumption.gave(part)
+            yield part
+
+    async def aclose(self) -> None:
+        release, self._release = self._release, None
+        if release is not None:
+            release()
+            await self._let_go(self._answer)
+
+    async def _next(self) -> bytes:
+        """b"" at the end."""
+        stream = self._answer.link.stream
+        if self._resumption is not None and self._resumption.is_open and self._stall_s is not None:
+            stream.stall_s, stream.stalled = self._stall_s, self._stalled
+        try:
+            return await anext(self._parts, b"")
+        finally:
+            stream.stalled = None
+
+    async def _stalled(self) -> bool:
+        """True when another balancer takes over from one that is silent."""
+        self._stall_s = None  # once: a second time it would be the service that is slow
+        return await self._resume("fell silent")
+
+    async def _resume(self, what: str) -> bool:
+        """Go on from another answer; False when there is none that can."""
+        resumption = self._resumption
+        while resumption is not None and resumption.is_open:
+            try:
+                answer, report = await self._ask_again(resumption.broke(what), resumption.asks())
+            except httpx.TransportError:
+                return False
+            taken = False
+            try:
+                continuation = resumption.goes_on(report, answer.response.status, answer.response.headers)
+                if continuation is None:
+                    resumption.is_open = False
+                    return False
+                parts = _parts_of(answer)
+                self._new = await _catch_up(parts, continuation)
+                taken = True
+            except DiffersError:
+                resumption.is_open = False
+                return False
+            except Exception as error:
+                if not is_break(error) and not is_timeout(error):
+                    raise
+                what = tell(error)
+                continue
+            finally:
+                if not taken:
+                    await self._let_go(answer)
+            await self._let_go(self._answer)
+            self._answer, self._parts = answer, parts
+            self.extensions[REPORT_EXTENSION] = report
+            return True
+        return False
+
+    async def _let_go(self, answer: AsyncAnswer) -> None:
+        with anyio.CancelScope(shield=True):
+            await answer.response.aclose()
+            await self._links.give_back(answer.link)
+
+
+async def _held(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+def _parts_of(answer: AsyncAnswer) -> AsyncIterator[bytes]:
+    return aiter(answer.response.aiter_stream()) if answer.body is None else _held(answer.body)
+
+
+async def _catch_up(parts: AsyncIterator[bytes], continuation: Continuation) -> bytes:
+    """Read what the caller has already; what came after it in the same part. Raises DiffersError."""
+    while not continuation.has_caught_up:
+        part = await anext(parts, b"")
+        if not part:
+            continuation.end()
+        if new := continuation.take(part):
+            return new
+    return b""
