@@ -1,6 +1,7 @@
 """An answer's body in a task: streamed, and gone on with from another balancer when one breaks off."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 
 import anyio
 import httpx
@@ -63,6 +64,7 @@ class AsyncBody(httpx.AsyncByteStream):
         if release is not None:
             release()
             await self._let_go(self._answer)
+            await _unwind(self._parts)
 
     async def _next(self) -> bytes:
         """b"" at the end."""
@@ -87,13 +89,12 @@ class AsyncBody(httpx.AsyncByteStream):
                 answer, report = await self._ask_again(resumption.broke(what), resumption.asks())
             except httpx.TransportError:
                 return False
-            taken = False
+            taken, parts = False, _parts_of(answer)
             try:
                 continuation = resumption.goes_on(report, answer.response.status, answer.response.headers)
                 if continuation is None:
                     resumption.is_open = False
                     return False
-                parts = _parts_of(answer)
                 self._new = await _catch_up(parts, continuation)
                 taken = True
             except DiffersError:
@@ -107,6 +108,7 @@ class AsyncBody(httpx.AsyncByteStream):
             finally:
                 if not taken:
                     await self._let_go(answer)
+                    await _unwind(parts)
             await self._let_go(self._answer)
             self._answer, self._parts = answer, parts
             self.extensions[REPORT_EXTENSION] = report
@@ -125,6 +127,15 @@ async def _held(body: bytes) -> AsyncIterator[bytes]:
 
 def _parts_of(answer: AsyncAnswer) -> AsyncIterator[bytes]:
     return aiter(answer.response.aiter_stream()) if answer.body is None else _held(answer.body)
+
+
+async def _unwind(parts: AsyncIterator[bytes]) -> None:
+    """Have the generators end that httpcore reads a body with: its connection is closed, so they do so now, and not
+    when trio finds them unfinished.
+    """
+    with anyio.CancelScope(shield=True), suppress(Exception):
+        async for _ in parts:
+            pass
 
 
 async def _catch_up(parts: AsyncIterator[bytes], continuation: Continuation) -> bytes:

@@ -20,8 +20,13 @@ class Got:
     """An answer read whole."""
 
     status: int
-    text: str
+    body: bytes
     report: Answered
+
+    @property
+    def text(self) -> str:
+        """The body, which is UTF-8."""
+        return self.body.decode()
 
 
 def call(
@@ -49,4 +54,4 @@ def call(
 
 
 def _got(response: httpx.Response) -> Got:
-    return Got(response.status_code, response.text, response.extensions["lbmesh"])
+    return Got(response.status_code, response.content, response.extensions["lbmesh"])
