@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from lbmesh.control.link import ReplicaTelemetry
 from lbmesh.control.state import ForwarderState
 from lbmesh.control.zone_traffic import ZoneTraffic
-from lbmesh.http1.message import NO_HEAD, RequestHead
+from lbmesh.http1.h11_lane import parse_request
+from lbmesh.http1.message import Refusal, RequestHead
 from lbmesh.model.health import Availability
 from lbmesh.model.route import Route
 from lbmesh.model.service import ReplicaId
@@ -17,6 +18,8 @@ from lbmesh.routing.table import RouteTable
 
 REPLICAS_MAX = 64
 """Told of each service, those with the greatest share first."""
+
+_ANSWERED = "would be answered with"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class UrlExplanation:
 def explain_url(
     url: str, view: View, forwarders: Iterable[ForwarderState], traffic: ZoneTraffic
 ) -> UrlExplanation | str:
-    """What is wrong with the URL, or that no route takes it, is said in words."""
+    """What is wrong with the URL, or why no service would get its request, is said in words."""
     head = _head_of(url)
     if isinstance(head, str):
         return head
@@ -78,7 +81,8 @@ def explain_url(
         table.add(route, route)
     found = table.match(head.host, head.target, head)
     if found is None:
-        return f"no route takes {url}: it would be answered with 404"
+        ambiguity = table.ambiguity(head.host, head.target, head)
+        return f"{url} {_ANSWERED} 400: {ambiguity}" if ambiguity else f"no route takes {url}: it {_ANSWERED} 404"
     services = {service.name: service for service in view.services}
     seen = [state.replicas for state in forwarders]
     total = sum(target.weight for target in found.services)
@@ -95,7 +99,9 @@ def explain_url(
 
 
 def _head_of(url: str) -> RequestHead | str:
-    """The head of a GET for it; what to write instead where that cannot be."""
+    """The head of a GET for it, as forwarders read it; what to write instead where that cannot be, or that they refuse
+    it.
+    """
     advice = 'write a URL such as "http://shop.example.com/checkout"'
     try:
         parts = urlsplit(url)
@@ -105,8 +111,8 @@ def _head_of(url: str) -> RequestHead | str:
         return advice
     if parts.scheme not in ("http", "https") or not host or any(byte <= 0x20 for byte in host + target):
         return advice
-    head = b"GET %b HTTP/1.1\r\nHost: %b\r\n" % (target, host)
-    return NO_HEAD._replace(method=b"GET", target=target, host=host, head=head)
+    head = parse_request(b"GET %b HTTP/1.1\r\nHost: %b\r\n\r\n" % (target, host))
+    return f"{url} {_ANSWERED} {head.status}: {head.detail}" if isinstance(head, Refusal) else head
 
 
 def _service_part(

@@ -1,11 +1,14 @@
 """Where a request would go: by which route, to which service, zone and replica, with the words for it."""
 
+import pytest
+
 from lbmesh.control.explaining_url import UrlExplanation, explain_url
 from lbmesh.control.link import ReplicaTelemetry
 from lbmesh.control.state import ForwarderState
 from lbmesh.control.zone_traffic import ZoneTraffic
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
+from lbmesh.model.limits import TARGET_BYTES_MAX
 from lbmesh.model.route import Conditions, Route, WeightedService
 from lbmesh.model.service import Replica, ReplicaId
 from lbmesh.model.traffic import Balance, HashKey, Sticky, TrafficPolicy
@@ -86,3 +89,18 @@ def test_conditions_on_the_query_are_looked_at() -> None:
 def test_a_url_that_no_route_takes() -> None:
     found = explain_url("http://other.test/", VIEW, (), ZoneTraffic("zone-a"))
     assert found == "no route takes http://other.test/: it would be answered with 404"
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://shop.test:65536/", "400: Host is not a host name with an optional port"),
+        ("http://shop.test/%zz", "400: a malformed request target"),
+        ("http://shop.test/" + "a" * TARGET_BYTES_MAX, "414: a request target of more than"),
+        ("http://shop.test/x%2f..%2fq", "400: "),
+    ],
+)
+def test_what_forwarders_refuse_goes_nowhere(url: str, why: str) -> None:
+    found = explain_url(url, VIEW, (), ZoneTraffic("zone-a"))
+    assert isinstance(found, str)
+    assert found.startswith(f"{url} would be answered with {why}")
