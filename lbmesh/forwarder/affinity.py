@@ -13,11 +13,8 @@ from lbmesh.model.traffic import HashKey, Sticky, TrafficPolicy
 from lbmesh.routing.affinity import KeyRing, in_flight_max, key_ring
 from lbmesh.routing.balancer import REASON_COOKIE, REASON_KEY, Balancer
 from lbmesh.routing.request_fields import Read, cookie_reader, header_reader
-from lbmesh.routing.steps import collect
+from lbmesh.routing.steps import UPDATES_PER_STEP, collect, in_parts
 from lbmesh.routing.sticky import cookie_line, replica_token
-
-COOKIES_PER_STEP = 64
-"""Made for replicas in one step."""
 
 Picked = tuple[ReplicaState | None, str]
 
@@ -67,10 +64,10 @@ class Affinity:
             ring = yield from key_ring(names, replicas)
         made = cls(policy.hash, policy.sticky, budget, ring)
         if policy.sticky:
-            for number, replica in enumerate(replicas, 1):
-                made.give_cookie(policy.sticky, service, replica)
-                if number % COOKIES_PER_STEP == 0:
-                    yield
+            for part in in_parts(replicas, UPDATES_PER_STEP):
+                for replica in part:
+                    made.give_cookie(policy.sticky, service, replica)
+                yield
         made.made_for = known
         return made
 

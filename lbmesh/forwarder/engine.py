@@ -17,20 +17,18 @@ from lbmesh.forwarder.overload import Overload
 from lbmesh.forwarder.proxy_header_faults import ProxyHeaderFaults
 from lbmesh.forwarder.reactor import Reactor
 from lbmesh.forwarder.replica_state import ReplicaState
-from lbmesh.forwarder.serving import SERVICES_PER_STEP, Serving, compile_view
+from lbmesh.forwarder.serving import Serving, compile_view
 from lbmesh.forwarder.timers import TimerWheel
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.view import View
 from lbmesh.observe.access_log import AccessLog
 from lbmesh.observe.log_text import TimeText
+from lbmesh.routing.steps import LOOKS_PER_STEP, UPDATES_PER_STEP, in_parts
 
 FAILURE_INTERVAL_S = 0.1
 """One replica's failures are reported at most this often; the counters have them all."""
 
 FAILURES_QUEUED_MAX = 1024
-
-REPLICAS_PER_STEP = 256
-"""Looked at each second between two chances for requests: about a tenth of a millisecond."""
 
 
 @dataclass(slots=True)
@@ -156,32 +154,32 @@ class Engine:
 
     def _note_latencies(self, serving: Serving) -> Iterator[None]:
         sampled: dict[str, list[float]] = {}
-        for number, replica in enumerate(tuple(self.active_replicas), 1):
-            if replica.sampled:
-                sampled.setdefault(replica.id.service, []).append(replica.latency_s)
-            if number % REPLICAS_PER_STEP == 0:
-                yield
-        for number, (name, service) in enumerate(serving.services.items(), 1):
-            service.note_latencies(sampled.get(name, []))
-            if number % SERVICES_PER_STEP == 0:
-                yield
+        for part in in_parts(tuple(self.active_replicas), LOOKS_PER_STEP):
+            for replica in part:
+                if replica.sampled:
+                    sampled.setdefault(replica.id.service, []).append(replica.latency_s)
+            yield
+        for some in in_parts(serving.services.items(), UPDATES_PER_STEP):
+            for name, service in some:
+                service.note_latencies(sampled.get(name, []))
+            yield
 
     def _look_at_active(self, serving: Serving, now: float, seconds: float) -> Iterator[None]:
         """Those that become active meanwhile come behind those that are."""
         looked_at = tuple(self.active_replicas)
         oldest = now - serving.limits.upstream_idle_s
         still_active = []
-        for number, replica in enumerate(looked_at, 1):
-            known = serving.services.get(replica.id.service)
-            replica.forget_latency(known.usual_s if known else replica.latency_s, seconds)
-            self._close_older(replica, oldest)
-            if not replica.is_at_rest():
-                still_active.append(replica)
-            else:
-                replica.is_active = False
-                self._rest(replica, serving.limits.upstream_idle_s, now)
-            if number % REPLICAS_PER_STEP == 0:
-                yield
+        for part in in_parts(looked_at, LOOKS_PER_STEP):
+            for replica in part:
+                known = serving.services.get(replica.id.service)
+                replica.forget_latency(known.usual_s if known else replica.latency_s, seconds)
+                self._close_older(replica, oldest)
+                if not replica.is_at_rest():
+                    still_active.append(replica)
+                else:
+                    replica.is_active = False
+                    self._rest(replica, serving.limits.upstream_idle_s, now)
+            yield
         self.active_replicas = still_active + self.active_replicas[len(looked_at) :]
 
     def _rest(self, replica: ReplicaState, idle_s: float, now: float) -> None:
@@ -193,16 +191,17 @@ class Engine:
 
     def _look_at_resting(self, now: float, idle_s: float) -> Iterator[None]:
         """Of replicas at rest there may be many thousands: only those that are due are looked at."""
-        looks = 0
+        for part in in_parts(self._due(now), LOOKS_PER_STEP):
+            for replica in part:
+                replica.is_resting = False
+                if not replica.is_active:
+                    self._close_older(replica, now - idle_s)
+                    self._rest(replica, idle_s, now)
+            yield
+
+    def _due(self, now: float) -> Iterator[ReplicaState]:
         while self._resting and self._resting[0][0] <= now:
-            _, _, replica = heappop(self._resting)
-            replica.is_resting = False
-            if not replica.is_active:
-                self._close_older(replica, now - idle_s)
-                self._rest(replica, idle_s, now)
-            looks += 1
-            if looks % REPLICAS_PER_STEP == 0:
-                yield
+            yield heappop(self._resting)[2]
 
     def _close_older(self, replica: ReplicaState, oldest: float) -> None:
         while replica.idle and replica.idle[0].idle_since < oldest:

@@ -12,7 +12,7 @@ from lbmesh.model.traffic import TrafficPolicy
 from lbmesh.model.view import ServiceView
 from lbmesh.routing.balancer import Balancer, Group
 from lbmesh.routing.policies import Making, policy_over
-from lbmesh.routing.steps import ITEMS_PER_STEP, collect
+from lbmesh.routing.steps import ITEMS_PER_STEP, collect, in_parts
 from lbmesh.routing.warming import share_in_between, warming_policy_over, warmth
 
 Random = Callable[[], float]
@@ -63,10 +63,10 @@ def group_replicas(
         up, unproven = able_up, able_unproven
     warmths = yield from _warmths(up, policy.slow_start_s, now)
     zones: dict[str, list[ReplicaState]] = {}
-    for count, state in enumerate(up, 1):
-        zones.setdefault(state.zone, []).append(state)
-        if count % ITEMS_PER_STEP == 0:
-            yield
+    for part in in_parts(up, ITEMS_PER_STEP):
+        for state in part:
+            zones.setdefault(state.zone, []).append(state)
+        yield
     shares = yield from _zone_shares(view, local_zone, zones, tuple(warmths.values()))
     groups: dict[str, Group[ReplicaState]] = {}
     for zone, members in zones.items():
@@ -90,12 +90,12 @@ def _warmths(
     up: Sequence[ReplicaState], slow_start_s: float, now: float
 ) -> Generator[None, None, dict[ReplicaState, float]]:
     found: dict[ReplicaState, float] = {}
-    for count, state in enumerate(up, 1):
-        part = warmth(state.rise_began_s, slow_start_s, now)
-        if part < 1.0:
-            found[state] = part
-        if count % ITEMS_PER_STEP == 0:
-            yield
+    for part in in_parts(up, ITEMS_PER_STEP):
+        for state in part:
+            warm = warmth(state.rise_began_s, slow_start_s, now)
+            if warm < 1.0:
+                found[state] = warm
+        yield
     return found
 
 

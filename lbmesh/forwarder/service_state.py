@@ -21,10 +21,7 @@ from lbmesh.model.tls import ServiceTls
 from lbmesh.model.traffic import Timeouts
 from lbmesh.model.view import ServiceView
 from lbmesh.routing.balancer import Balancer
-from lbmesh.routing.steps import are_same, finish
-
-REPLICAS_PER_STEP = 64
-"""Taken over from a View before requests are served again, if they wait: about a tenth of a millisecond."""
+from lbmesh.routing.steps import UPDATES_PER_STEP, are_same, finish, in_parts
 
 REPLICAS_AT_ONCE_MAX = 256
 """Of a service with more, a replica that refused a connection is left out with the next second's others: few requests
@@ -131,27 +128,27 @@ class ServiceState:
             known, tls_context = {}, service_context(view.tls) if view.tls else None
         gone = dict(self._replicas)
         replicas: dict[Address, ReplicaState] = {}
-        for number, replica_view in enumerate(view.replicas, 1):
-            replica = replica_view.replica
-            state = known.get(replica.address)
-            if state is None or state.proxy_protocol is not view.traffic.proxy_protocol:
-                state = ReplicaState(
-                    ReplicaId(self.name, replica.address),
-                    replica,
-                    view.traffic.proxy_protocol,
-                    _replica_tls(replica, view.tls, tls_context),
-                )
-                state.expect_latency(self.usual_s)
-            else:
-                gone.pop(replica.address, None)
-                state.update(replica)
-            is_down = replica_view.availability is Availability.DOWN
-            self.has_fallen = self.has_fallen or (is_down and not state.is_down)
-            state.is_down = is_down
-            state.take_return(replica_view.returned_s, view.traffic.slow_start_s, self._random, now)
-            replicas[replica.address] = state
-            if number % REPLICAS_PER_STEP == 0:
-                yield
+        for part in in_parts(view.replicas, UPDATES_PER_STEP):
+            for replica_view in part:
+                replica = replica_view.replica
+                state = known.get(replica.address)
+                if state is None or state.proxy_protocol is not view.traffic.proxy_protocol:
+                    state = ReplicaState(
+                        ReplicaId(self.name, replica.address),
+                        replica,
+                        view.traffic.proxy_protocol,
+                        _replica_tls(replica, view.tls, tls_context),
+                    )
+                    state.expect_latency(self.usual_s)
+                else:
+                    gone.pop(replica.address, None)
+                    state.update(replica)
+                is_down = replica_view.availability is Availability.DOWN
+                self.has_fallen = self.has_fallen or (is_down and not state.is_down)
+                state.is_down = is_down
+                state.take_return(replica_view.returned_s, view.traffic.slow_start_s, self._random, now)
+                replicas[replica.address] = state
+            yield
         affinity = yield from Affinity.of(view.traffic, self.name, tuple(replicas.values()), self.budget, self.affinity)
         grouping = yield from self._group(view, replicas, local_zone, now)
         self._replicas = replicas
@@ -166,10 +163,10 @@ class ServiceState:
         self.watch = self._watch if self._watch.obey(view.traffic, now) else None
         self._is_stale = self._groupings > grouping.number
         self._put_in_place(grouping)
-        for number, state in enumerate(gone.values(), 1):
-            state.retire()
-            if number % REPLICAS_PER_STEP == 0:
-                yield
+        for retired in in_parts(gone.values(), UPDATES_PER_STEP):
+            for state in retired:
+                state.retire()
+            yield
 
     def is_due(self, now: float) -> bool:
         """Asked once a second: are the groups to be made anew?"""
@@ -289,7 +286,7 @@ def _are_same(before: ServiceView, view: ServiceView) -> Generator[None, None, b
         return True
     if len(before.replicas) != len(view.replicas) or replace(before, replicas=()) != replace(view, replicas=()):
         return False
-    return (yield from are_same(before.replicas, view.replicas, REPLICAS_PER_STEP))
+    return (yield from are_same(before.replicas, view.replicas, UPDATES_PER_STEP))
 
 
 def _replica_tls(replica: Replica, tls: ServiceTls | None, context: ssl.SSLContext | None) -> ReplicaTls | None:

@@ -17,12 +17,8 @@ from lbmesh.model.route import Route
 from lbmesh.model.view import ServiceView, View, ViewVersion
 from lbmesh.routing.rate_limit import Buckets, buckets_for, route_identity
 from lbmesh.routing.rules import ReadyRules
-from lbmesh.routing.steps import are_same
+from lbmesh.routing.steps import ROUTES_PER_STEP, UPDATES_PER_STEP, are_same, in_parts
 from lbmesh.routing.table import RouteTable
-
-ROUTES_PER_STEP = 32
-SERVICES_PER_STEP = 64
-"""Looked at each second between two chances for requests: few of them have anything to do."""
 
 
 class Serving:
@@ -65,14 +61,14 @@ class Serving:
         for listener in self.listeners:
             if listener.context is not None:
                 listener.context.tick(now)
-        for number, service in enumerate(self.services.values(), 1):
-            if service.watch is not None:
-                service.watch.tick()
-            if service.is_due(now):
-                yield from service.rebalance(now)
-                yield
-            elif number % SERVICES_PER_STEP == 0:
-                yield
+        for part in in_parts(self.services.values(), UPDATES_PER_STEP):
+            for service in part:
+                if service.watch is not None:
+                    service.watch.tick()
+                if service.is_due(now):
+                    yield from service.rebalance(now)
+                    yield
+            yield
 
 
 def compile_view(
@@ -83,14 +79,14 @@ def compile_view(
     """
     known = dict(previous.services) if previous else {}
     services: dict[str, ServiceState] = {}
-    for number, service_view in enumerate(view.services, 1):
-        state = known.pop(service_view.name, None) or ServiceState(service_view.name, random)
-        services[service_view.name] = state
-        if not state.obeys(service_view, view.zone):
-            yield from state.update(service_view, view.zone, now)
-            yield
-        elif number % SERVICES_PER_STEP == 0:
-            yield
+    for service_views in in_parts(view.services, UPDATES_PER_STEP):
+        for service_view in service_views:
+            state = known.pop(service_view.name, None) or ServiceState(service_view.name, random)
+            services[service_view.name] = state
+            if not state.obeys(service_view, view.zone):
+                yield from state.update(service_view, view.zone, now)
+                yield
+        yield
     if (
         previous is not None
         and previous.services == services
@@ -101,10 +97,10 @@ def compile_view(
         routes = RouteTable()
         limited = [route for route in view.routes if route.rules is not None]
         buckets = buckets_for(limited, view.workers, previous.buckets if previous else {})
-        for number, route in enumerate(view.routes, 1):
-            routes.add(route, _route_state(route, services, buckets, random))
-            if number % ROUTES_PER_STEP == 0:
-                yield
+        for part in in_parts(view.routes, ROUTES_PER_STEP):
+            for route in part:
+                routes.add(route, _route_state(route, services, buckets, random))
+            yield
     for gone in known.values():
         yield from gone.update(ServiceView(gone.name, ()), view.zone, now)
         yield

@@ -17,14 +17,12 @@ from lbmesh.forwarder.durations import DurationHistograms
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.service_state import ServiceState
+from lbmesh.routing.steps import LOOKS_PER_STEP, in_parts
 
 REPLICAS_PER_REPORT = 1024
 """Replicas of services without failures that one report has at most; more of them take turns. So it costs this process
 and the agent a few milliseconds a second, however many replicas have traffic.
 """
-
-LOOKS_PER_STEP = 256
-"""Replicas or services that one step passes over: below a tenth of a millisecond."""
 
 
 class TelemetryReport:
@@ -59,16 +57,16 @@ class TelemetryReport:
                 yield self._line(replicas=replicas)
                 replicas = []
         services: list[ServiceTelemetry] = []
-        for number, service_state in enumerate(self._services(), 1):
-            row = service_state.telemetry()
-            if row != service_state.reported or self._is_inventory:
-                service_state.reported = row
-                services.append(row)
-            if len(services) >= TELEMETRY_ROWS_MAX:
-                yield self._line(services=services)
-                services = []
-            elif number % LOOKS_PER_STEP == 0:
-                yield b""
+        for part in in_parts(self._services(), LOOKS_PER_STEP):
+            for service_state in part:
+                row = service_state.telemetry()
+                if row != service_state.reported or self._is_inventory:
+                    service_state.reported = row
+                    services.append(row)
+                if len(services) >= TELEMETRY_ROWS_MAX:
+                    yield self._line(services=services)
+                    services = []
+            yield b""
         yield self._line(requests, replicas, services)
         self._is_inventory = False
 
@@ -86,36 +84,32 @@ class TelemetryReport:
         return self._ever_asked() if self._is_inventory else self._changed()
 
     def _ever_asked(self) -> Iterator[ReplicaState | None]:
-        looks = 0
-        for service in self._services():
-            for replica in service.replicas:
+        everybody = (replica for service in self._services() for replica in service.replicas)
+        for part in in_parts(everybody, LOOKS_PER_STEP):
+            for replica in part:
                 if replica.requests:
                     yield replica
-                looks += 1
-                if looks % LOOKS_PER_STEP == 0:
-                    yield None
+            yield None
 
     def _changed(self) -> Iterator[ReplicaState | None]:
         """The agent compares a replica that fails with its siblings, so all of such a service are told at once."""
         active = tuple(self._engine.active_replicas)
         failing: set[str] = set()
-        for number, replica in enumerate(active, 1):
-            if replica.has_failed_anew():
-                failing.add(replica.id.service)
-            if number % LOOKS_PER_STEP == 0:
-                yield None
+        for part in in_parts(active, LOOKS_PER_STEP):
+            failing.update(replica.id.service for replica in part if replica.has_failed_anew())
+            yield None
         left, turn = REPLICAS_PER_REPORT, self._turn if self._turn < len(active) else 0
-        for number in range(len(active)):
-            replica = active[(turn + number) % len(active)]
-            if not replica.retired and replica.has_news():
-                if replica.id.service in failing:
-                    yield replica
-                elif left:
-                    left -= 1
-                    self._turn = (turn + number + 1) % len(active)
-                    yield replica
-            if (number + 1) % LOOKS_PER_STEP == 0:
-                yield None
+        for numbers in in_parts(range(turn, turn + len(active)), LOOKS_PER_STEP):
+            for number in numbers:
+                replica = active[number % len(active)]
+                if not replica.retired and replica.has_news():
+                    if replica.id.service in failing:
+                        yield replica
+                    elif left:
+                        left -= 1
+                        self._turn = (number + 1) % len(active)
+                        yield replica
+            yield None
 
     def _line(
         self,

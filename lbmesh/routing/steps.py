@@ -8,6 +8,15 @@ from typing import TypeVar
 ITEMS_PER_STEP = 512
 """Replicas that one step goes over: a fifth of a millisecond, for some hundred nanoseconds each."""
 
+LOOKS_PER_STEP = 256
+"""Replicas or services that are looked at and asked for a figure or two: about a tenth of a millisecond."""
+
+UPDATES_PER_STEP = 64
+"""Replicas taken over from a View, cookies made for them, and services looked at: about a tenth of a millisecond."""
+
+ROUTES_PER_STEP = 32
+"""Routes compared or put into a table: about a tenth of a millisecond."""
+
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -20,6 +29,13 @@ def finish(steps: Generator[None, None, T]) -> T:
         except StopIteration as end:
             result: T = end.value
             return result
+
+
+def in_parts(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """So many at a time: for loops whose body is not worth a step of its own, and that yield after each part."""
+    source = iter(items)
+    while part := list(islice(source, size)):
+        yield part
 
 
 def collect(items: Iterable[T], of_part: Callable[[list[T]], list[U]]) -> Generator[None, None, list[U]]:
@@ -41,11 +57,10 @@ def are_same(before: Sequence[object], after: Sequence[object], per_step: int) -
     """
     if len(before) != len(after):
         return False
-    for number, (was, item) in enumerate(zip(before, after, strict=True), 1):
-        if was is not item and was != item:
+    for part in in_parts(zip(before, after, strict=True), per_step):
+        if any(was is not item and was != item for was, item in part):
             return False
-        if number % per_step == 0:
-            yield
+        yield
     return True
 
 

@@ -12,8 +12,8 @@ import pytest
 from lbmesh.forwarder.listener_state import PLAIN
 from lbmesh.forwarder.reactor import Reactor
 from lbmesh.forwarder.replica_state import LATENCY_FLOOR_S, ReplicaState
-from lbmesh.forwarder.service_state import REPLICAS_AT_ONCE_MAX, REPLICAS_PER_STEP, SUSPENDED_S, ServiceState
-from lbmesh.forwarder.serving import ROUTES_PER_STEP, SERVICES_PER_STEP, Serving, compile_view
+from lbmesh.forwarder.service_state import REPLICAS_AT_ONCE_MAX, SUSPENDED_S, ServiceState
+from lbmesh.forwarder.serving import Serving, compile_view
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
 from lbmesh.model.listener import ListenerPolicy
@@ -22,6 +22,7 @@ from lbmesh.model.service import Replica
 from lbmesh.model.traffic import Balance, TrafficPolicy
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion, ZoneShare
 from lbmesh.routing.balancer import LOOKS_FOR_UNTRIED
+from lbmesh.routing.steps import ROUTES_PER_STEP, UPDATES_PER_STEP
 from lbmesh.routing.warming import JITTER
 
 UP, DOWN, UNKNOWN = Availability.UP, Availability.DOWN, Availability.UNKNOWN
@@ -261,7 +262,7 @@ def test_the_only_one_of_the_zone_takes_over_from_the_others_slowly() -> None:
 
 def test_a_view_of_many_is_compiled_in_steps_that_are_small() -> None:
     many = a_view(1, app(*((port, UP) for port in range(1, 5001))))
-    assert sum(1 for _ in compile_view(many, None, random.random, 0.0)) >= 5000 / REPLICAS_PER_STEP
+    assert sum(1 for _ in compile_view(many, None, random.random, 0.0)) >= 5000 / UPDATES_PER_STEP
     few_each = a_view(1, *(replace(app((1, UP)), name=f"s{number}") for number in range(1000)))
     assert sum(1 for _ in compile_view(few_each, None, random.random, 0.0)) >= 1000
 
@@ -270,7 +271,7 @@ def test_services_that_stay_cost_a_look() -> None:
     services = [replace(app((1, UP)), name=f"s{number}") for number in range(640)]
     first = serve(a_view(1, *services))
     steps = sum(1 for _ in compile_view(a_view(2, *services, routes=first.view.routes), first, random.random, 0.0))
-    assert steps <= 640 / SERVICES_PER_STEP + 640 / ROUTES_PER_STEP
+    assert steps <= 640 / UPDATES_PER_STEP + 640 / ROUTES_PER_STEP
 
 
 def test_in_a_large_service_many_that_refuse_are_left_out_by_the_next_second_together() -> None:

@@ -1,15 +1,16 @@
 """What an agent is told: all at first, then what has changed, in messages of a bounded size."""
 
 from lbmesh.control.link import TELEMETRY_ROWS_MAX, Telemetry, decode_message
-from lbmesh.forwarder.engine import REPLICAS_PER_STEP, Engine
+from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.replica_state import ReplicaState
-from lbmesh.forwarder.telemetry import LOOKS_PER_STEP, REPLICAS_PER_REPORT, TelemetryReport
+from lbmesh.forwarder.telemetry import REPLICAS_PER_REPORT, TelemetryReport
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.service import Replica
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion
 from lbmesh.observe.access_log import AccessLog
+from lbmesh.routing.steps import LOOKS_PER_STEP
 
 REPLICAS = 2 * TELEMETRY_ROWS_MAX + 1
 
@@ -136,7 +137,7 @@ def test_a_step_looks_at_few_replicas() -> None:
         replica.note_told()
         replica.retired = True
     assert sum(1 for _ in TelemetryReport(engine, 0).lines()) >= 20
-    assert sum(1 for _ in engine.tick(1.0)) >= 2 * 20 * LOOKS_PER_STEP / REPLICAS_PER_STEP
+    assert sum(1 for _ in engine.tick(1.0)) >= 2 * 20 * LOOKS_PER_STEP / LOOKS_PER_STEP
 
 
 class Pooled:
