@@ -1,5 +1,10 @@
 """Every bound of the agent's shell, in one place. Times in seconds, sizes in bytes."""
 
+NICENESS = 5
+"""How far behind the forwarders the agent stands in the scheduler. While it worked out a View of 10,000 replicas on two
+cores, requests waited 7 to 80 ms in eight reloads; with this 5 to 9 ms, no longer than without a View.
+"""
+
 INHERIT_WAIT_S = 0.5
 """A new agent waits this long at most for its forwarders to say what they serve from."""
 

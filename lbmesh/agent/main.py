@@ -19,7 +19,7 @@ from lbmesh.agent.forwarder_links import ForwarderLinks
 from lbmesh.agent.gossip_tasks import GossipTasks
 from lbmesh.agent.hub import Hub
 from lbmesh.agent.key_keeper import KeyKeeper
-from lbmesh.agent.limits import CATCH_UP_S, INHERIT_WAIT_S, SEEK_S, THREAD_TURN_S
+from lbmesh.agent.limits import CATCH_UP_S, INHERIT_WAIT_S, NICENESS, SEEK_S, THREAD_TURN_S
 from lbmesh.agent.memory_keeper import MemoryKeeper
 from lbmesh.agent.probes.prober import Prober
 from lbmesh.agent.pulse import keep_pulse
@@ -259,6 +259,7 @@ class Agent:
 def run(options: AgentOptions) -> int:
     """The agent's main function. Starts from the settings in force, whatever the file says by now."""
     agent = Agent(options, settings_from_memory(options.settings_fd))
+    os.nice(NICENESS)
     garbage.begin()
     sys.setswitchinterval(THREAD_TURN_S)
     trio.run(agent.run)

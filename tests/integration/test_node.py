@@ -12,6 +12,7 @@ from pathlib import Path
 import h11
 import pytest
 
+from lbmesh.agent.limits import NICENESS
 from lbmesh.model.address import Address
 from tests.support.callers_http import SteadyCaller
 from tests.support.nodes import Node, running_mesh
@@ -54,6 +55,11 @@ def test_the_death_of_the_agent_fails_no_request(node: Node) -> None:
         enough(caller)
     assert set(caller.outcomes) == {"200"}
     assert set(node.availability().values()) == {"up"}
+
+
+def test_requests_come_before_the_agents_work(node: Node) -> None:
+    niceness = {name: os.getpriority(os.PRIO_PROCESS, node.child_pid(name)) for name in ("agent", "forwarder-0")}
+    assert niceness["agent"] == niceness["forwarder-0"] + NICENESS
 
 
 def test_the_death_of_a_forwarder_costs_its_own_connections_only(node: Node) -> None:

@@ -97,7 +97,7 @@ def test_a_url_that_no_route_takes() -> None:
         ("http://shop.test:65536/", "400: Host is not a host name with an optional port"),
         ("http://shop.test/%zz", "400: a malformed request target"),
         ("http://shop.test/" + "a" * TARGET_BYTES_MAX, "414: a request target of more than"),
-        ("http://shop.test/x%2f..%2fq", "400: "),
+        ("http://shop.test/x%2f..%2fq?a=1", "400: "),
     ],
 )
 def test_what_forwarders_refuse_goes_nowhere(url: str, why: str) -> None:
