@@ -243,6 +243,8 @@ class ServiceState:
                 if freed in self._grouping.usable and freed not in unfit:
                     return freed
         replica, _ = self.balancer.pick_other(unfit)
+        if unfit.tried and replica is not None and not self.room.has_room(replica):
+            replica, _ = self.balancer.pick_other(_Unfit(self.room))
         return replica if replica is not None and self.room.has_room(replica) else None
 
     def suspend(self, replica: ReplicaState, now: float) -> None:
@@ -272,7 +274,7 @@ class _Unfit(Container[ReplicaState]):
 
     __slots__ = ("_room", "tried")
 
-    def __init__(self, room: WaitingRoom, tried: Iterable[ReplicaState]) -> None:
+    def __init__(self, room: WaitingRoom, tried: Iterable[ReplicaState] = ()) -> None:
         self._room = room
         self.tried = tuple(tried)
 
