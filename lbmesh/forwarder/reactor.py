@@ -84,7 +84,7 @@ class Reactor:
         """`on_batch` is called once after each batch of events."""
         self._epoll = select.epoll()
         self._handlers: dict[int, Handler] = {}
-        self._again: list[Handler] = []
+        self._again: dict[Handler, None] = {}
         self._closing: list[Closable] = []
         self._on_batch = on_batch
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -123,8 +123,8 @@ class Reactor:
         self._closing.append(closable)
 
     def again(self, handler: Handler) -> None:
-        """Step this handler in the next round although no new edge will come."""
-        self._again.append(handler)
+        """Step this handler in the next round although no new edge will come: once, however often it asks."""
+        self._again[handler] = None
 
     def fileno(self) -> int:
         """Readable when some socket or `wake` has something: what the task that calls `drain` waits for."""
@@ -217,7 +217,7 @@ class Reactor:
 
     def _step_again(self) -> None:
         """One round for the handlers that stopped early."""
-        waiting, self._again = self._again, []
+        waiting, self._again = self._again, {}
         for handler in waiting:
             self._step(handler, 0)
 

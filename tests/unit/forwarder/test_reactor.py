@@ -86,6 +86,21 @@ def test_a_handler_that_asks_is_stepped_again_without_an_edge(by_urgency: bool) 
 
 
 @both_orders
+def test_a_handler_that_asks_twice_is_stepped_once(by_urgency: bool) -> None:
+    """Else one that asks at each of two steps in a round would have twice as many in each that follows."""
+    reactor = Reactor(lambda: None)
+    reactor.by_urgency = by_urgency
+    recorder = Recorder(reactor, nothing)
+    reactor.again(recorder)
+    reactor.again(recorder)
+    while not reactor.drain():
+        continue
+    assert recorder.steps.count(0) == 1
+    recorder.clean_up()
+    reactor.close_all()
+
+
+@both_orders
 def test_a_handler_that_never_stops_starves_nobody(by_urgency: bool) -> None:
     def for_ever(recorder: Recorder, events: int) -> None:
         del events
