@@ -144,6 +144,7 @@ class FurtherAttempts:
     def hedge_failed(self, replica: ReplicaState, failure: Failure | None) -> None:
         """The second attempt came to nothing; the first is still out."""
         self._hedge = None
+        self._service.room.look()
         self._failed.add(replica)
         if failure is not None:
             self._blame(replica, failure)
@@ -155,6 +156,7 @@ class FurtherAttempts:
         if self._hedge is not None:
             self._hedge.drop()
             self._hedge = None
+            self._service.room.look()
 
     def end(self) -> None:
         """The request is over."""
