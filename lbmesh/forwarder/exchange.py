@@ -238,6 +238,9 @@ class Exchange:
     def connected(self) -> None:
         """A connection was made for this attempt."""
         self._connect_s = monotonic() - self.attempt_began
+        service = self._service
+        if service is not None and not service.room.admits:
+            service.room.look()
 
     def request_sent(self) -> None:
         """The upstream connection has taken the first bytes: from now on a repeat is not free."""

@@ -141,6 +141,10 @@ class FurtherAttempts:
         self._service.hedges_won += has_won
         self._exchange.take_over(upstream, hedge.began, hedge.connect_s, is_sent=hedge.sent)
 
+    def hedge_connected(self) -> None:
+        """One handshake less is under way: somebody may have waited for that."""
+        self._service.room.look()
+
     def hedge_failed(self, replica: ReplicaState, failure: Failure | None) -> None:
         """The second attempt came to nothing; the first is still out."""
         self._hedge = None

@@ -24,6 +24,9 @@ class Owner(Protocol):
     def take_hedge(self, hedge: "Hedge", *, has_won: bool = False) -> None:
         """The hedge's attempt is the exchange's own from now on."""
 
+    def hedge_connected(self) -> None:
+        """The hedge's connection was made."""
+
     def hedge_failed(self, replica: ReplicaState, failure: Failure | None) -> None:
         """Nothing will come of the hedge; None when that is nobody's fault."""
 
@@ -91,6 +94,7 @@ class Hedge:
     def connected(self) -> None:
         """A connection was made."""
         self.connect_s = monotonic() - self.began
+        self._owner.hedge_connected()
 
     def request_sent(self) -> None:
         """The first bytes are out."""

@@ -137,6 +137,7 @@ class MirroredRequest:
 
     def connected(self) -> None:
         """A connection was made."""
+        self._service.room.look()
 
     def request_sent(self) -> None:
         """Now the replica has its time to answer."""
