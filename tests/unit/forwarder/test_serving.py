@@ -12,7 +12,7 @@ import pytest
 from lbmesh.forwarder.listener_state import PLAIN
 from lbmesh.forwarder.reactor import Reactor
 from lbmesh.forwarder.replica_state import LATENCY_FLOOR_S, ReplicaState
-from lbmesh.forwarder.service_state import REPLICAS_AT_ONCE_MAX, SUSPENDED_S, ServiceState
+from lbmesh.forwarder.service_state import REPLICAS_AT_ONCE_MAX, SIBLINGS_MAX, SUSPENDED_S, ServiceState
 from lbmesh.forwarder.serving import Serving, compile_view
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
@@ -22,7 +22,7 @@ from lbmesh.model.service import Replica
 from lbmesh.model.traffic import Balance, TrafficPolicy
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion, ZoneShare
 from lbmesh.routing.balancer import LOOKS_FOR_UNTRIED
-from lbmesh.routing.steps import ROUTES_PER_STEP, UPDATES_PER_STEP
+from lbmesh.routing.steps import ITEMS_PER_STEP, ROUTES_PER_STEP, UPDATES_PER_STEP
 from lbmesh.routing.warming import JITTER
 
 UP, DOWN, UNKNOWN = Availability.UP, Availability.DOWN, Availability.UNKNOWN
@@ -338,3 +338,42 @@ def test_what_is_compiled_goes_without_the_garbage_collector() -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def test_a_view_that_takes_many_away_is_compiled_in_small_steps_too() -> None:
+    many = serve(a_view(1, app(*((port, UP) for port in range(1, 5001)))))
+    steps = compile_view(a_view(2, app((1, UP))), many, random.random, 0.0)
+    assert sum(1 for _ in steps) >= 4999 / UPDATES_PER_STEP
+
+
+def test_many_routes_are_taken_over_in_small_steps() -> None:
+    routes = tuple(Route((f"h{number}.test",), ("/",), (WeightedService("app"),)) for number in range(640))
+    steps = compile_view(a_view(1, app((1, UP)), routes=routes), None, random.random, 0.0)
+    assert sum(1 for _ in steps) >= 640 / ROUTES_PER_STEP
+
+
+def test_what_another_agent_says_in_the_same_words_changes_nothing() -> None:
+    first = serve(a_view(1, app((1, UP), (2, UP))))
+    before = first.services["app"].balancer
+    again = serve(a_view(2, app((1, UP), (2, UP))), first)
+    assert again.services["app"].balancer is before
+    assert again.routes is first.routes
+    other = serve(a_view(3, app((1, UP), (2, DOWN))), again)
+    assert other.services["app"].balancer is not before
+
+
+def test_many_are_grouped_in_small_steps() -> None:
+    """They are gone over once for each of: who they are, who is up, who is unproven, who is not suspended, who warms
+    up, in which zone they are, who is picked by which policy, what they weigh.
+    """
+    count = 20 * ITEMS_PER_STEP
+    serving = serve(a_view(1, app(*((port, UP) for port in range(1, count + 1)))))
+    assert sum(1 for _ in serving.services["app"].rebalance(0.0)) >= 7 * 20
+
+
+def test_few_siblings_are_asked_for_their_latency() -> None:
+    service = serve(a_view(1, app(*((port, UP) for port in range(1, 1001))))).services["app"]
+    for number, replica in enumerate(service.replicas):
+        replica.observe_latency(0.01 if number < SIBLINGS_MAX else 1.0)
+    assert service.siblings_latency_s(service.replicas[-1]) == 0.01
+    assert SIBLINGS_MAX <= 64

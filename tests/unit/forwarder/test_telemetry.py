@@ -1,7 +1,7 @@
 """What an agent is told: all at first, then what has changed, in messages of a bounded size."""
 
 from lbmesh.control.link import TELEMETRY_ROWS_MAX, Telemetry, decode_message
-from lbmesh.forwarder.engine import Engine
+from lbmesh.forwarder.engine import FAILURE_INTERVAL_S, FAILURES_QUEUED_MAX, Engine
 from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.telemetry import REPLICAS_PER_REPORT, TelemetryReport
 from lbmesh.model.address import Address
@@ -10,7 +10,7 @@ from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.service import Replica
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion
 from lbmesh.observe.access_log import AccessLog
-from lbmesh.routing.steps import LOOKS_PER_STEP
+from lbmesh.routing.steps import LOOKS_PER_STEP, UPDATES_PER_STEP
 
 REPLICAS = 2 * TELEMETRY_ROWS_MAX + 1
 
@@ -172,3 +172,78 @@ def test_idle_connections_of_a_replica_at_rest_are_looked_at_when_they_are_due()
     list(engine.tick(idle_s + 6.0))
     assert replica.idle == []
     assert not replica.is_resting
+
+
+def test_who_always_has_news_keeps_nobody_from_a_turn() -> None:
+    engine = an_engine(3 * REPLICAS_PER_REPORT)
+    report = TelemetryReport(engine, 0)
+    told(report)
+    seen: set[int] = set()
+    for _ in range(3):
+        for replica in states(engine):
+            serve(engine, replica)
+        seen.update(ports(told(report)))
+    assert len(seen) == 3 * REPLICAS_PER_REPORT
+
+
+def test_a_step_passes_over_few_replicas_that_have_nothing_to_say() -> None:
+    engine = an_engine(20 * LOOKS_PER_STEP)
+    report = TelemetryReport(engine, 0)
+    assert sum(1 for _ in report.lines()) >= 20
+    for replica in states(engine):
+        serve(engine, replica)
+        replica.note_told()
+        replica.retired = True
+    assert sum(1 for _ in report.lines()) >= 2 * 20
+
+
+def many_services(count: int) -> Engine:
+    engine = an_engine(1)
+    services = tuple(ServiceView(f"s{number}", ()) for number in range(count))
+    list(engine.adopt(View(ViewVersion(1, 2), "lb-a1", "zone-a", (), services)))
+    return engine
+
+
+def test_many_services_are_told_in_bounded_messages_and_only_when_something_has_changed() -> None:
+    engine = many_services(2 * TELEMETRY_ROWS_MAX + 1)
+    assert engine.serving is not None
+    for service in engine.serving.services.values():
+        service.durations.of(b"GET", 200, "").record(0.1)
+    report = TelemetryReport(engine, 0)
+    messages = told(report)
+    for rows in ([message.services for message in messages], [message.requests for message in messages]):
+        assert sum(len(each) for each in rows) == 2 * TELEMETRY_ROWS_MAX + 1
+        assert max(len(each) for each in rows) == TELEMETRY_ROWS_MAX
+    assert not any(message.services or message.requests for message in told(report))
+    engine.serving.services["s7"].budget.begun += 1
+    assert [row.service for message in told(report) for row in message.services] == ["s7"]
+
+
+def test_a_second_passes_over_few_services_in_a_step() -> None:
+    engine = many_services(20 * UPDATES_PER_STEP)
+    assert sum(1 for _ in engine.tick(1.0)) >= 2 * 20
+
+
+def test_a_replica_that_becomes_active_within_a_second_s_work_is_looked_at_in_the_next() -> None:
+    engine = an_engine(2 * LOOKS_PER_STEP)
+    *most, late = states(engine)
+    for replica in most:
+        serve(engine, replica)
+    for _ in engine.tick(1.0):
+        if not late.is_active:
+            serve(engine, late)
+    assert late in engine.active_replicas
+
+
+def test_failures_of_one_replica_are_said_seldom_and_of_many_in_bounded_number() -> None:
+    engine = an_engine(FAILURES_QUEUED_MAX + 10)
+    one = states(engine)[0]
+    for _ in range(3):
+        engine.report_failure(one, "upstream_reset")
+    assert len(engine.failures) == 1
+    engine.reactor.now += 2 * FAILURE_INTERVAL_S
+    engine.report_failure(one, "upstream_reset")
+    assert len(engine.failures) == 2
+    for replica in states(engine):
+        engine.report_failure(replica, "upstream_reset")
+    assert len(engine.failures) == FAILURES_QUEUED_MAX

@@ -12,7 +12,7 @@ from lbmesh.model.traffic import Balance
 from lbmesh.routing.affinity import key_ring
 from lbmesh.routing.hashing import FILLED, MANY, SLOTS_OF_MANY, hash_table
 from lbmesh.routing.policies import policy_over
-from lbmesh.routing.steps import ITEMS_PER_STEP, collect, finish, sort
+from lbmesh.routing.steps import ITEMS_PER_STEP, are_same, collect, finish, sort
 from lbmesh.routing.warming import warming_policy_over
 from tests.support.candidates import Candidate
 
@@ -101,3 +101,42 @@ def test_a_step_fills_no_more_slots_than_it_may() -> None:
     names = [f"10.0.{number >> 8}.{number & 255}:80" for number in range(MANY + 1)]
     steps = sum(1 for _ in hash_table(names, [1] * len(names)))
     assert steps >= SLOTS_OF_MANY * FILLED / ITEMS_PER_STEP
+
+
+def test_a_step_sorts_no_more_than_it_may() -> None:
+    keyed = 0
+
+    def key(item: int) -> str:
+        nonlocal keyed
+        keyed += 1
+        return str(item)
+
+    steps = sort(list(range(MANY_REPLICAS)), key)
+    before_merging = 0
+    for _ in range(20):
+        next(steps)
+        assert keyed - before_merging <= ITEMS_PER_STEP
+        before_merging = keyed
+    assert keyed == MANY_REPLICAS
+
+
+def test_a_step_compares_no_more_than_it_may() -> None:
+    class Item:
+        """Equal to every other."""
+
+        looks = 0
+
+        def __eq__(self, other: object) -> bool:
+            Item.looks += 1
+            return isinstance(other, Item)
+
+        def __hash__(self) -> int:
+            return 0
+
+    steps = are_same([Item() for _ in range(1000)], [Item() for _ in range(1000)], 64)
+    for number in range(1, 1000 // 64 + 1):
+        next(steps)
+        assert Item.looks == 64 * number
+    assert finish(steps)
+    assert not finish(are_same([1, 2], [1, 3], 64))
+    assert not finish(are_same([1, 2], [1], 64))
