@@ -202,6 +202,7 @@ class ServiceState:
         self.balancer = grouping.balancer
         if self.affinity is not None:
             self.affinity.rebalance(grouping.balancer, grouping.usable, grouping.usable_weight, grouping.warmths)
+        self.room.look()
 
     def note_latencies(self, sampled: list[float]) -> None:
         """Called once a second: the latencies of the replicas that were heard of. Their median is what the others are

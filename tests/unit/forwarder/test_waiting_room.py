@@ -7,8 +7,11 @@ from structlog.testing import capture_logs
 
 from lbmesh.forward.retry import RetryBudget
 from lbmesh.forwarder.reactor import Reactor
+from lbmesh.forwarder.service_state import SUSPENDED_S
 from lbmesh.forwarder.waiting_room import WaitingRoom
 from lbmesh.model.restraint import ServiceLimits
+from lbmesh.model.traffic import TrafficPolicy
+from tests.support.stepped import stepped_forwarder
 
 
 class Request:
@@ -77,3 +80,17 @@ def test_a_bug_in_letting_one_in_ends_that_one_and_the_others_enter(reactor: Rea
     assert faulty.crashed
     assert other.entered
     assert (len(room), room.admits) == (0, 1)
+
+
+def test_who_waits_is_let_in_when_a_replica_that_was_left_out_comes_back() -> None:
+    with stepped_forwarder(2, TrafficPolicy(limits=ServiceLimits(replica_connections=1))) as forwarder:
+        full, left_out = forwarder.replicas
+        forwarder.ask_at(full)
+        now = forwarder.engine.reactor.now
+        forwarder.service.suspend(forwarder.state_of(left_out), now)
+        forwarder.ask()
+        forwarder.step()
+        assert (len(forwarder.service.room), left_out.requests) == (1, 0)
+        for _ in forwarder.engine.tick(now + SUSPENDED_S):
+            continue
+        forwarder.reached(left_out)
