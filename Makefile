@@ -19,10 +19,17 @@ $(VENV)/.ready: requirements.lock pyproject.toml chaos/pyproject.toml
 demo: setup
 	$(BIN)/lbmesh dev demo
 
-# All tests. One that needs root or a program that is not there is skipped, and says so; .ci/run allows no skip.
+# All tests, or those that ARGS names. One that needs root or a program that is not there is skipped, and says so; .ci/run
+# allows no skip. What only computes is spread over the cores; what runs processes needs them for itself.
+COMPUTING_TESTS := tests/unit tests/conformance tests/fuzz tests/sim
 .PHONY: test
 test: setup
+ifdef ARGS
 	$(BIN)/pytest $(ARGS)
+else
+	$(BIN)/pytest --numprocesses auto --dist worksteal $(COMPUTING_TESTS)
+	$(BIN)/pytest $(COMPUTING_TESTS:%=--ignore=%)
+endif
 
 # The chaos lab with real namespaces, as root, and the drills' load: on a quiet machine, for the load's clients must not starve.
 .PHONY: test-lab
