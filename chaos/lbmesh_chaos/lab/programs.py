@@ -18,7 +18,7 @@ from lbmesh_chaos.model.world import ADMIN_PORT, DNS_PORT, REPLICA_PORT, Host, P
 
 READY_WITHIN_S = 60.0
 """A world of three zones took 14 s on two cores that had six other things to do."""
-_READY_EVERY_S = 0.01
+_READY_EVERY_S = 0.05
 _PYTHON = (sys.executable, "-P", "-m")
 """-P: as for lbmesh's own children, what lies in some directory must not become a module."""
 _MARK = "LBMESH_LAB_PROGRAM"
