@@ -1,13 +1,16 @@
 """The safety list: what it takes, and what it lets be done."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lbmesh.admin.drill_shapes import DrillOrder, read_drill_order
+from lbmesh_chaos.drill.experiment_file import ExperimentError, read_drill
 from lbmesh_chaos.faults.order import Order, parse_order
 from lbmesh_chaos.toolkit.check import check
 from lbmesh_chaos.toolkit.target_list import ABLE, TargetList, parse_target_list
-from tests.chaos.toolkit.test_check import activity, experiment
+from tests.chaos.toolkit.test_check import EXPERIMENTS, activity, experiment
 
 HEAD = """\
 name = "staging"
@@ -137,9 +140,24 @@ def test_a_list_without_nodes_is_none() -> None:
 
 
 def test_every_word_is_one_that_a_node_knows() -> None:
-    from lbmesh.admin.drill_shapes import DrillOrder, read_drill_order
-
     for word in ABLE:
         fault, _, part = word.partition(" ")
         body = f'{{"fault": "{fault}", "part": "{part or "sentinel"}", "at_most_s": 1}}'
         assert isinstance(read_drill_order(body.encode()), DrillOrder), word
+
+
+def test_the_shipped_files_can_be_aimed_as_they_are_where_nodes_can_do_what_they_ask() -> None:
+    nodes = "".join(NODE.format(f"{zone}1", zone, number) for number, zone in enumerate("abc", 1))
+    able = ", ".join(f'"{word}"' for word in ABLE)
+    text = HEAD.replace("30s", "2m") + nodes.replace('"kill agent", "freeze forwarder", "reload"', able)
+    found = targets(text)
+    taken = {file.stem for file in EXPERIMENTS if _is_taken(file, found)}
+    assert taken == {"freeze-agent", "freeze-forwarder", "kill-agent", "kill-forwarder", "rolling-reload"}
+
+
+def _is_taken(file: Path, found: TargetList) -> bool:
+    try:
+        read_drill(file, found)
+    except ExperimentError:
+        return False
+    return True
