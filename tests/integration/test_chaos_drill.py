@@ -35,7 +35,6 @@ MUST_HOLD = {
     "no body damaged",
     "no good answer to what was not carried out",
     "nothing carried out that was not sent",
-    "nothing healthy condemned or ejected",
     "the steady state holds before and after",
     "no fault is healed by its dead man's timer",
     "every load process ends well",
