@@ -13,7 +13,7 @@ from tests.support.labs import TWO_ZONES, get, lab_of, needs_clocks, needs_lab
 pytestmark = [needs_lab, needs_clocks]
 
 WORLD = f"""\
-clocks = ["lb-a1"]
+clocks = ["lb-a1", "lb-c1"]
 {TWO_ZONES}
 [[zone]]
 name = "zone-c"
@@ -160,6 +160,8 @@ def test_a_fault_whose_time_is_up_is_undone(lab: LabClient, name: str) -> None:
         "fault stands",
         "fault times out",
         "fault heals",
+        "fault undone",
+        "fault ready",
         "fault healed",
     ]
     assert mine[2]["at_s"] - mine[1]["at_s"] >= 0.19
@@ -194,8 +196,20 @@ def test_what_cannot_be_is_refused_before_anything_is_touched(lab: LabClient) ->
     assert lab.state()["faults"] == []
 
 
+def test_a_clock_that_cannot_be_set_is_refused_before_the_others_are(lab: LabClient) -> None:
+    with pytest.raises(LabError, match="the clock of lb-c2 cannot be set; write it into the world's clocks"):
+        lab.apply("clock_jump", {"targets": ["lb-a1", "lb-c2"], "offset": "+1h", "at_most": "1m"})
+    assert lab.residue() == []
+
+
 def test_a_step_that_fails_has_those_before_it_undone(lab: LabClient) -> None:
-    with pytest.raises(LabError, match="the clock of lb-c1 cannot be set; write the host into the world's `clocks`"):
-        lab.apply("clock_jump", {"targets": ["lb-a1", "lb-c1"], "offset": "+1h", "at_most": "1m"})
+    clock = lab.root / "run/lab/hosts/lb-c1/etc/clock"
+    kept = clock.read_text()
+    clock.unlink()
+    try:
+        with pytest.raises(LabError, match="the clock of lb-c1 cannot be set"):
+            lab.apply("clock_jump", {"targets": ["lb-a1", "lb-c1"], "offset": "+1h", "at_most": "1m"})
+    finally:
+        clock.write_text(kept)
     assert lab.state()["faults"] == []
     assert lab.residue() == []
