@@ -153,7 +153,8 @@ class Faults:
             failed = await self._take_undos(fault)
         self._tell("undone", fault)
         unready = await self._unready(fault.plan.holds)
-        self._tell("ready", fault)
+        if any(hold.thing is Thing.PROCESSES for hold in fault.plan.holds):
+            self._tell("ready", fault)
         left = [line for hold in sorted(fault.plan.holds, key=str) for line in await self.residue.of(hold)]
         fault.left = (*failed, *unready, *left)
         del self.standing[fault.number]
