@@ -14,23 +14,29 @@ class Sightings:
 
     observer: str
     names: Mapping[str, str]
-    _held: dict[str, What] = field(default_factory=dict)
+    _held: dict[str, tuple[What, float]] = field(default_factory=dict)
 
     def saw(self, state: Mapping[str, Any], at_s: float) -> Iterator[Event]:
-        """What is new. The times are the observer's own, so that it does not matter when it was asked."""
+        """What is new. The times are the observer's own, so that it does not matter when it was asked.
+
+        But a doubt that passes leaves no trace in what it doubted: that was alive all the while, and says since when.
+        Then it ended between two questions, and the second one's time stands.
+        """
         for member in state["members"]:
             if member["name"] != self.observer:
-                yield from self._news(member["name"], *_of_member(member, at_s))
+                yield from self._news(member["name"], at_s, *_of_member(member, at_s))
         for service in state["services"]:
             for replica in service["replicas"]:
                 name = self.names.get(replica["address"], replica["address"])
-                yield from self._news(name, *_of_replica(replica, self.observer, at_s))
+                yield from self._news(name, at_s, *_of_replica(replica, self.observer, at_s))
 
-    def _news(self, subject: str, what: What | None, at_s: float, detail: str) -> Iterator[Event]:
-        before = self._held.get(subject)
+    def _news(self, subject: str, seen_s: float, what: What | None, at_s: float, detail: str) -> Iterator[Event]:
+        before, before_s = self._held.get(subject, (None, 0.0))
         if what is None or what == before:
             return
-        self._held[subject] = what
+        if before is not None and at_s < before_s:
+            at_s = seen_s
+        self._held[subject] = what, at_s
         # That all is well at first is no news.
         if before is not None or what is not What.CLEARED:
             yield Event(at_s, what, subject, self.observer, detail)

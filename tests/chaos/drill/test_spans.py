@@ -91,3 +91,23 @@ def test_an_own_bad_opinion_is_a_suspicion_and_all_of_them_an_agreement() -> Non
     assert [one.what for one in seen.saw(state("alive", own=False), 11.0)] == [What.SUSPECTED]
     assert [one.what for one in seen.saw(state("alive", availability="down", own=False), 12.0)] == [What.AGREED]
     assert [one.what for one in seen.saw(state("left"), 13.0)] == [What.CLEARED]
+
+
+def test_a_doubt_that_passes_is_over_when_that_is_seen_and_not_before_it_began() -> None:
+    """Meanwhile the member was alive, and has been for a minute."""
+    seen = Sightings("lb-a1", {"10.2.2.1:8080": "app-b1"})
+    well = state("alive")
+    well["members"][0]["for_s"] = 60.0
+    doubted = state("alive", {"for_s": 0.1, "reason": "silent"})
+    list(seen.saw(well, 10.0))
+    assert [(one.what, one.at_s) for one in seen.saw(doubted, 11.0)] == [(What.SUSPECTED, 10.9)]
+    assert [(one.what, one.at_s) for one in seen.saw(well, 13.0)] == [(What.CLEARED, 13.0)]
+
+
+def test_an_own_opinion_that_passes_too() -> None:
+    seen = Sightings("lb-a1", {"10.2.2.1:8080": "app-b1"})
+    doubted, well = state("alive", own=False), state("alive")
+    well["services"][0]["replicas"][0]["for_s"] = 60.0
+    list(seen.saw(well, 10.0))
+    assert [(one.what, one.at_s) for one in seen.saw(doubted, 11.0)] == [(What.SUSPECTED, 10.75)]
+    assert [(one.what, one.at_s) for one in seen.saw(well, 13.0)] == [(What.CLEARED, 13.0)]
