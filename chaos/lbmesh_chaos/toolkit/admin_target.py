@@ -6,9 +6,10 @@ on, and whatever was killed the sentinel starts again.
 
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
-from lbmesh.admin.client import Asked, ask
+from lbmesh.admin.client import OTHER_SHAPE, Asked, ask, other_release
 from lbmesh.admin.drill_shapes import DRILL_PATH
 from lbmesh.config.values import admin_token
 from lbmesh_chaos.faults.order import Order, parse_order
@@ -87,7 +88,7 @@ class AdminTarget:
     def state(self, balancer: str) -> Mapping[str, Any] | None:
         """As Target."""
         answer = ask(self._asked[balancer], "/v1/state")
-        if isinstance(answer, str):
+        if isinstance(answer, str) or answer.status_code != HTTPStatus.OK:
             return None
         found: Mapping[str, Any] = answer.json()
         return found
@@ -121,10 +122,10 @@ class AdminTarget:
         state = ask(self._asked[node.name], "/v1/state")
         if isinstance(state, str):
             return [f"{node.name}: {state}"]
-        if state.status_code != 200:
-            return [f"{node.name}: {node.admin} answers {state.status_code} to /v1/state; write a node's admin address"]
-        said = state.json()["node"]
-        wrong = []
+        try:
+            said, wrong = state.json()["node"], []
+        except OTHER_SHAPE:
+            return [f"{node.name}: {other_release(self._asked[node.name])}"]
         if (said["name"], said["zone"]) != (node.name, node.zone):
             wrong.append(
                 f'{node.name}: at {node.admin} is "{said["name"]}" of "{said["zone"]}"; write that, or its address'
@@ -146,7 +147,7 @@ class AdminTarget:
         answer = ask(self._asked[node.name], DRILL_PATH)
         if isinstance(answer, str):
             return answer
-        if answer.status_code != 200:
+        if answer.status_code != HTTPStatus.OK:
             return f"{node.admin} has no {DRILL_PATH}; it is older"
         found: Mapping[str, Any] = answer.json()
         return found
@@ -157,12 +158,12 @@ class AdminTarget:
         fault, _, part = able.partition(" ")
         told = {"fault": fault, "part": part or "sentinel", "at_most_s": order.at_most_s}
         answer = ask(self._asked[node.name], f"{DRILL_PATH}/apply", told)
-        if isinstance(answer, str) or answer.status_code != 200:
+        if isinstance(answer, str) or answer.status_code != HTTPStatus.OK:
             raise RefusedError(f"{node.name}: {answer if isinstance(answer, str) else answer.json()['what']}")
 
     def _is_done(self, node: TargetNode, verb: str) -> bool:
         answer = ask(self._asked[node.name], f"{DRILL_PATH}/{verb}", {})
-        return not isinstance(answer, str) and answer.status_code == 200
+        return not isinstance(answer, str) and answer.status_code == HTTPStatus.OK
 
     def _await_ready(self, nodes: tuple[TargetNode, ...], undone: set[str]) -> tuple[str, ...]:
         """Whose agent was struck does not answer at first: it is told again."""
