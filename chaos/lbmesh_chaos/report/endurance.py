@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lbmesh_chaos.model.tally import FlowFates
 from lbmesh_chaos.report.counts import Count, count_all
 from lbmesh_chaos.report.report import Availability, Report, availability
 from lbmesh_chaos.report.statistics import Cluster, Draws
@@ -44,19 +43,15 @@ def round_of(number: int, sort: str, report: Report) -> Round:
         number,
         sort,
         passage.fault.text if passage else "",
-        _count(mesh),
-        _count([one for one in mesh if one.flow.method.is_idempotent]),
-        _count([one for one in fates if one.flow.kind.is_plain]),
+        count_all(mesh),
+        count_all([one for one in mesh if one.flow.method.is_idempotent]),
+        count_all([one for one in fates if one.flow.kind.is_plain]),
         passage.detect_s if passage else None,
         passage.agree_s if passage else None,
         passage.agree_up_s if passage else None,
         told if report.judged.ruling is Ruling.FAILED else (),
         told if report.judged.ruling is Ruling.INCONCLUSIVE else (),
     )
-
-
-def _count(fates: Sequence[FlowFates]) -> Count:
-    return count_all(fates)
 
 
 def to_json(one: Round) -> dict[str, Any]:
