@@ -74,6 +74,7 @@ def _node_changes(old: NodeSettings, new: NodeSettings) -> Iterator[str]:
     yield from _change("node.zone", old.zone, new.zone)
     yield from _change("node.state_dir", old.state_dir, new.state_dir)
     yield from _change("node.drain_timeout", _seconds(old.drain_timeout_s), _seconds(new.drain_timeout_s))
+    yield from _change("node.lame_duck", _seconds(old.lame_duck_s), _seconds(new.lame_duck_s))
 
 
 def _listener_changes(old: list[Address], new: list[Address]) -> Iterator[str]:

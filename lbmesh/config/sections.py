@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 STATE_DIR = "/var/lib/lbmesh"
 DRAIN_TIMEOUT_S = 30.0
+LAME_DUCK_S = 1.0
 PORT_MAX = 65_535
 ADMIN_BIND = Address("127.0.0.1", 9900)
 WORKERS_MAX = 256
@@ -44,8 +45,9 @@ def read_node(root: Table, host_name: str) -> NodeSettings | None:
     zone = table.required("zone", values.name, '"zone-a"')
     state_dir = table.optional("state_dir", values.file_path, Path(STATE_DIR))
     drain_timeout_s = table.optional("drain_timeout", values.duration_s, DRAIN_TIMEOUT_S)
+    lame_duck_s = table.optional("lame_duck", values.duration_or_none_s, LAME_DUCK_S)
     table.close()
-    return None if zone is None else NodeSettings(name, zone, state_dir, drain_timeout_s)
+    return None if zone is None else NodeSettings(name, zone, state_dir, drain_timeout_s, lame_duck_s)
 
 
 def read_gossip(root: Table, read_file: ReadFile) -> GossipSettings | None:

@@ -13,12 +13,15 @@ from lbmesh.model.service import Service
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
-    """[node]: who this is. `state_dir` holds the boot counter and what survives a restart."""
+    """[node]: who this is. `state_dir` holds the boot counter and what survives a restart. `lame_duck_s`: how long a
+    node that leaves still takes connections.
+    """
 
     name: str
     zone: str
     state_dir: Path
     drain_timeout_s: float = 30.0
+    lame_duck_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

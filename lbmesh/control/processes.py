@@ -93,8 +93,13 @@ class ForwarderLink:
 
 
 @dataclass(frozen=True, slots=True)
+class LameDuck:
+    """To a forwarder: this node leaves. Serve all that comes, and say with each answer that the connection ends."""
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
-    """To a forwarder: accept no more, finish what is in flight, then say Drained and exit 0."""
+    """To a forwarder: accept what waits, and no more; finish what is in flight, then say Drained and exit 0."""
 
     timeout_s: float
 
@@ -158,6 +163,7 @@ class HeartbeatFigures:
 ControlMessage = (
     AgentLink
     | ForwarderLink
+    | LameDuck
     | Drain
     | Reload
     | Leave
@@ -176,6 +182,7 @@ ControlMessage = (
 _KINDS: dict[str, type[ControlMessage]] = {
     "agent_link": AgentLink,
     "forwarder_link": ForwarderLink,
+    "lame_duck": LameDuck,
     "drain": Drain,
     "reload": Reload,
     "leave": Leave,

@@ -12,7 +12,7 @@ from time import monotonic
 import structlog
 import trio
 
-from lbmesh.control.processes import AgentLink, Drain, Drained, ForwarderOptions, Ready, tick_slot
+from lbmesh.control.processes import AgentLink, Drain, Drained, ForwarderOptions, LameDuck, Ready, tick_slot
 from lbmesh.forwarder.acceptor import Listener
 from lbmesh.forwarder.agent_link import AgentLinkClient
 from lbmesh.forwarder.client import ClientConnection
@@ -22,7 +22,7 @@ from lbmesh.forwarder.proxied_arrival import ProxiedArrival
 from lbmesh.forwarder.reactor_task import run_reactor
 from lbmesh.forwarder.slices import Slices
 from lbmesh.forwarder.timers import TICK_S
-from lbmesh.model.limits import SHED_SHARE, SHED_WAIT_MIN_S
+from lbmesh.model.limits import LISTEN_BACKLOG, SHED_SHARE, SHED_WAIT_MIN_S
 from lbmesh.observe import garbage
 from lbmesh.observe.access_log import AccessLog
 from lbmesh.observe.child import ControlChannel
@@ -30,6 +30,9 @@ from lbmesh.observe.ticks import TickBoard
 
 DRAIN_GRACE_S = 1.0
 """When draining, an idle connection may still bring one request this long: its answer then says "Connection: close"."""
+
+DRAIN_SETTLE_S = 0.25
+"""Between the sentinel's last SYN and the end of the listeners: handshakes over a round trip so long are finished."""
 
 DRAIN_LOOK_S = 0.05
 DRAINS_BEFORE_TIMERS = 20
@@ -98,6 +101,8 @@ class Forwarder:
                     link_scope = trio.CancelScope()
                     stream = trio.SocketStream(trio.socket.from_stdlib_socket(socket.socket(fileno=descriptors[0])))
                     nursery.start_soon(_serve_within, link_scope, link, stream)
+                case LameDuck():
+                    self._engine.draining = True
                 case Drain(timeout_s=timeout_s):
                     await self._drain(timeout_s)
                     await self._control.send(Drained())
@@ -127,7 +132,7 @@ class Forwarder:
             await trio.sleep(SECOND_S)
             now = monotonic()
             self._make_room(now)
-            for listener in () if engine.draining else self._listeners:
+            for listener in self._listeners:
                 listener.resume()
             async for _ in Slices(engine.tick(now)):
                 pass
@@ -157,14 +162,17 @@ class Forwarder:
     async def _drain(self, timeout_s: float) -> None:
         engine = self._engine
         engine.draining = True
+        began = monotonic()
+        await trio.sleep(min(DRAIN_SETTLE_S, timeout_s / 4))
         engine.overload.watch(())
         for listener in self._listeners:
+            listener.take(LISTEN_BACKLOG)
             listener.close()
-        began = monotonic()
         grace_ends = began + min(DRAIN_GRACE_S, timeout_s / 2)
         while engine.counters.connections and monotonic() - began < timeout_s:
             await trio.sleep(DRAIN_LOOK_S)
             if monotonic() >= grace_ends:
+                self._settle_before_judging()
                 for connection in self._connections():
                     engine.reactor.step_now(connection, connection.close_when_idle)
         if engine.counters.connections:

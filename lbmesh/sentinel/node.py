@@ -30,6 +30,7 @@ from lbmesh.failover.datagram import SESSION_BYTES
 from lbmesh.failover.pulse import Pulse
 from lbmesh.failover.words import Vitals
 from lbmesh.observe.ticks import TickBoard
+from lbmesh.sentinel.closing import close_listeners
 from lbmesh.sentinel.commands import ChildCommands
 from lbmesh.sentinel.decisions import (
     CloseChannel,
@@ -81,7 +82,10 @@ class Node:
         self._settings_fd = settings_to_memory(plan.settings)
         self._children: dict[int, ChildProcess] = {}
         self._selector = selectors.DefaultSelector()
-        self._supervisor = Supervisor(plan.settings.workers, plan.settings.node.drain_timeout_s, time.monotonic())
+        node = plan.settings.node
+        self._supervisor = Supervisor(
+            plan.settings.workers, node.drain_timeout_s, node.lame_duck_s, now_s=time.monotonic()
+        )
         self._fed_s = time.monotonic()
         self._look_s = time.monotonic()
         self._pulse = Pulse(plan.settings.workers)
@@ -224,8 +228,7 @@ class Node:
             case CloseChannel(slot):
                 self._close_channel(slot)
             case CloseListeners():
-                for listener in self._sockets.listeners:
-                    listener.close()
+                close_listeners(self._sockets.listeners, self._sockets.own)
             case Notify(assignments):
                 self._manager.notify(assignments)
             case Log(level, event, fields):

@@ -37,7 +37,8 @@ class Purpose(Enum):
 
 @dataclass(frozen=True, slots=True)
 class NodeSockets:
-    """Every socket of the node, bound, listening and non-blocking. `listeners`: in the order of the settings.
+    """Every socket of the node, bound, listening and non-blocking. `listeners`: in the order of the settings; of them
+    `own` are nobody else's.
 
     `unmatched`: addresses of inherited sockets that the settings do not mention; those are closed again.
     """
@@ -47,6 +48,7 @@ class NodeSockets:
     gossip: socket.socket | None
     heartbeat: socket.socket | None
     unmatched: tuple[str, ...]
+    own: tuple[socket.socket, ...] = ()
 
 
 def inherited_sockets(environment: Mapping[str, str], pid: int) -> list[socket.socket]:
@@ -66,10 +68,13 @@ def open_sockets(settings: Settings, inherited: list[socket.socket]) -> NodeSock
     spare = list(inherited)
     problems: list[str] = []
     opened: list[socket.socket] = []
+    own: list[socket.socket] = []
 
     def take(purpose: Purpose, address: Address) -> socket.socket | None:
         try:
-            found = _take_matching(purpose, address, spare) or _bind(purpose, address)
+            found = _take_matching(purpose, address, spare)
+            if found is None:
+                own.append(found := _bind(purpose, address))
             found.setblocking(False)
             if purpose.type is socket.SOCK_STREAM:
                 found.listen(LISTEN_BACKLOG)
@@ -89,7 +94,8 @@ def open_sockets(settings: Settings, inherited: list[socket.socket]) -> NodeSock
         one.close()
     if problems:
         return tuple(problems)
-    return NodeSockets(tuple(one for one in listeners if one is not None), admin, gossip, heartbeat, unmatched)
+    bound = tuple(one for one in listeners if one is not None)
+    return NodeSockets(bound, admin, gossip, heartbeat, unmatched, tuple(one for one in bound if one in own))
 
 
 def describe(one: socket.socket) -> str:

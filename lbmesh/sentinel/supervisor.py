@@ -2,7 +2,8 @@
 
 Events come in as method calls; what is to be done accumulates and is fetched with `take`. A node goes through
 
-    running -> leaving (agent says goodbye) -> draining (forwarders finish) -> stopping (agent exits) -> ended
+    running -> leaving (agent says goodbye, forwarders serve on) -> draining (they finish) -> stopping (agent exits)
+    -> ended
 
 and from any of them to `ending`, when all children are killed. Only a running node starts children.
 """
@@ -17,6 +18,7 @@ from lbmesh.control.processes import (
     Drain,
     Drained,
     KeysChanged,
+    LameDuck,
     Leave,
     Left,
     Ready,
@@ -67,10 +69,12 @@ class Phase(Enum):
 class Supervisor:
     """One node's supervision."""
 
-    def __init__(self, workers: int, drain_timeout_s: float, now_s: float) -> None:
+    def __init__(self, workers: int, drain_timeout_s: float, lame_duck_s: float, now_s: float) -> None:
         self._agent = Child(AGENT_SLOT, now_s)
         self._forwarders = [Child(tick_slot(worker), now_s) for worker in range(workers)]
         self._drain_timeout_s = drain_timeout_s
+        self._lame_duck_s = lame_duck_s
+        self._lame_duck_until_s = now_s
         self._decisions: list[Decision] = []
         self._ticked_s = now_s
         self._judge_after_s = now_s
@@ -126,7 +130,8 @@ class Supervisor:
             case Left():
                 # One that comes too late changes nothing: the agent stays, to answer until the drain is over.
                 if self.phase is Phase.LEAVING:
-                    self._drain(now_s)
+                    self._phase_until_s = now_s
+                    self._go_on(now_s)
             case Drained():
                 child.owes_drain, child.exit_by_s = False, now_s + EXIT_S
             case _:
@@ -177,9 +182,12 @@ class Supervisor:
         self._decide(Log("info", "leaving", {"signal": name, "drain_timeout_s": self._drain_timeout_s}))
         self._decide(Notify(("STOPPING=1", "STATUS=leaving the mesh")))
         self.phase, self._phase_until_s = Phase.LEAVING, now_s + LEAVE_S
+        self._lame_duck_until_s = now_s + self._lame_duck_s
         self._told_to_end = (signal_number, now_s)
         for forwarder in self._forwarders:
             forwarder.owes_drain = forwarder.pid is not None
+            if forwarder.pid is not None:
+                self._decide(Send(forwarder.slot, LameDuck()))
         if self._agent.pid is not None:
             self._decide(Send(AGENT_SLOT, Leave()))
         self._go_on(now_s)
@@ -242,7 +250,8 @@ class Supervisor:
 
     def _go_on(self, now_s: float) -> None:
         """Take the next step of leaving as soon as nothing is left to wait for, or its time is up."""
-        if self.phase is Phase.LEAVING and (now_s >= self._phase_until_s or self._agent.pid is None):
+        has_left = now_s >= self._phase_until_s or self._agent.pid is None
+        if self.phase is Phase.LEAVING and has_left and now_s >= self._lame_duck_until_s:
             self._drain(now_s)
         if self.phase is Phase.DRAINING:
             for forwarder in self._forwarders:

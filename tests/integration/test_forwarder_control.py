@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,40 @@ def test_draining_finishes_what_is_under_way(forwarder: ForwarderProcess) -> Non
         assert forwarder.process.wait(WAIT_S) == 0
     with pytest.raises(ConnectionRefusedError):
         forwarder.connect()
+
+
+def test_a_lame_duck_serves_all_that_comes_and_says_that_the_connection_ends(forwarder: ForwarderProcess) -> None:
+    with running_origin(answering()) as origin:
+        forwarder.send_view(a_view([origin.address]))
+        with forwarder.connect() as kept:
+            client = RawClient(kept)
+            assert b"connection" not in client.exchange(GET).fields
+            forwarder.become_lame_duck()
+            wait_for(lambda: says_goodbye(forwarder), "end of keep-alive")
+            assert client.exchange(GET).fields[b"connection"] == b"close"
+            assert kept.recv(1) == b""
+        assert says_goodbye(forwarder)
+
+
+def says_goodbye(forwarder: ForwarderProcess) -> bool:
+    """Whether the answer on a new connection says that it is the last one there."""
+    with forwarder.connect() as connection:
+        answer = RawClient(connection).exchange(GET)
+    assert answer.status == 200
+    return answer.fields.get(b"connection") == b"close"
+
+
+def test_what_waits_to_be_accepted_when_the_drain_begins_is_served(forwarder: ForwarderProcess) -> None:
+    with running_origin(answering()) as origin, ExitStack() as opened:
+        forwarder.send_view(a_view([origin.address]))
+        forwarder.process.send_signal(signal.SIGSTOP)
+        forwarder.drain(WAIT_S)
+        waiting = [opened.enter_context(forwarder.connect()) for _ in range(50)]
+        for connection in waiting:
+            connection.sendall(GET)
+        forwarder.process.send_signal(signal.SIGCONT)
+        assert [RawClient(connection).response().status for connection in waiting] == [200] * 50
+        assert forwarder.process.wait(WAIT_S) == 0
 
 
 def test_a_drain_ends_in_time_whatever_a_client_does(forwarder: ForwarderProcess) -> None:

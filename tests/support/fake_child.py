@@ -19,6 +19,7 @@ from lbmesh.control.processes import (
     Drain,
     Drained,
     ForwarderLink,
+    LameDuck,
     Leave,
     Left,
     Ready,
@@ -98,6 +99,8 @@ class FakeChild:
             case Reload():
                 self.note("reload")
                 self.reload()
+            case LameDuck():
+                self.note("lame duck")
             case Drain(timeout_s):
                 self.note("drain", timeout_s=timeout_s)
                 self.say(Drained())

@@ -23,7 +23,7 @@ def fake_command(options: AgentOptions | ForwarderOptions) -> list[str]:
 def main() -> int:
     state_dir, workers, drain_timeout_s, *listeners = sys.argv[1:]
     settings = Settings(
-        node=NodeSettings("node-1", "zone-a", Path(state_dir), float(drain_timeout_s)),
+        node=NodeSettings("node-1", "zone-a", Path(state_dir), float(drain_timeout_s), lame_duck_s=0.0),
         listeners=tuple(ListenerSettings(parse_address(listener, port_zero_allowed=True)) for listener in listeners),
         services=(),
         routes=(),

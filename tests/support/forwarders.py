@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec import structs
 
 from lbmesh.control.link import LinkMessage, Telemetry, Viewed, decode_message
-from lbmesh.control.processes import AgentLink, Drain, Ready, decode_control, encode_control
+from lbmesh.control.processes import AgentLink, Drain, LameDuck, Ready, decode_control, encode_control
 from lbmesh.control.view_codec import encode_view
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability
@@ -200,6 +200,10 @@ class ForwarderProcess:
         """Until it says that it serves."""
         packet = self._control.recv(65536)
         assert isinstance(decode_control(packet), Ready), packet
+
+    def become_lame_duck(self) -> None:
+        """Told that the node leaves."""
+        self._control.send(encode_control(LameDuck()))
 
     def drain(self, timeout_s: float) -> None:
         """Ask it to finish."""

@@ -243,6 +243,7 @@ def render(settings: Settings) -> str:
             zone=node.zone,
             state_dir=node.state_dir,
             drain_timeout=_duration(node.drain_timeout_s),
+            lame_duck=_duration(node.lame_duck_s),
         ),
         _table(
             "[forwarder]",

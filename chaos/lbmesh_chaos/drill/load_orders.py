@@ -75,7 +75,13 @@ def _flows(host: str, zone: str, rate: float, plain_share: float) -> tuple[Flow,
 
 
 def _addresses(world: World, zone: str, first: str) -> tuple[str, ...]:
-    """Of the host that comes first, then of all balancers, those of the client's own zone before the others."""
+    """Of the host that comes first, then of all balancers: by name where there are resolvers, else those of the
+    client's own zone before the others.
+    """
+    if world.with_role(Role.RESOLVER):
+        domain = world.service.host.partition(".")[2]
+        names = (*([f"{first}.{domain}"] if first else ()), world.service.host)
+        return tuple(f"{name}:{GATEWAY_PORT}" for name in names)
     balancers = sorted(world.with_role(Role.BALANCER), key=lambda host: host.zone != zone)
     before = [host for host in world.hosts if host.name == first]
     return tuple(str(Address(host.address, GATEWAY_PORT)) for host in (*before, *balancers))

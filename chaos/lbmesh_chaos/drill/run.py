@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -90,7 +91,8 @@ def opened(lab: str, seed: int) -> Iterator[Session]:
 
 def run_in(drill: Drill, seed: int, lab: str, now: Session, client: LabClient) -> Outcome:
     """Run it in a lab whose mesh is whole."""
-    world, load = now.target.world, drill.extension.load
+    # The lab does not say what its service is called.
+    world, load = replace(now.target.world, service=drill.world.service), drill.extension.load
     began_s = time.monotonic() + CLIENTS_START_S
     log_of = str(paths.host_dir("{host}") / "log" / f"{{client}}-{began_s:.6f}.log")
     placed = orders(world, load, began_s, log_of, seed)

@@ -96,7 +96,7 @@ def _word_of_error(error: httpx.TransportError, *, answering: bool) -> str:
             return REFUSED
         case httpx.TimeoutException():
             return SILENT
-        case _ if answering:
+        case _ if answering or "into the body" in str(error) or "in the body" in str(error):
             return CUT_SHORT
         case httpx.ReadError() | httpx.WriteError():
             return RESET

@@ -21,10 +21,10 @@ _PHASE_STEP = 0.6180339887498949
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`client`: this process, unlike any other. `addresses`: of balancers, as "10.1.1.1:80". Plain flows take the
-    first, and the next only when one refuses to be connected to, as clients do with several A records;
-    `lbmesh.client` has them all. `host`: the service's name. `start_s`: monotonic time from which requests are due,
-    for `seconds`. `seed`: for what `lbmesh.client` draws.
+    """`client`: this process, unlike any other. `addresses`: of balancers, as "10.1.1.1:80", or names that stand for
+    some, as "shop.lab:80". Plain flows take the first, and the next only when one refuses to be connected to, as
+    clients do with several A records; `lbmesh.client` has them all. `host`: the service's name. `start_s`: monotonic
+    time from which requests are due, for `seconds`. `seed`: for what `lbmesh.client` draws.
     """
 
     client: str

@@ -29,6 +29,10 @@ LOOK_S = 0.05
 """Without any request, so often the behaviour's file is looked at."""
 READ_BYTES = 65_536
 BACKLOG = 4096
+GOODBYE_S = 0.5
+"""A replica that ends serves so long as before, but says with each answer that the connection ends."""
+FINISH_S = 5.0
+"""And may take so long to finish what it has begun by then."""
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -80,23 +84,45 @@ class Origin:
         self._connections: dict[int, _Connection] = {}
         self._timers = Timers()
         self._before = ""
-        self._stopping = False
+        self._told_to_stop = False
+        self._leaving = False
 
     def stop(self) -> None:
-        """At the next turn."""
-        self._stopping = True
+        """From the next turn on."""
+        self._told_to_stop = True
 
     def run(self) -> None:
-        """Serve. What is under way at the end is cut off, as a process that ends does."""
+        """Serve until told to stop; then finish what has begun, as a careful server does."""
         try:
-            while not self._stopping:
+            while not self._told_to_stop:
                 self._turn()
+            if not self._behaviour.half_open:
+                self._leave()
         finally:
             self._log.close()
             for connection in self._connections.values():
                 connection.socket.close()
             self._listening.close()
             self._epoll.close()
+
+    def _leave(self) -> None:
+        self._leaving = True
+        self._turn_until(time.monotonic() + GOODBYE_S)
+        self._accept()
+        self._epoll.unregister(self._listening.fileno())
+        self._listening.close()
+        self._turn_until(time.monotonic() + FINISH_S, self._has_finished)
+
+    def _turn_until(self, until_s: float, is_over: Callable[[], bool] = lambda: False) -> None:
+        while time.monotonic() < until_s and not is_over():
+            self._turn()
+
+    def _has_finished(self) -> bool:
+        """Nothing is under way; connections on which nothing is are closed."""
+        for connection in tuple(self._connections.values()):
+            if not connection.busy and not connection.out and connection.reader.idle:
+                self._close(connection)
+        return not self._connections
 
     def _turn(self) -> None:
         next_s = self._timers.next_s
@@ -163,7 +189,7 @@ class Origin:
             return
         if message is not None:
             connection.busy = True
-            connection.closes = message.closes
+            connection.closes = message.closes or self._leaving
             self._serve(connection, message)
 
     def _serve(self, connection: _Connection, message: Message) -> None:

@@ -15,6 +15,7 @@ from functools import partial
 
 from lbmesh_chaos.load.bodies import PIECE_GAP_S
 from lbmesh_chaos.load.client_log import ClientLogWriter
+from lbmesh_chaos.load.directory import Directory
 from lbmesh_chaos.load.messages import MalformedError, Message, MessageReader
 from lbmesh_chaos.load.order import Order
 from lbmesh_chaos.load.requests import Asked, RequestMaker, word_of
@@ -66,11 +67,11 @@ class _FlowState:
 class PlainClients:
     """All plain flows of an order, in one loop."""
 
-    def __init__(self, order: Order, log: ClientLogWriter) -> None:
+    def __init__(self, order: Order, log: ClientLogWriter, directory: Directory) -> None:
         self._order = order
         self._log = log
         self._make = RequestMaker(order)
-        self._addresses = [_socket_address(text) for text in order.addresses]
+        self._directory = directory
         self._epoll = select.epoll()
         self._connections: dict[int, _Connection] = {}
         self._flows = [_FlowState(order, index) for index, flow in enumerate(order.flows) if flow.kind.is_plain]
@@ -138,7 +139,7 @@ class PlainClients:
         self._connect(flow, asked, 0)
 
     def _connect(self, flow: _FlowState, asked: Asked, address: int) -> None:
-        family, where = self._addresses[address]
+        family, where = _socket_address(self._directory.now[address])
         opened = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = _Connection(flow, address, opened)
@@ -156,7 +157,7 @@ class PlainClients:
         self._drop(connection)
         if asked is None:
             return
-        if address + 1 < len(self._addresses):
+        if address + 1 < len(self._directory.now):
             self._connect(flow, asked, address + 1)
         else:
             self._end(asked, flow, UNREACHABLE if error in _NO_WAY else REFUSED)

@@ -67,8 +67,9 @@ HOT = [
 ]  # fmt: skip
 
 FIXED = [
-    ("[node]", '[node]\nname = "b"\nstate_dir = "/s"\ndrain_timeout = "1m"',
-     ["node.name lb-a1 → b", "node.state_dir /var/lib/lbmesh → /s", "node.drain_timeout 30s → 60s"]),
+    ("[node]", '[node]\nname = "b"\nstate_dir = "/s"\ndrain_timeout = "1m"\nlame_duck = "0s"',
+     ["node.name lb-a1 → b", "node.state_dir /var/lib/lbmesh → /s", "node.drain_timeout 30s → 60s",
+      "node.lame_duck 1s → 0s"]),
     ('zone = "zone-a"\n[g', 'zone = "zone-b"\n[g', ["node.zone zone-a → zone-b"]),
     ('"0.0.0.0:80"', '"0.0.0.0:81"', ["listener bind 0.0.0.0:80 → 0.0.0.0:81"]),
     ("[admin]", '[[listener]]\nbind = "[::]:80"\n[admin]', ["listener [::]:80 added"]),

@@ -229,6 +229,7 @@ RULES = [
     ('connect = "1s"', 'response = "25h"', f'11: service "shop": timeouts.response: found "25h"; {RANGE}'),
     ('connect = "1s"', 'idle = "0.5ms"', f'11: service "shop": timeouts.idle: found "0.5ms"; {RANGE}'),
     ("[node]", '[node]\ndrain_timeout = "0s"', f'2: node.drain_timeout: found "0s"; {RANGE}'),
+    ("[node]", '[node]\nlame_duck = "25h"', f'2: node.lame_duck: found "25h"; {RANGE}; "0s" for none'),
     ('interval = "2s"', 'interval = "0s", timeout = "5s"',
      f'12: service "shop": health.interval: found "0s"; {INTERVAL}'),
     ('interval = "2s"', 'interval = "99ms"', f'12: service "shop": health.interval: found "99ms"; {INTERVAL}'),

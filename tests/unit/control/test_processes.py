@@ -12,6 +12,7 @@ from lbmesh.control.processes import (
     Drain,
     Drained,
     ForwarderLink,
+    LameDuck,
     Leave,
     Left,
     Ready,
@@ -25,6 +26,7 @@ _COUNTS = st.integers(min_value=0, max_value=2**40)
 _MESSAGES: st.SearchStrategy[ControlMessage] = st.one_of(
     st.builds(AgentLink, _COUNTS),
     st.builds(ForwarderLink, _COUNTS, _COUNTS),
+    st.builds(LameDuck),
     st.builds(Drain, st.floats(min_value=0, max_value=1e6)),
     st.builds(Reload),
     st.builds(Leave),

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Mapping
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from lbmesh.control.processes import (
     ControlMessage,
     Drain,
     Drained,
+    LameDuck,
     Leave,
     Left,
     Ready,
@@ -49,14 +51,15 @@ from lbmesh.sentinel.supervisor import Phase, Supervisor
 
 FRESH: Mapping[int, float | None] = {0: 0.0, 1: 0.0, 2: 0.0}
 STEP_S = 0.05
+GOODBYE = (Send(1, LameDuck()), Send(2, LameDuck()), Send(AGENT_SLOT, Leave()))
 
 
 class Node:
     """A supervisor with a clock, and processes that start whenever it says so. Collects what it decided."""
 
-    def __init__(self, workers: int = 2, *, can_start: bool = True) -> None:
+    def __init__(self, workers: int = 2, *, can_start: bool = True, lame_duck_s: float = 0.0) -> None:
         self.now_s = 100.0
-        self.supervisor = Supervisor(workers, drain_timeout_s=3.0, now_s=self.now_s)
+        self.supervisor = Supervisor(workers, 3.0, lame_duck_s, now_s=self.now_s)
         self.workers = workers
         self.can_start = can_start
         self.alive: dict[int, int] = {}
@@ -109,8 +112,8 @@ class Node:
         return [decision for decision in decided if not isinstance(decision, Log | Notify)]
 
 
-def ready_node(workers: int = 2) -> Node:
-    node = Node(workers)
+def ready_node(workers: int = 2, lame_duck_s: float = 0.0) -> Node:
+    node = Node(workers, lame_duck_s=lame_duck_s)
     node.run(STEP_S * (workers + 2))
     for slot in range(workers + 1):
         node.say(slot, Ready())
@@ -346,7 +349,7 @@ def test_a_reload_asked_for_before_the_node_is_ready_is_not_told_to_the_service_
 def test_a_drain_goes_agent_listeners_forwarders_agent() -> None:
     node = ready_node()
     node.terminate()
-    assert node.fetch() == [Send(0, Leave())]
+    assert node.fetch() == [*GOODBYE]
     node.say(0, Left())
     assert node.fetch() == [CloseListeners(), Send(1, Drain(3.0)), Send(2, Drain(3.0))]
     for slot in (1, 2):
@@ -361,7 +364,29 @@ def test_a_drain_waits_for_a_silent_agent_only_so_long() -> None:
     node = ready_node()
     node.terminate()
     node.run(LEAVE_S - STEP_S)
-    assert node.fetch() == [Send(0, Leave())]
+    assert node.fetch() == [*GOODBYE]
+    node.run(2 * STEP_S)
+    assert node.fetch() == [CloseListeners(), Send(1, Drain(3.0)), Send(2, Drain(3.0))]
+
+
+@pytest.mark.parametrize("left_after_s", [0.0, 1.5])
+def test_a_lame_duck_keeps_its_listeners_for_its_time_whatever_the_agent_does(left_after_s: float) -> None:
+    node = ready_node(lame_duck_s=2.0)
+    node.terminate()
+    node.run(left_after_s)
+    node.say(0, Left())
+    node.run(2.0 - left_after_s - STEP_S)
+    assert node.fetch() == [*GOODBYE]
+    node.run(2 * STEP_S)
+    assert node.fetch() == [CloseListeners(), Send(1, Drain(3.0)), Send(2, Drain(3.0))]
+
+
+def test_a_lame_duck_without_an_agent_keeps_its_listeners_as_long() -> None:
+    node = ready_node(lame_duck_s=2.0)
+    node.terminate()
+    node.die(AGENT_SLOT)
+    node.run(2.0 - STEP_S)
+    assert node.fetch() == [*GOODBYE]
     node.run(2 * STEP_S)
     assert node.fetch() == [CloseListeners(), Send(1, Drain(3.0)), Send(2, Drain(3.0))]
 
@@ -441,7 +466,7 @@ def test_one_signal_that_comes_twice_is_one() -> None:
     node.terminate()
     node.run(SAME_SIGNAL_S / 2)
     node.terminate()
-    assert node.fetch() == [Send(0, Leave())]
+    assert node.fetch() == [*GOODBYE]
 
 
 def test_another_signal_is_a_second_one_however_soon() -> None:
