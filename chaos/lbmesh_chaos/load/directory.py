@@ -9,6 +9,8 @@ import socket
 import threading
 from collections.abc import Sequence
 
+from lbmesh.model.address import Address
+
 REFRESH_S = 2.0
 """Between two questions; the lab's resolvers say 5 s is how long their answers hold."""
 
@@ -47,7 +49,6 @@ def _resolved(wanted: Sequence[str]) -> tuple[str, ...]:
 
 def _addresses_of(text: str) -> list[str]:
     host, _, port = text.rpartition(":")
-    if host.startswith("["):
-        return [text]
-    found = socket.getaddrinfo(host, port, family=socket.AF_INET, type=socket.SOCK_STREAM)
-    return [f"{where[0]}:{port}" for *_, where in found]
+    bare = host.removeprefix("[").removesuffix("]")
+    found = socket.getaddrinfo(bare, port, type=socket.SOCK_STREAM)
+    return [str(Address(str(where[0]), int(port))) for *_, where in found]

@@ -75,11 +75,13 @@ class Marks:
     """What the verdict asks for. None: shown, not judged.
 
     `mesh_lost_max`: idempotent requests lost through `lbmesh.client`. `plain_lost_max`: any requests lost by plain
-    clients. `agree_s`: from the last heal until all observers hold everything for up. `void_share_max`: of requests
-    that nobody can judge, before the drill says nothing.
+    clients. `unknown_max`: requests of any client of which nobody knows whether they were carried out. `agree_s`:
+    from the last heal until all observers hold everything for up. `void_share_max`: of requests that nobody can
+    judge, before the drill says nothing.
     """
 
     mesh_lost_max: int | None = 0
     plain_lost_max: int | None = None
+    unknown_max: int | None = None
     agree_s: float | None = 2.0
     void_share_max: float = 0.02

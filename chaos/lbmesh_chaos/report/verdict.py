@@ -63,6 +63,12 @@ def _of_the_tally(outcome: Outcome) -> list[Invariant]:
         invariants.append(_at_most("no idempotent request lost through lbmesh.client", mesh, marks.mesh_lost_max))
     if plain and marks.plain_lost_max is not None:
         invariants.append(_at_most("plain clients lose no more than they may", plain, marks.plain_lost_max))
+    if marks.unknown_max is not None:
+        counted = count_all(tally.fates)
+        detail = f"{counted.unknown} of {counted.sent} unknown; at most {marks.unknown_max} may be"
+        invariants.append(
+            Invariant("every client knows what became of it", counted.unknown <= marks.unknown_max, detail)
+        )
     return [
         *invariants,
         _none("no request without a key carried out twice", tally.duplicated),
