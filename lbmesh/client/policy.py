@@ -53,8 +53,8 @@ class Policy:
     """A TLS handshake that takes longer is given up while other balancers are left: nothing was asked yet."""
 
     hedge_delay_s: float | None = 0.25
-    """An idempotent request without a first byte of its answer after this goes to another balancer too.
-    None: never.
+    """An idempotent request without the head of its answer after this (or all of one that is held) goes to another
+    balancer too. None: never.
     """
 
     retry_statuses: frozenset[int] = frozenset({502, 503, 504})

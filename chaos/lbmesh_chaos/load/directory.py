@@ -37,10 +37,14 @@ class Directory:
 
     def _keep(self) -> None:
         while not self._over.wait(REFRESH_S):
-            try:
-                self.now = _resolved(self._wanted)
-            except OSError as error:
-                log.warning("no resolver answers, the last answer stands: %s", error)
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Ask once more."""
+        try:
+            self.now = _resolved(self._wanted)
+        except OSError as error:
+            log.warning("no resolver answers, the last answer stands: %s", error)
 
 
 def _resolved(wanted: Sequence[str]) -> tuple[str, ...]:

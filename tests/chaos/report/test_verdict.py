@@ -102,3 +102,10 @@ def test_what_was_killed_has_the_time_of_its_boot_besides() -> None:
     booted = outcome(_mesh(), fault(boot_s=1.5), events=events)
     assert _judge(booted).ruling is Ruling.PASSED
     assert _judge(replace(booted, faults=(fault(),))).ruling is Ruling.FAILED
+
+
+def test_unknown_outcomes_fail_it_where_a_mark_says_so_whoever_has_them() -> None:
+    tally = Tally((fates(method=Method.POST, bad={11.0: Verdict.UNKNOWN}),))
+    judged = _judge(outcome(tally, fault(), marks=Marks(unknown_max=0)))
+    assert judged.reasons == ("every client knows what became of it: 1 of 300 unknown; at most 0 may be",)
+    assert _judge(outcome(tally, fault(), marks=Marks(unknown_max=1))).ruling is Ruling.PASSED
