@@ -12,6 +12,7 @@ _TEMPLATE = """\
 name = "{name}"
 zone = "{zone}"
 state_dir = {state_dir}
+lame_duck = "0s"
 drain_timeout = "2s"
 
 [gossip]

@@ -109,7 +109,7 @@ def test_attempts_to_go_on_are_bounded(flavour: str) -> None:
 
 def test_a_silent_body_goes_on_from_another_balancer(flavour: str) -> None:
     with stalling(b"") as (stuck, _), balancer(whole()) as alive:
-        (got,) = call(flavour, [stuck.address, alive.address], "GET", policy=STALL)
+        (got,) = call(flavour, [stuck.address, alive.address], "GET", policy=STALL, timeout=5.0)
     assert (got.body, str(got.report.balancer), got.report.attempts) == (BODY, alive.address, 2)
 
 
