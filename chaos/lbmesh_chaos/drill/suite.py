@@ -1,4 +1,5 @@
-"""Many experiments one after the other, those of one world in one lab.
+"""Many experiments one after the other, those of one world in one lab, until one does not pass: what it leaves behind
+must not be the next one's.
 
 `python -m lbmesh_chaos.drill.suite DIRECTORY FILE…`. A page and a JSON object of each come into the directory, and a
 table of all, which is printed too. The exit code is 1 when one failed or could not be run, else 3 when of one nothing
@@ -10,6 +11,7 @@ import logging
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
@@ -59,13 +61,22 @@ def main(arguments: Sequence[str]) -> int:
 def _run_all(drills: Sequence[tuple[Path, Drill]]) -> Iterator[tuple[Path, Mapping[str, Any] | str]]:
     """Each with its report, or with why there is none."""
     for _, group in groupby(sorted(drills, key=_world), key=_world):
-        of_one_world = list(group)
-        with _lab(of_one_world[0][1]) as lab:
-            for file, drill in of_one_world:
-                try:
-                    yield file, _carried_out(drill, lab, file)
-                except DrillError as error:
-                    yield file, str(error)
+        left = deque(group)
+        while left:
+            with _lab(left[0][1]) as lab:
+                is_fit = True
+                while left and is_fit:
+                    file, drill = left.popleft()
+                    found = _outcome(drill, lab, file)
+                    is_fit = not isinstance(found, str) and found["verdict"] == "passed"
+                    yield file, found
+
+
+def _outcome(drill: Drill, lab: str, file: Path) -> Mapping[str, Any] | str:
+    try:
+        return _carried_out(drill, lab, file)
+    except DrillError as error:
+        return str(error)
 
 
 def _world(one: tuple[Path, Drill]) -> str:
