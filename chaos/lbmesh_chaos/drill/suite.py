@@ -1,5 +1,6 @@
-"""Many experiments one after the other, those of one world in one lab, until one does not pass: what it leaves behind
-must not be the next one's.
+"""Many experiments one after the other, those of one world in one lab for as long as none leaves anything behind that
+would be the next one's: one that did not pass, or a replica that was held for down, which is a step towards being held
+back for flapping.
 
 `python -m lbmesh_chaos.drill.suite DIRECTORY FILE…`. A page and a JSON object of each come into the directory, and a
 table of all, which is printed too. The exit code is 1 when one failed or could not be run, else 3 when of one nothing
@@ -23,9 +24,12 @@ from lbmesh_chaos.drill.experiment_file import Drill, ExperimentError, read_dril
 from lbmesh_chaos.drill.run import DrillError, run
 from lbmesh_chaos.lab.start import StartError, start
 from lbmesh_chaos.model.flow import Kind
+from lbmesh_chaos.model.timeline import What
+from lbmesh_chaos.model.world import Role
 from lbmesh_chaos.report.as_json import to_json
 from lbmesh_chaos.report.page.page import to_page
 from lbmesh_chaos.report.report import make_report
+from lbmesh_chaos.report.verdict import Ruling
 
 SEED = 1
 _HEAD = ("drill", "verdict", "sent", *map(str, Kind), "replayed", "twice", "void", "detect", "divert", "recover")
@@ -68,7 +72,7 @@ def _run_all(drills: Sequence[tuple[Path, Drill]]) -> Iterator[tuple[Path, Mappi
                 while left and is_fit:
                     file, drill = left.popleft()
                     found = _outcome(drill, lab, file)
-                    is_fit = not isinstance(found, str) and found["verdict"] == "passed"
+                    is_fit = not isinstance(found, str) and _leaves_nothing(drill, found)
                     yield file, found
 
 
@@ -77,6 +81,14 @@ def _outcome(drill: Drill, lab: str, file: Path) -> Mapping[str, Any] | str:
         return _carried_out(drill, lab, file)
     except DrillError as error:
         return str(error)
+
+
+def _leaves_nothing(drill: Drill, found: Mapping[str, Any]) -> bool:
+    replicas = {host.name for host in drill.world.with_role(Role.REPLICA)}
+    down = (str(What.AGREED), str(What.EJECTED))
+    return found["verdict"] == str(Ruling.PASSED) and not any(
+        event["what"] in down and event["subject"] in replicas for event in found["timeline"]
+    )
 
 
 def _world(one: tuple[Path, Drill]) -> str:
