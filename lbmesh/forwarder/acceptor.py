@@ -8,6 +8,7 @@ import structlog
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.proxied_arrival import ProxiedArrival
 from lbmesh.forwarder.tls_client import open_client
+from lbmesh.model.limits import LISTEN_BACKLOG
 
 ACCEPTS_PER_STEP = 4
 """Connections taken from one listener before the others get their turn, and the other forwarders their share."""
@@ -48,6 +49,11 @@ class Listener:
         self._socket = listening
         self._listening = self._closed = False
         self.accepted = 0
+
+    def open(self) -> None:
+        """Listen, if nobody does so yet on this socket: there is something to serve from."""
+        if not self._closed and not self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            self._socket.listen(LISTEN_BACKLOG)
 
     def resume(self) -> None:
         """Accept (again), unless the forwarder is full or behind."""

@@ -80,6 +80,7 @@ class Forwarder:
 
     def _on_view(self) -> None:
         for listener in self._listeners:
+            listener.open()
             listener.resume()
         self._served_once.set()
 

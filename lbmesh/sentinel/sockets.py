@@ -37,8 +37,9 @@ class Purpose(Enum):
 
 @dataclass(frozen=True, slots=True)
 class NodeSockets:
-    """Every socket of the node, bound, listening and non-blocking. `listeners`: in the order of the settings; of them
-    `own` are nobody else's.
+    """Every socket of the node, bound and non-blocking. `listeners`: in the order of the settings; of them `own` are
+    nobody else's, and do not listen before a forwarder has something to serve from: till then clients are refused at
+    once, and ask the next balancer, instead of waiting for this one to be ready.
 
     `unmatched`: addresses of inherited sockets that the settings do not mention; those are closed again.
     """
@@ -76,7 +77,7 @@ def open_sockets(settings: Settings, inherited: list[socket.socket]) -> NodeSock
             if found is None:
                 own.append(found := _bind(purpose, address))
             found.setblocking(False)
-            if purpose.type is socket.SOCK_STREAM:
+            if purpose.type is socket.SOCK_STREAM and not (purpose is Purpose.LISTENER and found in own):
                 found.listen(LISTEN_BACKLOG)
         except OSError as error:
             problems.append(_explain(purpose, address, error))

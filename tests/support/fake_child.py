@@ -48,6 +48,8 @@ class FakeChild:
         listen_fds = options.get("listen_fds", [])
         assert isinstance(listen_fds, list)
         self.listeners = [socket.socket(fileno=descriptor) for descriptor in listen_fds]
+        for listener in self.listeners:
+            listener.listen()
         self.links: list[socket.socket] = []
 
     def note(self, event: str, **fields: object) -> None:

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import count, groupby
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -64,10 +64,11 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run_all(drills: Sequence[tuple[Path, Drill]]) -> Iterator[tuple[Path, Mapping[str, Any] | str]]:
     """Each with its report, or with why there is none."""
+    numbers = count(1)
     for _, group in groupby(sorted(drills, key=_world), key=_world):
         left = deque(group)
         while left:
-            with _lab(left[0][1]) as lab:
+            with _lab(left[0][1], next(numbers)) as lab:
                 is_fit = True
                 while left and is_fit:
                     file, drill = left.popleft()
@@ -96,9 +97,10 @@ def _world(one: tuple[Path, Drill]) -> str:
 
 
 @contextmanager
-def _lab(drill: Drill) -> Iterator[str]:
+def _lab(drill: Drill, number: int) -> Iterator[str]:
     """One that ends with us, however that is. Raises StartError."""
-    name = f"drills-{os.getpid()}-{drill.world.name}"
+    # A name of its own: that of the one before is free only when the kernel has cleared it away.
+    name = f"drills-{os.getpid()}-{number}"
     up = start(name, drill.world_text, drill.world_file, dies_with_us=True)
     try:
         yield name

@@ -73,9 +73,11 @@ def test_all_sockets_are_bound_not_inheritable_and_never_block() -> None:
             assert not one.getblocking()
             assert not one.get_inheritable()
             assert address_of(one).port > 0
-        for listening in everyone[:3]:
-            assert listening is not None
-            assert listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        assert sockets.admin is not None
+        assert sockets.admin.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        for listener in sockets.listeners:
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(listener.getsockname()[:2])
         for one in everyone[3:]:
             assert one is not None
             assert one.type == socket.SOCK_DGRAM
