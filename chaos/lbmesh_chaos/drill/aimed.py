@@ -85,7 +85,7 @@ def _run(drill: Drill, now: Session, target: AdminTarget, seed: int) -> Outcome:
         residue=(*now.residue, *residue),
         aborted=ran.aborted or ("the button was pressed" if watch.was_aborted else ""),
         is_loaded=False,
-        marks=Marks(None, None, None) if ran.aborted else Marks(None, None, marks.agree_s),
+        marks=Marks(None, None, None, None) if ran.aborted else Marks(None, None, None, marks.agree_s),
     )
 
 

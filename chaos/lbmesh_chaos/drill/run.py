@@ -140,7 +140,7 @@ def run_in(drill: Drill, seed: int, lab: str, now: Session, client: LabClient) -
         ),
         residue=(*now.residue, *residue),
         aborted=ran.aborted,
-        marks=Marks(None, None, None) if ran.aborted else drill.extension.marks,
+        marks=Marks(None, None, None, None) if ran.aborted else drill.extension.marks,
     )
 
 
