@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar, assert_never
 
-from lbmesh.config.settings import GossipSettings, LogSettings, NodeSettings, Settings
+from lbmesh.config.settings import FailoverSettings, GossipSettings, LogSettings, NodeSettings, Settings
 from lbmesh.gossip.identity import key_id
 from lbmesh.model.address import Address
 from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeTls, TcpProbe
+from lbmesh.model.front import KINDS, Driver, Front
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.provenance import ProvenancePolicy
@@ -42,8 +43,8 @@ Reload = Hot | NeedsRestart
 def diff(old: Settings, new: Settings) -> Reload:
     """Compare two settings of one node. The order of services, replicas and routes means nothing.
 
-    Hot are the key ring, what listeners do, services, replicas, health checks, timeouts, routes, limits on clients and
-    trusted proxies.
+    Hot are the key ring, fronts, what listeners do, services, replicas, health checks, timeouts, routes, limits on
+    clients and trusted proxies.
     Whatever holds a socket, a process, a file or an identity needs a restart.
     """
     reasons = tuple(f"{change} needs a restart" for change in _fixed_changes(old, new))
@@ -67,6 +68,14 @@ def _fixed_changes(old: Settings, new: Settings) -> Iterator[str]:
         if old.admin.token != new.admin.token:
             yield "admin: another token"
     yield from _field_changes("log.", old.log, new.log)
+    # Whoever votes by other lists is of another electorate: a node changes sides with a start, which grants nothing
+    # until what it granted before has lapsed.
+    yield from _change("failover.witnesses", _listed(old.failover.witnesses), _listed(new.failover.witnesses))
+    yield from _change("failover.zones", _zones(old.failover), _zones(new.failover))
+
+
+def _zones(failover: FailoverSettings) -> str:
+    return _listed(f"{zone}: {_listed(nodes)}" for zone, nodes in failover.zones)
 
 
 def _node_changes(old: NodeSettings, new: NodeSettings) -> Iterator[str]:
@@ -109,10 +118,23 @@ def _hot_changes(old: Settings, new: Settings) -> Iterator[str]:
             yield from _rule_changes(title, was.rules or RouteRules(), now.rules or RouteRules())
     for listener, changed in zip(old.listeners, new.listeners, strict=True):
         yield from _listener_policy_changes(f"listener {listener.bind}: ", listener.policy, changed.policy)
+    for name, held, wanted in _paired(_by_address(old), _by_address(new)):
+        yield from _presence(f"front {name}", held, wanted)
+        if held and wanted:
+            yield from _front_changes(f"front {name}: ", held, wanted)
     yield from _field_changes("forwarder.", old.limits, new.limits)
     yield from _field_changes("forwarder.", old.provenance, new.provenance)
     if old.gossip and new.gossip:
         yield from _key_changes(old.gossip.file_keys, new.gossip.file_keys)
+
+
+def _front_changes(prefix: str, old: Front, new: Front) -> Iterator[str]:
+    yield from _change(f"{prefix}port", old.address.port, new.address.port)
+    if type(old.driver) is not type(new.driver):
+        yield from _change(f"{prefix}driver", KINDS[type(old.driver)], KINDS[type(new.driver)])
+    elif old.driver != new.driver:
+        yield from _field_changes(f"{prefix}options.", old.driver, new.driver)
+    yield from _field_changes(prefix, old, replace(new, address=old.address, driver=old.driver))
 
 
 def _listener_policy_changes(prefix: str, old: ListenerPolicy, new: ListenerPolicy) -> Iterator[str]:
@@ -217,6 +239,8 @@ Compared = (
     | ProbeTls
     | Outliers
     | ForwarderLimits
+    | Front
+    | Driver
     | ListenerPolicy
     | ListenerTls
     | ServiceTls
@@ -224,7 +248,12 @@ Compared = (
     | ProvenancePolicy
 )
 
-_NAMES_IN_FILE = {"service": "grpc_service", "ca_certificates": "ca", "client_ca_certificates": "client_ca"}
+_NAMES_IN_FILE = {
+    "service": "grpc_service",
+    "ca_certificates": "ca",
+    "client_ca_certificates": "client_ca",
+    "front_class": "class",
+}
 
 
 def _health_changes(prefix: str, old: HealthCheck, new: HealthCheck) -> Iterator[str]:
@@ -303,6 +332,10 @@ def _paired(old: dict[K, V], new: dict[K, V]) -> Iterator[tuple[K, V | None, V |
 
 def _by_name(settings: Settings) -> dict[str, Service]:
     return {service.name: service for service in settings.services}
+
+
+def _by_address(settings: Settings) -> dict[str, Front]:
+    return {front.name: front for front in settings.fronts}
 
 
 def _by_place(routes: tuple[Route, ...]) -> dict[str, Route]:

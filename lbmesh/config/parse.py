@@ -4,6 +4,7 @@ import re
 import tomllib
 
 from lbmesh.config.errors import ConfigError
+from lbmesh.config.fronts import read_failover, read_fronts
 from lbmesh.config.locate import locate
 from lbmesh.config.routes import read_routes
 from lbmesh.config.sections import (
@@ -55,12 +56,15 @@ def parse_settings(
     routes = read_routes(root, service_tables, read_page)
     admin = read_admin(root, listeners, read_file)
     log = read_log(root)
-    for key in ("front", "failover", "dns"):
-        root.not_yet(key)
+    failover = read_failover(root)
+    fronts = read_fronts(root, node, gossip, listeners, failover)
+    root.not_yet("dns")
     root.close()
     if root.report.errors or node is None:
         return in_order(root.report.errors)
-    return Settings(node, listeners, services, routes, workers, limits, gossip, admin, log, provenance)
+    return Settings(
+        node, listeners, services, routes, workers, limits, gossip, admin, log, provenance, fronts, failover
+    )
 
 
 def read_toml(text: str, file: str) -> Table | ConfigError:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lbmesh.model.address import Address
+from lbmesh.model.front import Front
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.listener import ListenerPolicy
 from lbmesh.model.provenance import ProvenancePolicy
@@ -78,6 +79,20 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FailoverSettings:
+    """[failover]: who has a vote on exclusive fronts. `witnesses`: nodes by where their gossip is reached, which vote
+    and hold nothing. `zones`: (zone, its nodes), both by name; none when the file does not say.
+    """
+
+    witnesses: tuple[Address, ...] = ()
+    zones: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def zone_of(self, node: str) -> str | None:
+        """Where the file has a node; None when it does not."""
+        return next((zone for zone, nodes in self.zones if node in nodes), None)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything one node is told. `routes` holds the long form and the services' shorthand, merged.
 
@@ -94,3 +109,5 @@ class Settings:
     admin: AdminSettings | None = None
     log: LogSettings = LogSettings()
     provenance: ProvenancePolicy = ProvenancePolicy()
+    fronts: tuple[Front, ...] = ()
+    failover: FailoverSettings = FailoverSettings()

@@ -1,16 +1,119 @@
-"""A front: an address that clients use, and where it is at home."""
+"""A front: an address that clients use, where it is at home, and how it is moved."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
 
 from lbmesh.model.address import Address
 
+HOLD_DOWN_S = 30.0
+COMMAND_TIMEOUT_S = 10.0
+BIRD_SOCKET = Path("/run/bird/bird.ctl")
 
-@dataclass(frozen=True, slots=True, order=True)
+
+class FrontClass(StrEnum):
+    """What two holders at one time would cost: OVERLAP some flows, so that it may be taken over at once; EXCLUSIVE
+    more than that, so that it needs a majority of zones and a lease.
+    """
+
+    OVERLAP = "overlap"
+    EXCLUSIVE = "exclusive"
+
+
+class DriverKind(StrEnum):
+    """What moves a front. The names are the configuration's."""
+
+    VIP = "vip"
+    BGP = "bgp"
+    CLOUD = "cloud"
+    COMMAND = "command"
+    DNS = "dns"
+
+
+@dataclass(frozen=True, slots=True)
+class VipDriver:
+    """An address on an interface of a shared L2, told by gratuitous ARP (RFC 5227) or unsolicited NA (RFC 4861, 7.2.6).
+    `prefix_length`: the address's on the interface.
+    """
+
+    interface: str
+    prefix_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class BgpDriver:
+    """A route that BIRD announces while its `protocol`, a static one, is enabled over the control `socket`. `prefix`:
+    the network that holds the front.
+    """
+
+    protocol: str
+    prefix: str
+    socket: Path = BIRD_SOCKET
+
+
+@dataclass(frozen=True, slots=True)
+class CloudDriver:
+    """A provider's call that leads `resource` (an allocation, an interface's secondary address, a route table) here."""
+
+    provider: str
+    resource: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandDriver:
+    """A program that is run with a verb, the address and the epoch; exit status 0 within `timeout_s` is success."""
+
+    run: Path
+    timeout_s: float = COMMAND_TIMEOUT_S
+
+
+@dataclass(frozen=True, slots=True)
+class DnsDriver:
+    """Nothing moves: the answers of the mesh's DNS name whom clients should ask."""
+
+
+Driver = VipDriver | BgpDriver | CloudDriver | CommandDriver | DnsDriver
+
+KINDS: dict[type[Driver], DriverKind] = {
+    VipDriver: DriverKind.VIP,
+    BgpDriver: DriverKind.BGP,
+    CloudDriver: DriverKind.CLOUD,
+    CommandDriver: DriverKind.COMMAND,
+    DnsDriver: DriverKind.DNS,
+}
+
+CLASS_OF: dict[DriverKind, FrontClass] = {
+    DriverKind.VIP: FrontClass.OVERLAP,
+    DriverKind.BGP: FrontClass.OVERLAP,
+    DriverKind.DNS: FrontClass.OVERLAP,
+    DriverKind.CLOUD: FrontClass.EXCLUSIVE,
+    DriverKind.COMMAND: FrontClass.EXCLUSIVE,
+}
+"""What a driver's fronts are unless the configuration says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
 class Front:
-    """`zone`: its home, whose nodes hold it while one lives. `node`: the node that holds it while that one lives;
-    None for a front that no node is preferred for.
+    """`address`: with the port on which it answers HTTP. `zone`: its home, whose nodes hold it while one lives. `node`:
+    the node that holds it while that one lives; None for a front that no node is preferred for. `hold_down_s`: a better
+    home must have lived for so long before the front returns there. `weight`: of several fronts that may move one at a
+    time only, the heaviest moves first.
     """
 
     address: Address
     zone: str
     node: str | None = None
+    front_class: FrontClass = FrontClass.OVERLAP
+    driver: Driver = DnsDriver()
+    hold_down_s: float = HOLD_DOWN_S
+    weight: int = 1
+
+    @property
+    def name(self) -> str:
+        """Its address without the port: what rows, the log and operators call it."""
+        return self.address.host
+
+    @property
+    def is_exclusive(self) -> bool:
+        """True when it must never have two holders."""
+        return self.front_class is FrontClass.EXCLUSIVE

@@ -9,6 +9,7 @@ import pytest
 from lbmesh.config.parse import parse_settings
 from lbmesh.config.settings import Settings
 from lbmesh.model.check import Probe
+from lbmesh.model.front import Driver
 from tests.support.config_text import KEY, a_key_pair
 
 EXAMPLES = Path(__file__).parents[3] / "config"
@@ -59,6 +60,10 @@ def test_the_full_example_checks_in_every_way() -> None:
     assert kinds == set(get_args(Probe))
 
 
+def test_the_full_example_has_a_front_of_every_driver() -> None:
+    assert {type(front.driver) for front in load("lbmesh.toml").fronts} == set(get_args(Driver))
+
+
 def test_what_is_commented_out_is_the_default() -> None:
     text = (EXAMPLES / "lbmesh.toml").read_text()
     assert len(re.findall(r"^# \w+ = ", text, flags=re.MULTILINE)) == 24
@@ -73,6 +78,7 @@ def test_what_is_commented_out_is_the_default() -> None:
         *["grpc_service", "tls", "server_name", "ca", "send", "expect"],
         *["hash", "header", "cookie", "source", "balance_factor", "sticky", "ttl", "secure", "http_only", "same_site"],
         *["split_by", "methods", "query", "allow", "deny", "maintenance", "rate_limit", "redirect", "max_body"],
+        *["prefix_length", "protocol", "prefix", "socket", "provider", "resource", "run", "hold_down", "witnesses"],
         *["rewrite", "regex", "request_headers", "mirror", "response_headers", "exact_paths", "respond"],
     ],
 )

@@ -1,0 +1,206 @@
+"""[[front]] and [failover]: defaults, and what contradicts itself or the mesh, in which line and in which words."""
+
+from pathlib import Path
+
+import pytest
+
+from lbmesh.config.diff import Hot, NeedsRestart, diff
+from lbmesh.config.settings import FailoverSettings, Settings
+from lbmesh.model.address import Address
+from lbmesh.model.front import (
+    BgpDriver,
+    CloudDriver,
+    CommandDriver,
+    DnsDriver,
+    Front,
+    FrontClass,
+    VipDriver,
+)
+from tests.support.config_text import BASE, errors_of, settings_of
+
+FRONT_LINE = BASE.count("\n") + 1
+"""Of the first line that is put after the base."""
+
+THREE_ZONES = """[failover.zones]
+zone-a = ["lb-a1", "lb-a2"]
+zone-b = ["lb-b1"]
+zone-c = ["lb-c1"]
+"""
+TWO_ZONES = """[failover.zones]
+zone-a = ["lb-a1"]
+zone-b = ["lb-b1"]
+"""
+VIP = 'driver = "vip"\noptions = { interface = "eth0" }\n'
+COMMAND = 'driver = "command"\noptions = { run = "/move" }\n'
+HOME_B = '[[front]]\naddress = "203.0.113.10"\nzone = "zone-b"\n'
+ADDRESS = 'write an address without a port, such as "203.0.113.10" or "2001:db8::10"'
+
+
+def test_defaults() -> None:
+    settings = settings_of(BASE + HOME_B + VIP)
+    assert settings.failover == FailoverSettings()
+    assert settings.fronts == (
+        Front(Address("203.0.113.10", 80), "zone-b", None, FrontClass.OVERLAP, VipDriver("eth0", 32), 30.0, 1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "driver", "front_class"),
+    [
+        (VIP, VipDriver("eth0", 32), FrontClass.OVERLAP),
+        (VIP + 'class = "exclusive"\n', VipDriver("eth0", 32), FrontClass.EXCLUSIVE),
+        ('driver = "bgp"\noptions = { protocol = "p" }\n', BgpDriver("p", "203.0.113.10/32"), FrontClass.OVERLAP),
+        (
+            'driver = "cloud"\noptions = { provider = "ec2", resource = "eipalloc-1" }\n',
+            CloudDriver("ec2", "eipalloc-1"),
+            FrontClass.EXCLUSIVE,
+        ),
+        (COMMAND, CommandDriver(Path("/move")), FrontClass.EXCLUSIVE),
+        (COMMAND + 'class = "overlap"\n', CommandDriver(Path("/move")), FrontClass.OVERLAP),
+        ('driver = "dns"\n', DnsDriver(), FrontClass.OVERLAP),
+    ],
+)
+def test_every_driver_has_its_class_and_its_options(text: str, driver: object, front_class: FrontClass) -> None:
+    (front,) = settings_of(BASE + HOME_B + text + THREE_ZONES).fronts
+    assert (front.driver, front.front_class) == (driver, front_class)
+
+
+def test_a_home_node_says_its_zone_where_the_zones_are_known() -> None:
+    (front,) = settings_of(f'{BASE}[[front]]\naddress = "203.0.113.10"\nnode = "lb-c1"\n{VIP}{THREE_ZONES}').fronts
+    assert (front.node, front.zone) == ("lb-c1", "zone-c")
+
+
+def test_a_witness_makes_two_zones_enough() -> None:
+    settings = settings_of(f'{BASE}{HOME_B}{COMMAND}[failover]\nwitnesses = ["10.0.9.1:7946"]\n{TWO_ZONES}')
+    assert settings.failover.witnesses == (Address("10.0.9.1", 7946),)
+    assert settings.fronts[0].is_exclusive
+
+
+# One row for each rule: what follows the base, the line of the error counted from there, and the error.
+# fmt: off
+REFUSED = [
+    # Single values.
+    ('[[front]]\nzone = "zone-b"\n' + VIP, 0, 'front #1: address: missing; write address = "203.0.113.10"'),
+    ('[[front]]\naddress = "203.0.113.10:80"\nzone = "zone-b"\n' + VIP, 1,
+     f'front #1: address: found "203.0.113.10:80"; {ADDRESS}'),
+    ('[[front]]\naddress = "0.0.0.0"\nzone = "zone-b"\n' + VIP, 1,
+     f'front "0.0.0.0": address: found "0.0.0.0"; clients of other machines cannot use it; {ADDRESS}'),
+    ('[[front]]\naddress = "203.0.113.10"\n' + VIP, 0,
+     'front "203.0.113.10": zone: missing; write zone = "zone-a", where it is at home'),
+    (HOME_B, 0, 'front "203.0.113.10": driver: missing; write driver = "vip"'),
+    (HOME_B + 'driver = "vrrp"\n', 3,
+     'front "203.0.113.10": driver: found "vrrp"; write one of "vip", "bgp", "cloud", "command", "dns"'),
+    (HOME_B + VIP + "weight = 0\n", 5, 'front "203.0.113.10": weight: found 0; write a whole number from 1 to 100'),
+    (HOME_B + VIP + 'holddown = "1s"\n', 5,
+     'front "203.0.113.10": holddown: unknown key; write hold_down'),
+    # What a driver needs.
+    (HOME_B + 'driver = "vip"\n', 0, 'front "203.0.113.10": options.interface: missing; write interface = "eth0"'),
+    (HOME_B + 'driver = "vip"\noptions = { interface = "eth0", prefix_length = 33 }\n', 4,
+     'front "203.0.113.10": options.prefix_length: found 33; write a whole number from 1 to 32'),
+    (HOME_B + 'driver = "vip"\noptions = { interface = "a/b" }\n', 4,
+     'front "203.0.113.10": options.interface: found "a/b"; write an interface such as "eth0"'),
+    (HOME_B + 'driver = "bgp"\noptions = {}\n', 4,
+     'front "203.0.113.10": options.protocol: missing; write protocol = "front_a"'),
+    (HOME_B + 'driver = "bgp"\noptions = { protocol = "p", prefix = "198.51.100.0/24" }\n', 4,
+     ('front "203.0.113.10": options.prefix: found "198.51.100.0/24"; 203.0.113.10 is not in it; write the network '
+      "that holds the front")),
+    (HOME_B + 'driver = "cloud"\noptions = { provider = "ec2" }\n' + THREE_ZONES, 4,
+     'front "203.0.113.10": options.resource: missing; write resource = "eipalloc-0123456789abcdef0"'),
+    (HOME_B + 'driver = "cloud"\noptions = { provider = "gcp", resource = "x" }\n' + THREE_ZONES, 4,
+     ('front "203.0.113.10": options.provider: found "gcp"; write "ec2"; for other providers there is '
+      'driver = "command"')),
+    (HOME_B + 'driver = "command"\noptions = { run = "move" }\n' + THREE_ZONES, 4,
+     'front "203.0.113.10": options.run: found "move"; write an absolute path'),
+    (HOME_B + 'driver = "dns"\noptions = { interface = "eth0" }\n', 4,
+     'front "203.0.113.10": options: found a table; DNS moves nothing and takes none; remove it'),
+    # Fronts that contradict each other or the mesh.
+    (HOME_B + VIP + HOME_B + VIP, 6,
+     ('front "203.0.113.10": address: found "203.0.113.10"; line 20 has this front already; an address has one home: '
+      "remove one")),
+    ('[[front]]\naddress = "10.0.1.10"\nzone = "zone-b"\n' + VIP, 1,
+     ('front "10.0.1.10": address: found "10.0.1.10"; this is the node\'s own address (gossip.advertise), which must '
+      "stay; write one that may move")),
+    (HOME_B + 'node = "lb-a1"\n' + VIP, 2,
+     ('front "203.0.113.10": zone: found "zone-b"; its home node is this one, which is in "zone-a" (node.zone); write '
+      "that")),
+    (HOME_B.replace("zone-b", "zone-d") + VIP + THREE_ZONES, 2,
+     ('front "203.0.113.10": zone: found "zone-d"; failover.zones has no such zone; write one of "zone-a", "zone-b", '
+      '"zone-c"')),
+    (HOME_B + 'node = "lb-b2"\n' + VIP + THREE_ZONES, 3,
+     'front "203.0.113.10": node: found "lb-b2"; failover.zones has no such node; write one of "lb-b1"'),
+    (HOME_B + 'node = "lb-c1"\n' + VIP + THREE_ZONES, 3,
+     'front "203.0.113.10": node: found "lb-c1"; failover.zones has it in "zone-c"; write zone = "zone-c"'),
+    # Exclusive ones.
+    (HOME_B + COMMAND, 0,
+     ('front "203.0.113.10": class: an exclusive front needs to know who votes; write [failover.zones] with '
+      'zone-a = ["lb-a1"] and so on')),
+    (HOME_B + COMMAND + TWO_ZONES, 0,
+     ('front "203.0.113.10": class: of 2 zones none is a majority when another is lost; write a witness in '
+      'failover.witnesses, or class = "overlap"')),
+    (HOME_B + 'driver = "dns"\nclass = "exclusive"\n' + THREE_ZONES, 4,
+     ('front "203.0.113.10": class: found "exclusive"; DNS moves nothing that could be held; write '
+      'class = "overlap"')),
+    (HOME_B + 'driver = "cloud"\nclass = "overlap"\noptions = { provider = "ec2", resource = "x" }\n', 4,
+     ('front "203.0.113.10": class: found "overlap"; a provider leads an address to one node at a time; write '
+      'class = "exclusive"')),
+    # [failover].
+    ('[failover]\nwitnesses = ["10.0.9.1:1", "10.0.9.1:1"]\n', 1,
+     "failover.witnesses: a witness has one vote, however often it stands here; write each once"),
+    ('[failover.zones]\na = ["x"]\nb = ["x"]\n', 2,
+     'failover.zones.b: "x" stands in zone "a" already; a node is in one zone'),
+    ('[failover.zones]\na = []\n', 1,
+     'failover.zones.a: found an empty array; write an array such as ["lb-a1", "lb-a2"]'),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("text", "line", "error"), REFUSED)
+def test_it_is_refused_with_its_place_and_what_to_write(text: str, line: int, error: str) -> None:
+    assert errors_of(BASE + text) == [f"{FRONT_LINE + line}: {error}"]
+
+
+def test_an_exclusive_front_of_a_node_alone_is_refused() -> None:
+    alone = BASE.replace('[gossip]\nbind = "10.0.1.10:7946"\nkey_file = "/gossip.key"\n', "")
+    (error,) = errors_of(alone + HOME_B + COMMAND + THREE_ZONES)
+    assert error.endswith("an exclusive front needs votes, and a node alone has no peers; write [gossip]")
+
+
+def changes(before: str, after: str) -> Hot | NeedsRestart:
+    def read(text: str) -> Settings:
+        return settings_of(BASE + text)
+
+    return diff(read(before), read(after))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("", HOME_B + VIP, ["front 203.0.113.10 added"]),
+        (HOME_B + VIP, "", ["front 203.0.113.10 removed"]),
+        (
+            HOME_B + VIP,
+            HOME_B + VIP.replace("eth0", "eth1") + 'hold_down = "1m"\nport = 443\nnode = "lb-b1"\n',
+            [
+                "front 203.0.113.10: port 80 → 443",
+                "front 203.0.113.10: options.interface eth0 → eth1",
+                "front 203.0.113.10: node none → lb-b1",
+                "front 203.0.113.10: hold_down 30s → 60s",
+            ],
+        ),
+        (HOME_B + VIP, HOME_B + 'driver = "dns"\n', ["front 203.0.113.10: driver vip → dns"]),
+    ],
+)
+def test_fronts_change_by_a_reload(before: str, after: str, told: list[str]) -> None:
+    assert changes(before, after) == Hot(tuple(told))
+
+
+def test_who_votes_changes_with_a_restart() -> None:
+    reasons = changes(TWO_ZONES, '[failover]\nwitnesses = ["10.0.9.1:7946"]\n' + THREE_ZONES)
+    assert isinstance(reasons, NeedsRestart)
+    assert reasons.reasons == (
+        "failover.witnesses none → 10.0.9.1:7946 needs a restart",
+        (
+            "failover.zones zone-a: lb-a1, zone-b: lb-b1 → zone-a: lb-a1, lb-a2, zone-b: lb-b1, zone-c: lb-c1 needs a "
+            "restart"
+        ),
+    )
