@@ -5,9 +5,11 @@ do.
 from collections.abc import Iterator, Set
 
 from lbmesh.control.events import replica_event
+from lbmesh.control.fronts import front_event
 from lbmesh.control.inputs import Effects, Event, EventKind, StreamStep
 from lbmesh.control.mesh import MeshNews
 from lbmesh.control.parts import Parts
+from lbmesh.failover.orders import Order
 from lbmesh.failover.words import Partner
 from lbmesh.model.health import Availability
 from lbmesh.model.service import ReplicaId
@@ -46,6 +48,8 @@ class Fold:
                 parts.traffic.hear(parts.mesh.peers())
             if news.stations_changed and parts.heartbeat:
                 parts.heartbeat.unsettle(now)
+            if news.fronts_changed:
+                parts.fronts.unsettle()
             for opinion in news.heard:
                 parts.book.hear(opinion, now)
             for observer, replica in news.unheard:
@@ -62,14 +66,18 @@ class Fold:
         parts.mesh.publish(now, ready.words, ready.withdrawn)
         if parts.traffic.is_due(now):
             dirty |= self._look_at_traffic(now)
+        view = self._view(dirty, now, everything=everything, reloaded=changed is not None)
+        orders, moved = self._look_at_fronts(now)
+        said += moved
         return Effects(
             datagrams=news.datagrams if news else (),
             probes=ready.probes,
-            view=self._view(dirty, now, everything=everything, reloaded=changed is not None),
+            view=view,
             events=tuple(said),
             partners=self._partners(now),
             keys_to_store=news.keys_to_store if news else None,
             streams=news.streams if news else (),
+            orders=orders,
             stream=news.stream if news else StreamStep(),
         )
 
@@ -83,6 +91,27 @@ class Fold:
         if rows is not None:
             parts.mesh.publish_ingress(now, rows)
         return parts.traffic.look(parts.views.services, now)
+
+    def _look_at_fronts(self, now: float) -> tuple[tuple[Order, ...], tuple[Event, ...]]:
+        """Orders for the drivers, and what changed. After the View: without one this node takes no front."""
+        parts = self._parts
+        if not parts.started or not parts.fronts.is_used:
+            return (), ()
+        readiness, is_stalled = parts.readiness(), parts.is_stalled
+        if parts.fronts.fare(now, readiness, at_once=parts.leaving or is_stalled):
+            parts.mesh.publish_willing(now, parts.fronts.is_willing)
+        if not parts.fronts.is_due(now):
+            return (), ()
+        output = parts.fronts.step(
+            now,
+            parts.mesh.members(),
+            parts.mesh.front_words(),
+            parts.heartbeat.lost() if parts.heartbeat else {},
+            is_isolated=parts.mesh.is_isolated,
+            stalled=readiness.reason if is_stalled else "",
+        )
+        parts.mesh.publish_fronts(now, output)
+        return tuple(output.orders), tuple(map(front_event, output.moves))
 
     def _partners(self, now: float) -> tuple[Partner, ...] | None:
         parts = self._parts

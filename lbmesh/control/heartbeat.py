@@ -12,6 +12,7 @@ from lbmesh.config.settings import Settings
 from lbmesh.control.inputs import Event, EventKind
 from lbmesh.control.state import GoneState, HeartbeatState
 from lbmesh.failover.datagram import SESSION_BYTES
+from lbmesh.failover.plan import Lost
 from lbmesh.failover.table import RingKey, Station, partner_table
 from lbmesh.failover.words import Back, Gone, Partner
 from lbmesh.gossip.identity import key_id
@@ -76,13 +77,18 @@ class Heartbeat:
     def take(self, word: Gone | Back, now: float) -> Event | None:
         """What the sentinel finds; an event when it is news."""
         match word:
-            case Gone(name=name, reason=reason, for_s=for_s):
+            case Gone(name=name, reason=reason, for_s=for_s, absent=absent):
                 known = self._gone.get(name)
-                self._gone[name] = GoneState(now - for_s, reason)
+                self._gone[name] = GoneState(now - for_s, reason, absent)
                 return None if known else Event(EventKind.PARTNER, name, "gone", reason, is_trouble=True)
             case Back(name=name, reason=reason):
                 known = self._gone.pop(name, None)
                 return Event(EventKind.PARTNER, name, "back", reason) if known else None
+
+    def lost(self) -> dict[str, Lost]:
+        """Who is gone, and who else has found that."""
+        judges = {partner.name: frozenset(partner.judges) for partner in self.newest}
+        return {name: Lost(judges[name], frozenset(gone.absent)) for name, gone in self._gone.items() if name in judges}
 
     def state(self) -> HeartbeatState:
         """For whoever asks."""

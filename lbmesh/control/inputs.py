@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from lbmesh.failover.orders import Order
 from lbmesh.failover.words import Partner
 from lbmesh.health.outcome import ProbeOrder
 from lbmesh.model.address import Address
@@ -29,6 +30,7 @@ class EventKind(StrEnum):
     RELOAD = "reload"
     NODE = "node"
     PARTNER = "partner"
+    FRONT = "front"
     NAME_CONFLICT = "name_conflict"
     NAME_CLAIM = "name_claim"
     SEEDS_SILENT = "seeds_silent"
@@ -89,7 +91,7 @@ class Effects:
 
     `view`: a new View for all forwarders, None when requests need nothing new. `partners`: with whom the sentinel is to
     exchange heartbeats from now on, None when that stands. `keys_to_store`: the key ring changed, and `keys_stored`
-    is to be said once it is kept. `streams`: to where gossip wants one opened.
+    is to be said once it is kept. `streams`: to where gossip wants one opened. `orders`: for the fronts' drivers.
     """
 
     datagrams: tuple[tuple[Address, bytes], ...] = ()
@@ -99,4 +101,5 @@ class Effects:
     partners: tuple[Partner, ...] | None = None
     keys_to_store: tuple[bytes, ...] | None = field(default=None, repr=False)
     streams: tuple[Address, ...] = ()
+    orders: tuple[Order, ...] = ()
     stream: StreamStep = field(default_factory=lambda: StreamStep())

@@ -8,10 +8,21 @@ from typing import assert_never
 
 from lbmesh.control import ingress_rows
 from lbmesh.control.events import key_file_event, member_event, notice_event
+from lbmesh.control.front_book import FrontBook, PeerFronts
+from lbmesh.control.front_rows import (
+    CLAIM_PREFIX,
+    VOTE_PREFIX,
+    WILLING_KEY,
+    claim_value,
+    is_front_row,
+    vote_value,
+    willing_value,
+)
 from lbmesh.control.heartbeat import STATION_KEY, parse_station, station_value
 from lbmesh.control.inputs import Event, EventKind, KeyOrder, KeyVerb, StreamStep
 from lbmesh.control.opinions import KEY_PREFIX, opinion_key, opinion_value, parse_opinion, parse_replica
 from lbmesh.control.zone_traffic import Peer
+from lbmesh.failover.fronts import FrontsOutput
 from lbmesh.failover.table import Station
 from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.identity import KeyRing
@@ -39,6 +50,7 @@ class MeshNews:
     unheard: tuple[tuple[str, ReplicaId], ...] = ()
     events: tuple[Event, ...] = ()
     stations_changed: bool = False
+    fronts_changed: bool = False
     keys_to_store: tuple[bytes, ...] | None = None
     streams: tuple[Address, ...] = ()
     stream: StreamStep = StreamStep()  # noqa: RUF009
@@ -51,6 +63,7 @@ class Mesh:
         self._node = node
         self._gossip = gossip
         self._trusted = self.trusted()
+        self._fronts = FrontBook()
         self._key_fault: str | None = None
         self._parsed_ingress: dict[str, tuple[tuple[bytes, ...], Mapping[str, Ingress] | None]] = {}
 
@@ -195,6 +208,36 @@ class Mesh:
         if self._gossip:
             self._gossip.publish(now, STATION_KEY, station_value(station))
 
+    def publish_fronts(self, now: float, said: FrontsOutput) -> None:
+        """Let the peers know this node's claims and votes."""
+        if self._gossip is None:
+            return
+        rows = {f"{CLAIM_PREFIX}{front}": claim_value(claim) if claim else None for front, claim in said.claims.items()}
+        rows |= {f"{VOTE_PREFIX}{front}": vote_value(grant) if grant else None for front, grant in said.grants.items()}
+        for key, value in rows.items():
+            if value is None:
+                self._gossip.withdraw(now, key)
+            else:
+                self._gossip.publish(now, key, value)
+
+    def publish_willing(self, now: float, is_willing: bool | None) -> None:
+        """Let the peers know whether this node takes fronts; None: it takes no part."""
+        if self._gossip is None:
+            return
+        if is_willing is None:
+            self._gossip.withdraw(now, WILLING_KEY)
+        else:
+            self._gossip.publish(now, WILLING_KEY, willing_value(is_willing=is_willing))
+
+    def front_words(self) -> Mapping[str, PeerFronts]:
+        """What the members say of fronts, dead ones among them."""
+        return self._fronts.peers
+
+    @property
+    def is_isolated(self) -> bool:
+        """Does no peer answer, though two or more should?"""
+        return self._gossip is not None and self._gossip.isolated
+
     def stations(self) -> list[Station]:
         """Where the heartbeats of live peers are reached."""
         if self._gossip is None:
@@ -247,6 +290,7 @@ class Mesh:
         trust_moved = trusted is not before and trusted != before
         self._trusted = trusted
         changed = {row for row in output.rows_changed if row[1].startswith(KEY_PREFIX)}
+        fronts_changed = self._hear_fronts(output)
         joined = {change.name for change in output.member_changes if _is_new(change)}
         heard: tuple[Opinion, ...] = ()
         if changed or joined:
@@ -259,10 +303,28 @@ class Mesh:
             unheard=tuple((owner, replica) for owner, key in sorted(changed) if (replica := parse_replica(key))),
             events=(*map(member_event, output.member_changes), *map(notice_event, output.notices)),
             stations_changed=bool(output.member_changes) or any(key == STATION_KEY for _, key in output.rows_changed),
+            fronts_changed=fronts_changed or bool(output.member_changes),
             keys_to_store=output.keys_to_store,
             streams=output.streams,
             stream=StreamStep(output.units, output.rejected is not None, output.stream_over),
         )
+
+    def _hear_fronts(self, output: Output) -> bool:
+        """Rows about fronts that changed, and all of who is live again: they may have come before."""
+        gossip = self._gossip
+        if gossip is None:
+            return False
+        joined = {change.name for change in output.member_changes if _is_new(change)}
+        changes: list[tuple[str, str, bytes | None]] = []
+        if joined:
+            self._fronts.forget({member.name for member in self.members()} - joined)
+            for prefix in (WILLING_KEY, CLAIM_PREFIX, VOTE_PREFIX):
+                changes += [(row.owner, row.key, row.value) for row in gossip.rows(prefix) if row.owner in joined]
+        for owner, key in output.rows_changed:
+            if owner != self._node and is_front_row(key):
+                row = gossip.row(owner, key)
+                changes.append((owner, key, row.value if row else None))
+        return self._fronts.take(changes)
 
 
 def _is_new(change: MemberChange) -> bool:

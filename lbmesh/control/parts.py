@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 
 from lbmesh.config.settings import Settings
 from lbmesh.control.certificates import Certificates
-from lbmesh.control.forwarders import Forwarders
+from lbmesh.control.forwarders import SILENT_S, Forwarders
+from lbmesh.control.fronts import FrontPart
 from lbmesh.control.heartbeat import Heartbeat
 from lbmesh.control.inputs import Event
 from lbmesh.control.mesh import Mesh
-from lbmesh.control.state import ReloadOutcome
+from lbmesh.control.state import Readiness, ReloadOutcome
 from lbmesh.control.views import ViewMaker
 from lbmesh.control.zone_traffic import ZoneTraffic
 from lbmesh.health.book import HealthBook
@@ -28,6 +29,7 @@ class Parts:
     traffic: ZoneTraffic
     views: ViewMaker
     heartbeat: Heartbeat | None
+    fronts: FrontPart
     forwarders: Forwarders = field(default_factory=Forwarders)
     certificates: Certificates = field(default_factory=Certificates)
     reload: ReloadOutcome | None = None
@@ -42,3 +44,22 @@ class Parts:
         self.book.configure(services, now)
         self.ejections.configure(services)
         self.traffic.configure(services)
+
+    def readiness(self) -> Readiness:
+        """May clients be sent to this node?"""
+        if self.leaving:
+            return Readiness(False, "leaving: this node drains")
+        if self.views.latest is None:
+            asking = "catching up: this node asks its peers which replicas are down"
+            return Readiness(False, asking if self.joined else "starting: no View yet")
+        if not any(forwarder.viewed for forwarder in self.forwarders.states()):
+            return Readiness(False, "no forwarder serves a View yet")
+        if self.is_stalled:
+            return Readiness(False, f"no forwarder has said anything for {SILENT_S:g} s: they hang")
+        return Readiness(True, "ready")
+
+    @property
+    def is_stalled(self) -> bool:
+        """Do all forwarders hang that ever served?"""
+        viewing = [forwarder for forwarder in self.forwarders.states() if forwarder.viewed]
+        return bool(viewing) and all(forwarder.silent for forwarder in viewing)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from lbmesh.config.key_pairs import key_pairs
 from lbmesh.control.explaining import explain_replica
 from lbmesh.control.explaining_url import UrlExplanation, explain_url
-from lbmesh.control.forwarders import SILENT_S
 from lbmesh.control.inputs import Event, EventKind
 from lbmesh.control.parts import Parts
 from lbmesh.control.replica_report import replica_ids, replica_states
@@ -47,18 +46,7 @@ class Picture:
 
     def readiness(self) -> Readiness:
         """May clients be sent to this node?"""
-        parts = self._parts
-        if parts.leaving:
-            return Readiness(False, "leaving: this node drains")
-        if parts.views.latest is None:
-            asking = "catching up: this node asks its peers which replicas are down"
-            return Readiness(False, asking if parts.joined else "starting: no View yet")
-        viewing = [forwarder for forwarder in parts.forwarders.states() if forwarder.viewed]
-        if not viewing:
-            return Readiness(False, "no forwarder serves a View yet")
-        if all(forwarder.silent for forwarder in viewing):
-            return Readiness(False, f"no forwarder has said anything for {SILENT_S:g} s: they hang")
-        return Readiness(True, "ready")
+        return self._parts.readiness()
 
     def state(self, now: float) -> NodeState:
         """The picture, without the replicas."""
@@ -83,6 +71,7 @@ class Picture:
             ),
             certificates=tuple(key_pairs(parts.settings).values()),
             heartbeat=parts.heartbeat.state() if parts.heartbeat else HeartbeatState(),
+            fronts=parts.fronts.statuses(),
             local_shares=tuple((service.name, service.share(parts.settings.node.zone)) for service in view.services)
             if view
             else (),

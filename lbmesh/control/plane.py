@@ -15,6 +15,7 @@ from lbmesh.config.settings import Settings
 from lbmesh.control.certificates import CertificateFiles
 from lbmesh.control.events import forwarder_event, memory_event
 from lbmesh.control.fold import Fold
+from lbmesh.control.fronts import FrontPart
 from lbmesh.control.heartbeat import Heartbeat
 from lbmesh.control.inputs import Effects, Event, EventKind, KeyOrder, ProbeResult
 from lbmesh.control.link import ReplicaFailure, Telemetry
@@ -25,6 +26,7 @@ from lbmesh.control.picture import Picture
 from lbmesh.control.state import ReloadOutcome
 from lbmesh.control.views import ViewMaker
 from lbmesh.control.zone_traffic import ZoneTraffic
+from lbmesh.failover.orders import Outcome
 from lbmesh.failover.words import Back, Gone
 from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.key_orders import Said
@@ -62,6 +64,7 @@ class Plane:
             traffic=ZoneTraffic(node.zone),
             views=ViewMaker(generation),
             heartbeat=heartbeat,
+            fronts=FrontPart(settings, f"{int(rng.random() * 2**48):012x}", now),
         )
         parts.configure(now)
         self._parts = parts
@@ -200,6 +203,7 @@ class Plane:
         problems = self._take_keys(settings)
         self._parts.reload = ReloadOutcome(ok=True, errors=(), at_s=now)
         self._parts.configure(now)
+        self._parts.fronts.configure(settings, now)
         if changed or before:
             known = set(self.picture.replica_ids())
             self._forwarders.keep(known)
@@ -243,7 +247,18 @@ class Plane:
     def partner_word(self, word: Gone | Back, now: float) -> Effects:
         """The sentinel finds that a partner is gone, or back. No member's state changes by that."""
         event = self._heartbeat.take(word, now) if self._heartbeat else None
+        self._parts.fronts.unsettle()
         return self._fold.settle(now, events=(event,) if event else ())
+
+    def front_outcome(self, outcome: Outcome, now: float) -> Effects:
+        """A driver says what came of an order, or what it finds."""
+        self._parts.fronts.take(outcome, now)
+        return self._fold.settle(now)
+
+    def outside_seen(self, what: str, now: float, *, in_reach: bool) -> Effects:
+        """Something that tells a dead mesh from a node that is cut off, such as "gateway", was looked for."""
+        self._parts.fronts.reach(what, in_reach=in_reach)
+        return self._fold.settle(now)
 
     def heartbeat_figures(self, counters: Mapping[str, int]) -> None:
         """The sentinel's counters of the heartbeat."""
@@ -293,4 +308,5 @@ class Plane:
             self._forwarders.next_deadline(),
             self._ejections.next_deadline(),
             self._heartbeat.due_s if self._heartbeat else float("inf"),
+            self._parts.fronts.next_deadline() if self._parts.started else float("inf"),
         )

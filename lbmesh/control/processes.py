@@ -218,7 +218,7 @@ def decode_control(packet: bytes) -> ControlMessage:
         elif message_type is Partners:
             fields["table"] = tuple(map(_partner, fields["table"]))
         elif message_type is Gone:
-            fields["rule"] = GoneRule(fields["rule"])
+            fields["rule"], fields["absent"] = GoneRule(fields["rule"]), tuple(fields["absent"])
         return message_type(**fields)
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"a malformed control message: {error!r}") from error

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from lbmesh.control.inputs import Event
 from lbmesh.control.link import ReplicaTelemetry, Telemetry
+from lbmesh.failover.fronts import FrontStatus
 from lbmesh.model.health import Availability, Opinion
 from lbmesh.model.member import Member
 from lbmesh.model.service import Replica, ReplicaId
@@ -67,10 +68,13 @@ class ReplicaState:
 
 @dataclass(frozen=True, slots=True)
 class GoneState:
-    """A partner that the sentinel takes for gone, since when, and why. Membership may not have noticed yet."""
+    """A partner that the sentinel takes for gone, since when, and why. Membership may not have noticed yet. `absent`:
+    of those who judge it, the ones that say nothing themselves.
+    """
 
     since_s: float
     reason: str
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +112,4 @@ class NodeState:
     notices: tuple[Event, ...] = ()
     certificates: tuple[KeyPair, ...] = ()
     heartbeat: HeartbeatState = HeartbeatState()
+    fronts: tuple[FrontStatus, ...] = ()

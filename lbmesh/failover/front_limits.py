@@ -36,6 +36,12 @@ RENEW_S = 0.75
 FENCE_QUIET_S = 5.0
 """Who has lost a front without having let it go leaves it alone for this long."""
 
+UNCLAIMED_S = 5.0
+"""A node that should have a front, and does not claim it within this, is passed by: it may not know of it …"""
+
+PASSED_S = 60.0
+"""… for this long."""
+
 HANDOVER_S = 5.0
 """An heir that does not hold what it is given within this does not get it …"""
 

@@ -15,10 +15,12 @@ from lbmesh.failover.front_limits import (
     FIRM_LOSSES,
     HANDOVER_S,
     LOOK_S,
+    PASSED_S,
     REASON_CHARACTERS_MAX,
     RETURN_GAP_S,
     SETTLE_S,
     STEP_S,
+    UNCLAIMED_S,
 )
 from lbmesh.failover.guards import Outlook, Record
 from lbmesh.failover.lease import Electorate, Tenancy, Voter
@@ -26,6 +28,7 @@ from lbmesh.failover.orders import Order, Outcome
 from lbmesh.failover.plan import NOBODY, Lost, Place, Standing, is_held, order, place, rank
 from lbmesh.model.front import Front
 
+_PASSED = Claim(FrontState.IDLE, 0, "it does not claim it", is_unfit=True)
 _NO_CLAIMS: Mapping[str, Claim] = {}
 _NO_GRANTS: Mapping[str, Grant] = {}
 
@@ -83,7 +86,9 @@ class FrontsOutput:
 
 @dataclass(slots=True)
 class _Held:
-    """One front with all that this node keeps of it."""
+    """One front with all that this node keeps of it. `balked`: until when heirs that did not take it are not asked
+    again; `passed`: until when others that should have it are passed by; `awaited`: who should claim it, since when.
+    """
 
     machine: FrontMachine
     tenancy: Tenancy | None
@@ -94,6 +99,8 @@ class _Held:
     claim: Claim | None = None
     grant: Grant | None = None
     balked: dict[str, float] = field(default_factory=dict)
+    passed: dict[str, float] = field(default_factory=dict)
+    awaited: tuple[str, float] = ("", inf)
 
 
 class Fronts:
@@ -141,6 +148,11 @@ class Fronts:
     def _start(self, front: Front, now: float) -> _Held:
         tenancy = Tenancy(self._name, self._session, self._electorate) if front.is_exclusive else None
         return _Held(FrontMachine(front, self._drain_s, now), tenancy, front)
+
+    @property
+    def is_empty(self) -> bool:
+        """True without any front, and with none left to be let go."""
+        return not self._all
 
     # Inputs
 
@@ -206,7 +218,8 @@ class Fronts:
         claims.pop(self._name, None)
         if held.claim is not None:
             claims[self._name] = held.claim
-        held.place = place(front, self._sight.nodes, claims, self._sight.gone)
+        held.place = place(front, self._sight.nodes, self._with_passed(now, held, claims), self._sight.gone)
+        self._await_claim(now, held, claims)
         held.guard = ""
         wish = self._wish(now, held, claims) if held.wanted == front else Wish(Aim.DROP, "the settings changed")
         before = machine.state
@@ -222,6 +235,22 @@ class Fronts:
         self._speak(now, held, claims, output)
         if held.tenancy is not None and before is machine.state is FrontState.CLAIMING and not held.guard:
             held.guard = self._waiting(now, held)
+
+    # Who should have it, and does nothing
+
+    def _with_passed(self, now: float, held: _Held, claims: Mapping[str, Claim]) -> Mapping[str, Claim]:
+        """The claims, and that those who are passed by cannot have it, unless they say otherwise by now."""
+        held.passed = {name: until_s for name, until_s in held.passed.items() if now < until_s and name not in claims}
+        return {**claims, **dict.fromkeys(held.passed, _PASSED)} if held.passed else claims
+
+    def _await_claim(self, now: float, held: _Held, claims: Mapping[str, Claim]) -> None:
+        holder = held.place.holder
+        if holder is None or holder == self._name or holder in claims or now < self._settled_s:
+            held.awaited = ("", inf)
+        elif held.awaited[0] != holder:
+            held.awaited = (holder, now)
+        elif now >= held.awaited[1] + UNCLAIMED_S:
+            held.passed[holder] = now + PASSED_S
 
     # Wishes
 

@@ -21,10 +21,12 @@ class Stand(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """The other backups' stands on one suspect. `doubtful`: those to be asked (again)."""
+    """The other backups' stands on one suspect. `absent`: those that are not live themselves; `doubtful`: those to be
+    asked (again).
+    """
 
     agreeing: int
-    absent: int
+    absent: tuple[str, ...]
     doubtful: tuple[Peer, ...]
     is_open: bool
 
@@ -43,16 +45,16 @@ def is_deaf(peers: Collection[Peer], now: float) -> bool:
 def weigh(suspect: Peer, own_name: str, by_name: Mapping[str, Peer], now: float) -> Weighed:
     """Hear the other backups of a suspect's fronts."""
     stands = [
-        (by_name.get(name), _stand(by_name.get(name), suspect, now))
+        (name, by_name.get(name), _stand(by_name.get(name), suspect, now))
         for name in suspect.partner.judges
         if name != own_name
     ]
-    kinds = [stand for _, stand in stands]
+    kinds = [stand for _, _, stand in stands]
     doubtful = (Stand.HEARS, Stand.UNDECIDED)
     return Weighed(
         agreeing=kinds.count(Stand.AGREES),
-        absent=kinds.count(Stand.ABSENT),
-        doubtful=tuple(peer for peer, stand in stands if peer is not None and stand in doubtful),
+        absent=tuple(name for name, _, stand in stands if stand is Stand.ABSENT),
+        doubtful=tuple(peer for _, peer, stand in stands if peer is not None and stand in doubtful),
         is_open=Stand.UNDECIDED in kinds,
     )
 
@@ -64,13 +66,14 @@ def verdict(suspect: Peer, weighed: Weighed) -> Gone | None:
     nothing = f"heard nothing for {SILENCE_S:g} s"
     if weighed.agreeing:
         live = weighed.agreeing + 1
-        others = f", {weighed.absent} silent too" if weighed.absent else ""
-        return Gone(suspect.partner.name, GoneRule.SILENT, f"{live} of {live} live backups {nothing}{others}")
+        others = f", {len(weighed.absent)} silent too" if weighed.absent else ""
+        reason = f"{live} of {live} live backups {nothing}{others}"
+        return Gone(suspect.partner.name, GoneRule.SILENT, reason, absent=weighed.absent)
     probe = suspect.probe
     if probe is None or probe.alive is not False:
         return None
     reason = f"the only live backup {nothing}, and its front {suspect.partner.front} {probe.detail}"
-    return Gone(suspect.partner.name, GoneRule.SILENT, reason)
+    return Gone(suspect.partner.name, GoneRule.SILENT, reason, absent=weighed.absent)
 
 
 def decided_by_s(suspect: Peer) -> float:

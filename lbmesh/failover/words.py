@@ -46,13 +46,15 @@ class GoneRule(StrEnum):
 class Gone:
     """A partner does not serve its fronts, and overlap-tolerant takeover is permitted. It is still a member.
 
-    `reason`: in words, with the figures. `for_s`: how long ago that was found.
+    `reason`: in words, with the figures. `for_s`: how long ago that was found. `absent`: the other backups that say
+    nothing either: none of them will take over.
     """
 
     name: str
     rule: GoneRule
     reason: str
     for_s: float = 0.0
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
