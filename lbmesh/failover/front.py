@@ -203,7 +203,7 @@ class FrontMachine:
         yield from ()
         if wish.aim is Aim.HOLD and not self.is_unfit(now):
             self._go(now, FrontState.CLAIMING, wish.reason)
-            self._wish, self.epoch = wish, epoch
+            self._wish, self.epoch = wish, max(epoch, self.epoch + 1)
             self._attempts, self._retry_s, self.problem = 0, now, ""
 
     def _claiming(self, now: float, wish: Wish, epoch: int, right_until_s: float) -> Iterator[Order]:

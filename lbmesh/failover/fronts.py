@@ -12,7 +12,6 @@ from lbmesh.failover.claims import Claim, FrontState, Grant
 from lbmesh.failover.front import Aim, FrontMachine, Wish
 from lbmesh.failover.front_limits import (
     BALK_S,
-    FIRM_LOSSES,
     HANDOVER_S,
     LOOK_S,
     PASSED_S,
@@ -349,10 +348,13 @@ class Fronts:
     def _epoch(self, held: _Held, claims: Mapping[str, Claim]) -> int:
         """Higher than any that another had, and for a new claim than this node's own."""
         epochs = [claim.epoch for name, claim in claims.items() if name != self._name]
-        epochs += [grant.epoch for grant in self._grants(held).values() if grant.holder != self._name]
+        epochs += [grant.epoch for grant in self._grants(held).values() if not self._is_mine(grant)]
         if held.machine.state is FrontState.IDLE:
             epochs += [held.machine.epoch, *(grant.epoch for grant in self._grants(held).values())]
         return 1 + max(epochs, default=0)
+
+    def _is_mine(self, grant: Grant) -> bool:
+        return grant.holder == self._name and grant.bid.session == self._session
 
     def _waiting(self, now: float, held: _Held) -> str:
         assert held.tenancy is not None
@@ -404,15 +406,12 @@ class Fronts:
 
     def _is_firm(self, now: float, held: _Held) -> bool:
         """Has a better home been lost so often that it must wait, even if it thinks that it holds the front?"""
-        front, nodes = held.machine.front, self._sight.nodes
-        own = nodes.get(self._name)
+        front, own = held.machine.front, self._sight.nodes.get(self._name)
         if own is None:
             return False
         own_rank = rank(front, self._name, own.zone)
-        return any(
-            rank(front, name, standing.zone) < own_rank and self._record.losses(now, name) >= FIRM_LOSSES
-            for name, standing in nodes.items()
-        )
+        often = self._record.often_lost(now)
+        return any(rank(front, name, zone) < own_rank for name, zone in often.items())
 
     # Time
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from lbmesh.failover.front_limits import (
+    FIRM_LOSSES,
     HOLD_DOWN_MAX_S,
     LOSSES_MAX,
     LOSSES_S,
@@ -77,6 +78,10 @@ class Record:
         """How often it was lost of late."""
         one = self._seen.get(name)
         return sum(now - at_s < LOSSES_S for at_s in one.losses_s) if one else 0
+
+    def often_lost(self, now: float) -> dict[str, str]:
+        """Who was lost so often of late that it may be lost again, and in which zone it is, whether it lives or not."""
+        return {name: one.zone for name, one in self._seen.items() if self.losses(now, name) >= FIRM_LOSSES}
 
     def settled_s(self, now: float, front: Front, name: str) -> float:
         """From when on the node may have the front back; infinite for one that is not there."""

@@ -2,6 +2,7 @@
 take their time. What clients would meet is what the simulated kernels hold.
 """
 
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -79,6 +80,11 @@ def _update(rows: dict[str, T], changes: Mapping[str, T | None]) -> None:
             rows[name] = value
 
 
+def _words(order: Order, now: float) -> str:
+    left = f" for {order.until_s - now:.2f} s" if isinstance(order, Acquire | Renew) else ""
+    return f"{type(order).__name__} {order.front.name}, epoch {order.epoch}{left}"
+
+
 class FrontWorld:
     """`zones`: {node: zone}. `witnesses`: nodes that vote and hold nothing. `driver`: what becomes of an order, after
     how long; by default all succeed at once.
@@ -105,6 +111,9 @@ class FrontWorld:
         self.is_cut: Callable[[str, str], bool] = lambda _source, _target: False
         self.driver: Callable[[str, Order], tuple[float, str]] = lambda _node, _order: (0.001, "")
         self.finds_occupied = False
+        self.log: deque[str] = deque(maxlen=400)
+        """What was ordered and voted, for the message of a failure."""
+
         self.moves: list[tuple[float, str, Move]] = []
         self.outlook: Callable[[str, Outlook], Outlook] = lambda _node, seen: seen
         self.on_step: Callable[[], None] = lambda: None
@@ -220,10 +229,12 @@ class FrontWorld:
         output = core.step(now)
         for order in output.orders:
             node.ordered.append(order)
+            self.log.append(f"{self.now:.2f} {node.name} {_words(order, now)}")
             self._carry_out(node, order)
         self.moves += [(self.now, node.name, move) for move in output.moves]
         _update(node.claims, output.claims)
         _update(node.grants, output.grants)
+        self.log += [f"{self.now:.2f} {node.name} votes on {name}: {vote}" for name, vote in output.grants.items()]
         if output.claims or output.grants:
             node.version += 1
         if output.claims or output.grants or self.now >= node.told_s + TELL_S:
@@ -304,8 +315,9 @@ class FrontWorld:
             ):
                 node.inbox.append(Occupied(name, ticket, others[0]))
             case Acquire(ticket=ticket, until_s=until_s):
-                newest = next(one for one in reversed(node.ordered) if isinstance(one, Acquire | Release))
-                if newest.front.name != name or newest.ticket == ticket:
+                own = (one for one in reversed(node.ordered) if one.front.name == name)
+                newest = next(one for one in own if isinstance(one, Acquire | Release))
+                if newest.ticket == ticket:
                     node.kernel[name] = until_s
                 node.inbox.append(Done(name, ticket))
             case Release(ticket=ticket):

@@ -103,7 +103,7 @@ def test_an_exclusive_front_never_has_two_holders(
         for front in FRONTS:
             if front.is_exclusive:
                 holders = world.holders(front)
-                assert len(holders) < 2, f"{front.name} at {world.now:.2f}: {holders}\n{world.moves}"
+                assert len(holders) < 2, "\n".join([f"{front.name}: {holders}", *world.log])
 
     world.on_step = look
     world.start()
