@@ -192,9 +192,9 @@ def _operator_parser() -> argparse.ArgumentParser:
     status = verbs.add_parser("status", help="show the mesh as one node sees it")
     explain = verbs.add_parser(
         "explain",
-        help="say why a node holds a replica or a member for what it is, or why a request for a URL would go where",
+        help="say why a replica, a member or a front is what it is, or why a request for a URL would go where",
     )
-    explain.add_argument("kind", choices=("replica", "member", "url"), help="what NAME is")
+    explain.add_argument("kind", choices=("replica", "member", "front", "url"), help="what NAME is")
     explain.add_argument(
         "name", metavar="NAME", help="a balancer's name; a replica's service/address, or its address alone; a whole URL"
     )

@@ -14,13 +14,15 @@ from urllib.parse import unquote
 from lbmesh import __version__
 from lbmesh.admin.drill_shapes import DRILL_PATH, DrillOrder, DrillStanding, read_drill_order
 from lbmesh.admin.key_shapes import KEYS_PATH, read_order, ring_shape
-from lbmesh.admin.names import find_replica
+from lbmesh.admin.names import find_replica, near
 from lbmesh.admin.text import short
 from lbmesh.control.explaining_url import UrlExplanation
 from lbmesh.control.inputs import KeyOrder, KeyVerb
 from lbmesh.control.state import ForwarderState, NodeState, ReplicaState
+from lbmesh.failover.fronts import FrontStatus
 from lbmesh.gossip.key_orders import RingPicture, Said
 from lbmesh.model.explanation import Explanation
+from lbmesh.model.front import KINDS
 from lbmesh.model.health import Availability, Opinion
 from lbmesh.model.member import Member
 from lbmesh.model.service import ReplicaId
@@ -29,7 +31,7 @@ from lbmesh.routing.warming import is_warming, warmth
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
 EXPLAIN_PATH = "/v1/explain/"
-_EXPLAINED = ("replica", "member", "url")
+_EXPLAINED = ("replica", "member", "front", "url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class AdminSource:
     replica_ids: Callable[[], Iterable[ReplicaId]]
     explain_replica: Callable[[ReplicaId], Explanation | None]
     explain_member: Callable[[str], Explanation | None]
+    explain_front: Callable[[str], Explanation | None] = lambda _: None
     explain_url: Callable[[str], UrlExplanation | str] = lambda _: "this node explains no URLs"
     token: str | None = None
     ring: Callable[[], RingPicture | None] = lambda: None
@@ -138,6 +141,10 @@ def _explanation(kind: str, name: str, source: AdminSource) -> AdminAnswer:
         found = source.explain_member(name)
         if found is None and not (state := source.state()).members:
             error = f"{state.node} is a node alone: it has no [gossip], and so no members"
+    elif kind == "front":
+        found = source.explain_front(name)
+        error = f"no front {short(name)} is in the settings"
+        meant = near(name, [one.front.name for one in source.state().fronts])
     else:
         replica = find_replica(name, source.replica_ids())
         if isinstance(replica, ReplicaId):
@@ -274,6 +281,7 @@ def _head(state: NodeState) -> dict[str, Any]:
             "judged": state.heartbeat.judged,
             "counters": dict(state.heartbeat.counters),
         },
+        "fronts": [_front(one, state.now) for one in state.fronts],
         "forwarders": [_forwarder(forwarder, state) for forwarder in state.forwarders],
         "reload": {"ok": reload.ok, "errors": reload.errors, "age_s": _age(reload.at_s, state.now)} if reload else None,
         "gossip": dict(state.gossip),
@@ -299,6 +307,26 @@ def _member(member: Member, state: NodeState) -> dict[str, Any]:
         "for_s": _age(member.since_s, state.now),
         "reason": member.reason,
         "gone": {"for_s": _age(gone.since_s, state.now), "reason": gone.reason} if gone else None,
+    }
+
+
+def _front(one: FrontStatus, now: float) -> dict[str, Any]:
+    front = one.front
+    return {
+        "address": front.name,
+        "zone": front.zone,
+        "node": front.node,
+        "class": front.front_class,
+        "driver": KINDS[type(front.driver)],
+        "holder": one.place.holder,
+        "rule": one.place.rule,
+        "why": one.place.reason,
+        "state": one.state,
+        "for_s": _age(one.since_s, now),
+        "epoch": one.epoch,
+        "reason": one.reason,
+        "guard": one.guard,
+        "problem": one.problem,
     }
 
 

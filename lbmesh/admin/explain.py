@@ -1,5 +1,5 @@
-"""`lbmesh explain`: why a node holds a replica or a member for what it is, and why a request would go where. The answer
-first, then the evidence.
+"""`lbmesh explain`: why a node holds a replica or a member for what it is, who has a front, and why a request would go
+where. The answer first, then the evidence.
 """
 
 import sys
@@ -23,7 +23,7 @@ _COLOURS = {"down": "31", "impaired": "33", "unknown": "33", "left": "33", "up":
 
 def run_explain(whom: Asked, kind: str, name: str, *, as_json: bool) -> int:
     """Print why; the exit code: 1 when the node cannot be asked, or has nobody of that name. `kind`: "replica",
-    "member" or "url".
+    "member", "front" or "url".
     """
     name = name[:_ASKED_CHARS_MAX]
     answer = ask(whom, f"/v1/explain/{kind}/{quote(name, safe='' if kind == 'url' else '/', errors='surrogateescape')}")
@@ -102,6 +102,8 @@ def _meant(whom: Asked, kind: str, name: str, found: dict[str, Any]) -> list[str
 def _names(kind: str, state: dict[str, Any]) -> Iterator[str]:
     if kind == "member":
         yield from (one["name"] for one in state.get("members", ()))
+    elif kind == "front":
+        yield from (one["address"] for one in state.get("fronts", ()))
     else:
         services = state.get("services", ())
         yield from (f"{service['name']}/{one['address']}" for service in services for one in service["replicas"])

@@ -74,6 +74,21 @@ def status_lines(state: dict[str, Any], command: Callable[..., str] = command_li
         ),
     )
     yield from _section(
+        "front",
+        ("home", "holder", "here", "for", "reason"),
+        (
+            (
+                one["address"],
+                one["node"] or one["zone"],
+                one["holder"] or "nobody",
+                one["state"],
+                ago(one["for_s"]),
+                "; ".join(filter(None, (one["problem"], one["guard"], one["why"]))),
+            )
+            for one in state["fronts"]
+        ),
+    )
+    yield from _section(
         "certificate",
         ("for", "expires"),
         ((one["cert"], ", ".join(one["names"]) or "-", _day(one["not_after"])) for one in state["certificates"]),

@@ -14,6 +14,7 @@ from lbmesh.agent.event_log import EventLog
 from lbmesh.agent.limits import DATAGRAMS_QUEUED_MAX
 from lbmesh.control.inputs import Effects
 from lbmesh.control.plane import Plane
+from lbmesh.failover.orders import Order
 from lbmesh.failover.words import Partner
 from lbmesh.health.outcome import ProbeOrder
 from lbmesh.model.address import Address
@@ -25,9 +26,9 @@ class Hub:
     """Holds the plane. The parts that carry effects out set their hooks; until then nothing happens there.
 
     `on_probe` gets each probe that is due, `on_view` each new View, `on_partners` each new table of partners,
-    `on_keys` each new key ring, `on_stream` each address to open a gossip stream to. `on_outbox` is told that
-    datagrams wait in `outbox`, and `before_tick` that a deadline has come but is not judged yet; it says whether all
-    that has arrived is taken.
+    `on_keys` each new key ring, `on_stream` each address to open a gossip stream to, `on_order` each order for the
+    driver of a front. `on_outbox` is told that datagrams wait in `outbox`, and `before_tick` that a deadline has come
+    but is not judged yet; it says whether all that has arrived is taken.
     """
 
     def __init__(self, plane: Plane) -> None:
@@ -40,6 +41,7 @@ class Hub:
         self.on_outbox: Callable[[], None] = lambda: None
         self.on_partners: Callable[[tuple[Partner, ...]], None] = lambda _: None
         self.on_stream: Callable[[Address], None] = lambda _: None
+        self.on_order: Callable[[Order], None] = lambda _: None
         self.on_keys: Callable[[tuple[bytes, ...]], None] = lambda _: None
         self.before_tick: Callable[[], bool] = lambda: True
         self._alarm: trio.CancelScope | None = None
@@ -57,6 +59,8 @@ class Hub:
             self.on_probe(order)
         if effects.partners is not None:
             self.on_partners(effects.partners)
+        for front_order in effects.orders:
+            self.on_order(front_order)
         for address in effects.streams:
             self.on_stream(address)
         if effects.keys_to_store is not None:

@@ -16,6 +16,7 @@ from lbmesh.agent.admin_server import AdminServer
 from lbmesh.agent.certificate_keeper import CertificateKeeper
 from lbmesh.agent.drill_hands import DrillHands
 from lbmesh.agent.forwarder_links import ForwarderLinks
+from lbmesh.agent.front_drivers import FrontDrivers
 from lbmesh.agent.gossip_tasks import GossipTasks
 from lbmesh.agent.hub import Hub
 from lbmesh.agent.key_keeper import KeyKeeper
@@ -44,11 +45,13 @@ from lbmesh.control.processes import (
     Reload,
     Reloaded,
 )
+from lbmesh.drivers.dns import DnsFronts
 from lbmesh.failover.words import Back, Gone
 from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.identity import KEY_BYTES, SECRET_BYTES, Identity, KeyRing
 from lbmesh.gossip.key_orders import Said
 from lbmesh.gossip.limits import PROFILES
+from lbmesh.model.front import DriverKind
 from lbmesh.model.view import View
 from lbmesh.observe import garbage
 from lbmesh.observe.child import ControlChannel
@@ -117,6 +120,7 @@ class Agent:
             nursery.start_soon(keep_pulse, hub, self._ticks)
             hub.on_partners = lambda _: nursery.start_soon(self._tell_partners)
             Prober(hub, nursery)
+            self._front_drivers = FrontDrivers(hub, nursery, {DriverKind.DNS: DnsFronts()})
             links = ForwarderLinks(hub, nursery)
             nursery.start_soon(self._begin, links, nursery)
             await self._obey(links, nursery)
@@ -148,6 +152,7 @@ class Agent:
         certificates = CertificateKeeper(hub)
         await certificates.look()
         hub.do(hub.plane.start(monotonic()))
+        self._front_drivers.follow(hub.plane.settings.fronts)
         garbage.spare()
         nursery.start_soon(keeper.keep)
         nursery.start_soon(certificates.keep)
@@ -191,6 +196,7 @@ class Agent:
             replica_ids=hub.plane.picture.replica_ids,
             explain_replica=lambda replica: hub.plane.picture.explain_replica(monotonic(), replica),
             explain_url=hub.plane.picture.explain_url,
+            explain_front=lambda name: hub.plane.picture.explain_front(monotonic(), name),
             explain_member=lambda name: hub.plane.picture.explain_member(monotonic(), name),
             token=settings.admin.token if settings.admin else None,
             ring=hub.plane.picture.ring,
@@ -241,6 +247,7 @@ class Agent:
         match outcome:
             case Taken(settings=settings, changes=changes):
                 hub.do(hub.plane.reload(settings, changes, monotonic()))
+                self._front_drivers.follow(settings.fronts)
                 garbage.spare()
                 descriptor = await trio.to_thread.run_sync(settings_to_memory, hub.plane.settings)
                 await self._control.send(Reloaded(ok=True), (descriptor,))

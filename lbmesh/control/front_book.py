@@ -8,12 +8,12 @@ from lbmesh.control.front_rows import (
     CLAIM_PREFIX,
     VOTE_PREFIX,
     WILLING_KEY,
-    is_front_row,
     parse_claim,
     parse_vote,
     parse_willing,
 )
 from lbmesh.failover.claims import Claim, Grant
+from lbmesh.gossip.records import Row
 
 FRONTS_MAX = 256
 """Claims, and votes, of one member; more are not believed."""
@@ -24,11 +24,14 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class PeerFronts:
-    """What one member says. `is_willing`: None for one that takes no part. `claims` and `votes`: by front."""
+    """What one member says. `is_willing`: None for one that takes no part. `claims` and `votes`: by front. `heard_s`:
+    when each row came.
+    """
 
     is_willing: bool | None = None
     claims: dict[str, Claim] = field(default_factory=dict)
     votes: dict[str, Grant] = field(default_factory=dict)
+    heard_s: dict[str, float] = field(default_factory=dict)
 
 
 class FrontBook:
@@ -42,14 +45,19 @@ class FrontBook:
         """All that was ever said and not taken back."""
         return self._peers
 
-    def take(self, changes: Iterable[tuple[str, str, bytes | None]]) -> bool:
-        """Rows that changed: (member, key, value), None for one taken back. True when one was about fronts."""
-        is_news = False
-        for owner, key, value in changes:
-            if is_front_row(key):
-                is_news = True
-                self._put(self._peers.setdefault(owner, PeerFronts()), key, value)
-        return is_news
+    def take(self, rows: Iterable[Row]) -> None:
+        """Rows that are new, or have another value."""
+        for row in rows:
+            peer = self._peers.setdefault(row.owner, PeerFronts())
+            self._put(peer, row.key, row.value)
+            if len(peer.heard_s) <= 2 * FRONTS_MAX:
+                peer.heard_s[row.key] = row.received_s
+
+    def take_back(self, owner: str, key: str) -> None:
+        """A row is there no more."""
+        if peer := self._peers.get(owner):
+            self._put(peer, key, None)
+            peer.heard_s.pop(key, None)
 
     def forget(self, keep: Iterable[str]) -> None:
         """Forget all other members."""

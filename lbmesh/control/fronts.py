@@ -1,10 +1,11 @@
 """Fronts as the plane sees them: members, rows and the heartbeat's word become a sight, claims and votes rows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 
 from lbmesh.config.settings import Settings
 from lbmesh.control.front_book import PeerFronts
+from lbmesh.control.front_rows import CLAIM_PREFIX, VOTE_PREFIX
 from lbmesh.control.inputs import Event, EventKind
 from lbmesh.control.state import Readiness
 from lbmesh.failover.claims import Claim, FrontState, Grant
@@ -14,6 +15,7 @@ from lbmesh.failover.lease import electorate
 from lbmesh.failover.orders import Outcome
 from lbmesh.failover.plan import Lost, Standing
 from lbmesh.model.address import Address
+from lbmesh.model.explanation import Explanation, Said
 from lbmesh.model.member import Member, MemberState
 
 UNREADY_S = 2.0
@@ -143,6 +145,45 @@ class FrontPart:
     def statuses(self) -> tuple[FrontStatus, ...]:
         """All fronts as this node sees them, by address."""
         return tuple(self._core.statuses())
+
+    def explain(
+        self, now: float, name: str, members: Iterable[Member], said: Mapping[str, PeerFronts]
+    ) -> Explanation | None:
+        """Why a front is what it is here; None for one that is not in the settings."""
+        status = next((one for one in self._core.statuses() if one.front.name == name), None)
+        if status is None:
+            return None
+        found = status.place
+        notes = [f"it belongs to {found.holder or 'nobody'}: {found.reason}", f"epoch {status.epoch} here"]
+        notes += [f"{found.heir} is a better home"] if found.heir else []
+        notes += [status.guard] if status.guard else []
+        notes += [f"its driver says: {status.problem}"] if status.problem else []
+        return Explanation(
+            subject=name,
+            state=status.state,
+            for_s=max(0.0, now - status.since_s),
+            rule=found.rule,
+            reason=status.reason,
+            said=tuple(_said(now, name, members, said)),
+            notes=tuple(notes),
+        )
+
+
+def _said(now: float, front: str, members: Iterable[Member], said: Mapping[str, PeerFronts]) -> Iterator[Said]:
+    """The peers' claims and votes; what the dead said does not count."""
+    for member in members:
+        words = said.get(member.name)
+        if words is None:
+            continue
+        why_not = "" if member.state.is_live else f"it is {member.state}"
+        if claim := words.claims.get(front):
+            what = f"{claim.state}, epoch {claim.epoch}: {claim.reason}"
+            age_s = now - words.heard_s.get(f"{CLAIM_PREFIX}{front}", now)
+            yield Said(member.name, member.zone, what, age_s, not why_not, why_not)
+        if vote := words.votes.get(front):
+            what = f"votes for {vote.holder}, epoch {vote.epoch}"
+            age_s = now - words.heard_s.get(f"{VOTE_PREFIX}{front}", now)
+            yield Said(member.name, member.zone, what, age_s, not why_not, why_not)
 
 
 def front_event(move: Move) -> Event:

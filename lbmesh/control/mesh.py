@@ -315,16 +315,17 @@ class Mesh:
         if gossip is None:
             return False
         joined = {change.name for change in output.member_changes if _is_new(change)}
-        changes: list[tuple[str, str, bytes | None]] = []
         if joined:
             self._fronts.forget({member.name for member in self.members()} - joined)
             for prefix in (WILLING_KEY, CLAIM_PREFIX, VOTE_PREFIX):
-                changes += [(row.owner, row.key, row.value) for row in gossip.rows(prefix) if row.owner in joined]
-        for owner, key in output.rows_changed:
-            if owner != self._node and is_front_row(key):
-                row = gossip.row(owner, key)
-                changes.append((owner, key, row.value if row else None))
-        return self._fronts.take(changes)
+                self._fronts.take(row for row in gossip.rows(prefix) if row.owner in joined)
+        changed = [(owner, key) for owner, key in output.rows_changed if owner != self._node and is_front_row(key)]
+        for owner, key in changed:
+            if row := gossip.row(owner, key):
+                self._fronts.take((row,))
+            else:
+                self._fronts.take_back(owner, key)
+        return bool(changed)
 
 
 def _is_new(change: MemberChange) -> bool:

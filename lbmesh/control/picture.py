@@ -86,6 +86,10 @@ class Picture:
         """Why a member is held for what it is; None for a name that is unknown."""
         return self._parts.mesh.explain(now, name)
 
+    def explain_front(self, now: float, name: str) -> Explanation | None:
+        """Who holds a front, why, and who says what of it; None for a front that the settings do not know."""
+        return self._parts.fronts.explain(now, name, self._parts.mesh.members(), self._parts.mesh.front_words())
+
     def replica_ids(self) -> Iterator[ReplicaId]:
         """The name of every replica."""
         return replica_ids(self._parts.settings.services)

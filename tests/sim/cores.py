@@ -1,14 +1,19 @@
 """What runs on a node: the gossip core alone, or a whole control plane around it. Both are the real ones."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Protocol
 
-from lbmesh.config.settings import NodeSettings, Settings
+from lbmesh.config.settings import FailoverSettings, GossipSettings, NodeSettings, Settings
+from lbmesh.control.heartbeat import Heartbeat
 from lbmesh.control.inputs import Effects, ProbeResult
+from lbmesh.control.link import Telemetry
 from lbmesh.control.plane import Plane
+from lbmesh.failover.orders import Order, Outcome
+from lbmesh.failover.table import Station
+from lbmesh.failover.words import Word
 from lbmesh.gossip.codec import encode_edges
 from lbmesh.gossip.core import Gossip, Output
 from lbmesh.gossip.identity import Identity, KeyRing, member_id
@@ -18,6 +23,7 @@ from lbmesh.gossip.notices import Notice
 from lbmesh.gossip.records import EDGES_KEY
 from lbmesh.health.outcome import ProbeOrder
 from lbmesh.model.address import Address
+from lbmesh.model.front import Front
 from lbmesh.model.route import Route, WeightedService
 from lbmesh.model.service import ReplicaId, Service
 from lbmesh.model.view import View
@@ -35,6 +41,7 @@ class Step:
     probes: tuple[ProbeOrder, ...] = ()
     view: View | None = None
     rejected: str | None = None
+    orders: tuple[Order, ...] = ()
 
 
 class Core(Protocol):
@@ -47,6 +54,9 @@ class Core(Protocol):
     def tick(self, now: float) -> Step: ...
     def leave(self, now: float) -> Step: ...
     def probe_finished(self, now: float, replica: ReplicaId, result: ProbeResult) -> Step: ...
+    def front_outcome(self, now: float, outcome: Outcome) -> Step: ...
+    def word(self, now: float, word: Word) -> Step: ...
+    def forwarder_reports(self, now: float) -> Step: ...
     def send_failed(self, now: float, address: Address) -> None: ...
     def next_deadline(self) -> float: ...
 
@@ -93,6 +103,15 @@ class GossipOnly:
 
     def probe_finished(self, now: float, replica: ReplicaId, result: ProbeResult) -> Step:
         raise NotImplementedError("gossip alone probes no replica")
+
+    def front_outcome(self, now: float, outcome: Outcome) -> Step:
+        raise NotImplementedError("gossip alone holds no front")
+
+    def word(self, now: float, word: Word) -> Step:
+        raise NotImplementedError("gossip alone heeds no heartbeat")
+
+    def forwarder_reports(self, now: float) -> Step:
+        raise NotImplementedError("gossip alone has no forwarder")
 
     def send_failed(self, now: float, address: Address) -> None:
         self.gossip.send_failed(now, address)
@@ -148,22 +167,51 @@ class TappedGossip(Gossip):
         return output
 
 
-class WholePlane:
-    """A whole control plane: gossip, health, Views."""
+def _station(identity: Identity) -> Station:
+    host = identity.address.host
+    return Station(identity.name, identity.zone, Address(host, 7947), identity.secret[:16], Address(host, 80))
 
-    def __init__(self, birth: Birth, service: Service) -> None:
+
+class WholePlane:
+    """A whole control plane: gossip, health, Views, fronts. Its one forwarder always serves."""
+
+    def __init__(
+        self,
+        birth: Birth,
+        service: Service,
+        fronts: tuple[Front, ...] = (),
+        failover: FailoverSettings = FailoverSettings(),  # noqa: B008
+    ) -> None:
         identity = birth.identity
         self.gossip = TappedGossip(identity=identity, key_ring=RING, seeds=birth.seeds, rng=birth.rng, now=birth.now)
         self.gossip.changes, self.gossip.notices_said = [], []
         route = Route(("*",), ("/",), (WeightedService(service.name),))
         node = NodeSettings(identity.name, identity.zone, Path("/nowhere"))
         settings = Settings(node, (), (service,), (route,), workers=1)
-        self.plane = Plane(settings, generation=birth.generation, gossip=self.gossip, rng=birth.rng, now=birth.now)
+        heartbeat = None
+        if fronts:
+            gossip = GossipSettings(identity.address, identity.address, birth.seeds, Path("/nowhere"), RING.keys, None)
+            settings = replace(settings, gossip=gossip, fronts=fronts, failover=failover)
+            heartbeat = Heartbeat(_station(identity), generation=birth.generation, now=birth.now)
+        self.plane = Plane(
+            settings,
+            generation=birth.generation,
+            gossip=self.gossip,
+            rng=birth.rng,
+            now=birth.now,
+            heartbeat=heartbeat,
+        )
         if birth.inherited is not None:
             self.plane.inherit(birth.inherited, birth.now)
 
     def start(self, now: float) -> Step:
-        return self._step(self.plane.start(now))
+        first = self._step(self.plane.start(now))
+        if not self.plane.settings.fronts:
+            return first
+        self.plane.forwarder_linked(0, 1, now)
+        assert first.view is not None
+        viewed = self._step(self.plane.forwarder_viewed(0, first.view.version, now))
+        return replace(first, orders=(*first.orders, *viewed.orders), datagrams=(*first.datagrams, *viewed.datagrams))
 
     def receive(self, now: float, source: Address, datagram: bytes) -> Step:
         return self._step(self.plane.datagram(source, datagram, now))
@@ -177,6 +225,15 @@ class WholePlane:
     def probe_finished(self, now: float, replica: ReplicaId, result: ProbeResult) -> Step:
         return self._step(self.plane.probe_finished(replica, result, now))
 
+    def front_outcome(self, now: float, outcome: Outcome) -> Step:
+        return self._step(self.plane.front_outcome(outcome, now))
+
+    def word(self, now: float, word: Word) -> Step:
+        return self._step(self.plane.partner_word(word, now))
+
+    def forwarder_reports(self, now: float) -> Step:
+        return self._step(self.plane.telemetry(Telemetry(0, 1, None, 0, 0, 0, 0), now))
+
     def send_failed(self, now: float, address: Address) -> None:
         self.plane.send_failed(address, now)
 
@@ -189,4 +246,4 @@ class WholePlane:
         gossip.changes.clear()
         gossip.notices_said.clear()
         gossip.rejected = None
-        return Step(effects.datagrams, changes, notices, effects.probes, effects.view, rejected)
+        return Step(effects.datagrams, changes, notices, effects.probes, effects.view, rejected, effects.orders)

@@ -122,6 +122,16 @@ class Node:
         if self.core is not None and not self.paused:
             self._schedule()
 
+    def inform(self, ask: Callable[[Core, float], Step]) -> None:
+        """Something comes from within the node: a driver's outcome, or the sentinel's word."""
+        if self.core is None:
+            return
+        if self.paused:
+            self._late.append(partial(self.inform, ask))
+            return
+        self._done(ask(self.core, self.now_s()))
+        self._schedule()
+
     def arrive(self, source: Address, datagram: bytes) -> None:
         """A datagram reaches the socket, if there is one and it has room."""
         if self.core is None or len(self._socket) >= SOCKET_DATAGRAMS_MAX:

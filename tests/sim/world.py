@@ -8,6 +8,7 @@ from functools import partial
 from random import Random
 from typing import Protocol
 
+from lbmesh.config.settings import FailoverSettings
 from lbmesh.control.inputs import ProbeResult
 from lbmesh.gossip.identity import Identity
 from lbmesh.gossip.limits import PROFILES, GossipTiming
@@ -15,6 +16,7 @@ from lbmesh.gossip.members import MemberChange
 from lbmesh.gossip.notices import Notice
 from lbmesh.health.outcome import ProbeOrder
 from lbmesh.model.address import Address
+from lbmesh.model.front import Front
 from lbmesh.model.member import MemberState
 from lbmesh.model.service import HealthCheck
 from tests.sim import tables
@@ -44,7 +46,8 @@ class World:
     """The first node of each zone is everybody's seed. `zones`: how many nodes in each.
 
     `replicas`: None runs gossip alone; a number runs whole planes, which balance so many. `clocks`: each node's.
-    `others`: nodes by name that run something else, such as a liar. `timing`: of gossip alone.
+    `others`: nodes by name that run something else, such as a liar. `timing`: of gossip alone. `fronts` and
+    `failover`: of whole planes.
     """
 
     def __init__(
@@ -59,8 +62,11 @@ class World:
         clocks: Callable[[Random], NodeClock] = lambda _: NodeClock(),
         others: Mapping[str, MakeCore] | None = None,
         timing: GossipTiming = PROFILES["fast"],
+        fronts: tuple[Front, ...] = (),
+        failover: FailoverSettings = FailoverSettings(),  # noqa: B008
     ) -> None:
         self.seed = seed
+        self._fronts, self._failover = fronts, failover
         self._timing = timing
         self.records = False
         """Keep what is sent in `sent`, as somebody on the path could."""
@@ -89,7 +95,7 @@ class World:
     def _maker(self) -> MakeCore:
         if self.replicas is None:
             return partial(GossipOnly, timing=self._timing)
-        return partial(WholePlane, service=self.replicas.service())
+        return partial(WholePlane, service=self.replicas.service(), fronts=self._fronts, failover=self._failover)
 
     def _add(self, name: str, zone: str, address: Address, clocks: Callable[[Random], NodeClock]) -> None:
         rng = Random(f"{self.seed}/{name}")

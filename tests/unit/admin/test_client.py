@@ -23,6 +23,7 @@ STATE: dict[str, object] = {
     "certificates": [],
     "gossip": {},
     "services": [],
+    "fronts": [],
     "forwarders": [],
     "reload": None,
 }
