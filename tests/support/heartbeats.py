@@ -10,7 +10,7 @@ from random import Random
 
 from lbmesh.failover.heartbeats import Heartbeats
 from lbmesh.failover.table import RingKey, Station, partner_table
-from lbmesh.failover.words import Gone, Output, Vitals, Word
+from lbmesh.failover.words import Gone, Output, Partner, Vitals, Word
 from lbmesh.model.address import Address
 
 RING = (RingKey(b"key1", b"1" * 32),)
@@ -52,6 +52,7 @@ class HeartbeatWorld:
         self.lateness: Callable[[], float] = lambda: 0.0
         self.cut: set[tuple[str, str]] = set()
         self.nodes: dict[str, SimulatedNode] = {}
+        self._tables: dict[str, tuple[Partner, ...]] = {}
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._order = 0
         self._planned: dict[str, float] = defaultdict(lambda: inf)
@@ -70,7 +71,12 @@ class HeartbeatWorld:
             node = self.nodes[name]
             others = [one.station for one in self.nodes.values() if one is not node and one.station.name not in without]
             table = partner_table(node.station, others, dict.fromkeys(self.nodes, ring))
+            self._tables[name] = table
             self.take(name, node.core.set_partners(self.now, name, table))
+
+    def partners_of(self, name: str) -> tuple[Partner, ...]:
+        """The table that the node was given last."""
+        return self._tables[name]
 
     def run(self, seconds: float) -> None:
         """Let time pass."""

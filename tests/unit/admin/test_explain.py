@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from random import Random
 from typing import Any
 from urllib.parse import quote
 
@@ -12,11 +13,15 @@ from lbmesh.admin.api import AdminRequest, AdminSource, answer
 from lbmesh.admin.explain import WIDTH, explain_lines
 from lbmesh.admin.explain_url import url_lines
 from lbmesh.admin.names import find_replica, near
+from lbmesh.admin.status import status_lines
 from lbmesh.control.inputs import ProbeResult
+from lbmesh.control.plane import Plane
 from lbmesh.model.address import Address
 from lbmesh.model.explanation import Explanation, Said, Transition
+from lbmesh.model.front import Front
 from lbmesh.model.service import ReplicaId
-from tests.support.planes import World, replica_id, shop
+from lbmesh.model.view import ViewVersion
+from tests.support.planes import World, replica_id, settings, shop
 
 FOR_ITSELF = "this node has seen for itself, and what others reach does not help it"
 DOWN = Explanation(
@@ -159,6 +164,7 @@ def ask() -> Callable[[str], tuple[int, dict[str, Any]]]:
         replica_ids=plane.picture.replica_ids,
         explain_replica=lambda replica: plane.picture.explain_replica(world.now, replica),
         explain_member=lambda name: plane.picture.explain_member(world.now, name),
+        explain_front=lambda name: plane.picture.explain_front(world.now, name),
         explain_url=plane.picture.explain_url,
     )
 
@@ -192,6 +198,39 @@ def test_the_api_says_what_is_wrong_with_a_name(ask: Callable[[str], tuple[int, 
     assert ask("/v1/explain/replica/nonsense")[0] == 404
     assert ask(f"/v1/explain/member/{'n' * 9999}")[1]["error"] == f"no member {'n' * 99}… is known here"
     assert ask("/v1/explain/member/lb-z") == (404, {"error": "no member lb-z is known here", "meant": []})
+
+
+def test_the_api_explains_a_front_and_tells_of_it_in_the_state() -> None:
+    front = Front(Address("203.0.113.1", 80), "zone-a", "lb-a")
+    plane = Plane(
+        replace(settings(shop(), node="lb-a"), fronts=(front,)), generation=1, gossip=None, rng=Random(1), now=100.0
+    )
+    plane.start(100.0)
+    plane.forwarder_linked(0, 1, 100.0)
+    plane.forwarder_viewed(0, ViewVersion(1, 1), 100.0)
+    source = AdminSource(
+        state=lambda: plane.picture.state(100.5),
+        replicas=plane.picture.replica_states,
+        metrics=lambda: iter(()),
+        metrics_type="text/x",
+        replica_ids=plane.picture.replica_ids,
+        explain_replica=lambda _: None,
+        explain_member=lambda _: None,
+        explain_front=lambda name: plane.picture.explain_front(100.5, name),
+    )
+
+    def get(path: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(b"".join(answer(AdminRequest("GET", path), source).body))
+        return found
+
+    lines = list(explain_lines(get("/v1/explain/front/203.0.113.1")))
+    assert lines[0].startswith("203.0.113.1 is claiming for 0.5s: lb-a is its home node")
+    (told,) = get("/v1/state")["fronts"]
+    assert (told["holder"], told["state"], told["driver"]) == ("lb-a", "claiming", "dns")
+    (line,) = [one for one in status_lines(get("/v1/state")) if one.startswith("203.0.113.1")]
+    assert "lb-a is its home node" in line
+    missing = get("/v1/explain/front/203.0.113.2")
+    assert missing == {"error": "no front 203.0.113.2 is in the settings", "meant": ["203.0.113.1"]}
 
 
 def test_the_api_explains_where_a_request_would_go(ask: Callable[[str], tuple[int, dict[str, Any]]]) -> None:

@@ -161,6 +161,7 @@ def test_the_largest_table_fits_a_control_message_and_comes_back() -> None:
     "message",
     [
         Gone("lb-a", GoneRule.HUNG, "why", 0.25),
+        Gone("lb-a", GoneRule.SILENT, "why", 0.0, ("lb-b", "lb-c")),
         Back("lb-a", "heard again", 1.5),
         HeartbeatFigures({"datagrams_in": 7}),
         Partners("lb-a", ()),

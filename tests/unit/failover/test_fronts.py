@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from lbmesh.failover.claims import FrontState
-from lbmesh.failover.front_limits import BALK_S, HANDOVER_S, LEASE_S, SETTLE_S, UNFIT_AFTER
+from lbmesh.failover.front_limits import BALK_S, HANDOVER_S, LEASE_S, SETTLE_S, UNCLAIMED_S, UNFIT_AFTER
 from lbmesh.failover.guards import Outlook
 from lbmesh.failover.orders import Acquire, Drain, Order, Release, Tickle
 from lbmesh.model.address import Address
@@ -322,3 +322,22 @@ def test_a_new_agent_beside_old_ones_leaves_what_others_hold(is_exclusive: bool)
     world.run(5.0)
     assert world.holders(one) == ["a1"]
     assert len(world.moves) == before
+
+
+def test_a_node_that_should_have_a_front_and_does_not_know_of_it_is_passed_by() -> None:
+    world = FrontWorld(THREE, [front()])
+    world.start("b1", "c1")
+    world.fronts = ()
+    world.start("a1")
+    world.run(SETTLE_S + UNCLAIMED_S + 1.0)
+    (holder,) = world.holders(front())
+    assert holder != "a1"
+
+
+def test_a_node_that_starts_late_does_not_take_what_another_holds() -> None:
+    world = started(THREE, front(2, "b", None), front(1))
+    world.kill("a1")
+    world.run(3.0)
+    world.start("a1")
+    world.run(1.0)
+    assert not orders_of(world, "a1", Acquire)

@@ -81,6 +81,10 @@ def test_a_zone_is_gone_as_fast_as_a_node(dead: tuple[str, ...]) -> None:
         assert len(said) >= 2
         assert max(said) <= BOUND_S
     assert {word.name for _, _, word in world.words(Gone)} == set(dead)
+    for _, who, word in world.words(Gone):
+        assert isinstance(word, Gone)
+        judges = {partner.name: partner.judges for partner in world.partners_of(who)}[word.name]
+        assert set(word.absent) == set(judges) & set(dead), "who judges it and is silent, too, is named"
 
 
 def test_one_backup_that_still_hears_it_is_enough_to_keep_it() -> None:
