@@ -19,7 +19,7 @@ from lbmesh.admin.text import short
 from lbmesh.control.explaining_url import UrlExplanation
 from lbmesh.control.inputs import KeyOrder, KeyVerb
 from lbmesh.control.state import ForwarderState, NodeState, ReplicaState
-from lbmesh.failover.fronts import FrontStatus
+from lbmesh.failover.sight import FrontStatus
 from lbmesh.gossip.key_orders import RingPicture, Said
 from lbmesh.model.explanation import Explanation
 from lbmesh.model.front import KINDS

@@ -120,3 +120,6 @@ THREAD_TURN_S = 0.0005
 """For so long a thread that reads settings or writes the memory holds the interpreter while the loop wants it. Each
 system call of the loop gives it away: with Python's 5 ms a step of ten calls takes 50.
 """
+
+RELIEF_S = 0.7
+"""For others to take this node's fronts, before it says goodbye: the sentinel waits a second for that."""

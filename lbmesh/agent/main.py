@@ -20,7 +20,7 @@ from lbmesh.agent.front_drivers import FrontDrivers
 from lbmesh.agent.gossip_tasks import GossipTasks
 from lbmesh.agent.hub import Hub
 from lbmesh.agent.key_keeper import KeyKeeper
-from lbmesh.agent.limits import CATCH_UP_S, INHERIT_WAIT_S, NICENESS, SEEK_S, THREAD_TURN_S
+from lbmesh.agent.limits import CATCH_UP_S, INHERIT_WAIT_S, NICENESS, RELIEF_S, SEEK_S, THREAD_TURN_S
 from lbmesh.agent.memory_keeper import MemoryKeeper
 from lbmesh.agent.probes.prober import Prober
 from lbmesh.agent.pulse import keep_pulse
@@ -257,8 +257,13 @@ class Agent:
                 await self._control.send(Reloaded(ok=False, errors=errors))
 
     async def _leave(self) -> None:
-        """Say goodbye, and stay: metrics and state are answered until the forwarders have drained."""
+        """Hand the fronts over, say goodbye, and stay: metrics and state are answered until the forwarders have
+        drained.
+        """
         hub = self._hub
+        hub.do(hub.plane.retire(monotonic()))
+        with trio.move_on_after(RELIEF_S):
+            await hub.until(lambda: hub.plane.is_relieved)
         hub.do(hub.plane.leave(monotonic()))
         await self._control.send(Left())
 

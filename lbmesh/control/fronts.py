@@ -9,11 +9,12 @@ from lbmesh.control.front_rows import CLAIM_PREFIX, VOTE_PREFIX
 from lbmesh.control.inputs import Event, EventKind
 from lbmesh.control.state import Readiness
 from lbmesh.failover.claims import Claim, FrontState, Grant
-from lbmesh.failover.fronts import Fronts, FrontsOutput, FrontStatus, Move, Sight
+from lbmesh.failover.fronts import Fronts
 from lbmesh.failover.guards import Outlook
 from lbmesh.failover.lease import electorate
 from lbmesh.failover.orders import Outcome
 from lbmesh.failover.plan import Lost, Standing
+from lbmesh.failover.sight import FrontsOutput, FrontStatus, Move, Sight
 from lbmesh.model.address import Address
 from lbmesh.model.explanation import Explanation, Said
 from lbmesh.model.member import Member, MemberState
@@ -57,6 +58,11 @@ class FrontPart:
     def is_used(self) -> bool:
         """Is there any front, or one to be let go?"""
         return self._count > 0 or not self._core.is_empty
+
+    @property
+    def is_relieved(self) -> bool:
+        """Is each front that this node held in other hands, or is nobody there to take it?"""
+        return self._core.is_relieved
 
     def configure(self, settings: Settings, now: float) -> None:
         """Follow new settings."""

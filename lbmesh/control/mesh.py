@@ -22,7 +22,7 @@ from lbmesh.control.heartbeat import STATION_KEY, parse_station, station_value
 from lbmesh.control.inputs import Event, EventKind, KeyOrder, KeyVerb, StreamStep
 from lbmesh.control.opinions import KEY_PREFIX, opinion_key, opinion_value, parse_opinion, parse_replica
 from lbmesh.control.zone_traffic import Peer
-from lbmesh.failover.fronts import FrontsOutput
+from lbmesh.failover.sight import FrontsOutput
 from lbmesh.failover.table import Station
 from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.identity import KeyRing

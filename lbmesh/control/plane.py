@@ -292,11 +292,22 @@ class Plane:
         event = self._parts.memory_problem or Event(EventKind.MEMORY, "memory", "written again", "the disk takes it")
         return self._fold.settle(now, events=(event,))
 
-    def leave(self, now: float) -> Effects:
-        """Say goodbye to the mesh; requests are still served until the forwarders have drained."""
+    def retire(self, now: float) -> Effects:
+        """Turn unready and hand the fronts over, as the first step of leaving."""
         self._parts.leaving = True
         event = Event(EventKind.NODE, self._parts.settings.node.name, "leaving", "asked to stop")
-        return self._fold.settle(now, self._mesh.leave(now), events=(event,))
+        return self._fold.settle(now, events=(event,))
+
+    @property
+    def is_relieved(self) -> bool:
+        """Is each front that this node held in other hands?"""
+        return self._parts.fronts.is_relieved
+
+    def leave(self, now: float) -> Effects:
+        """Say goodbye to the mesh; requests are still served until the forwarders have drained."""
+        retired = Effects() if self._parts.leaving else self.retire(now)
+        left = self._fold.settle(now, self._mesh.leave(now))
+        return replace(left, orders=retired.orders + left.orders, events=retired.events + left.events)
 
     def next_deadline(self) -> float:
         """When `tick` is due: monotonic seconds, infinite when never, in the past when there is work left."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from lbmesh.control.inputs import Event
 from lbmesh.control.link import ReplicaTelemetry, Telemetry
-from lbmesh.failover.fronts import FrontStatus
+from lbmesh.failover.sight import FrontStatus
 from lbmesh.model.health import Availability, Opinion
 from lbmesh.model.member import Member
 from lbmesh.model.service import Replica, ReplicaId

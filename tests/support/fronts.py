@@ -11,11 +11,12 @@ from random import Random
 from typing import TypeVar
 
 from lbmesh.failover.claims import Claim, FrontState, Grant
-from lbmesh.failover.fronts import Fronts, Move, Sight
+from lbmesh.failover.fronts import Fronts
 from lbmesh.failover.guards import Outlook
 from lbmesh.failover.lease import Electorate, electorate
 from lbmesh.failover.orders import Acquire, Done, Drain, Drained, Failed, Occupied, Order, Outcome, Release, Renew
 from lbmesh.failover.plan import Lost, Standing
+from lbmesh.failover.sight import Move, Sight
 from lbmesh.model.front import Front
 
 STEP_S = 0.02

@@ -115,3 +115,15 @@ def test_a_member_that_has_left_is_nobody_to_be_cut_off_from() -> None:
     one.reach("gateway", in_reach=True)
     one.step(102.0 + SETTLE_S, dead, {}, {}, is_isolated=False, stalled="")
     assert one.statuses()[0].guard == ""
+
+
+def test_who_leaves_is_relieved_before_it_says_goodbye() -> None:
+    world, watched = a_mesh(FRONT)
+    node = world.nodes["a1"]
+    plane = node.core.plane  # type: ignore[union-attr]
+    node.inform(lambda core, now: core._step(core.plane.retire(now)))  # type: ignore[attr-defined]  # noqa: SLF001
+    took_s = world.run_until(lambda: plane.is_relieved, within_s=0.7)
+    assert took_s > 0
+    assert len(watched.holders(FRONT)) == 2, "make before break"
+    world.leave("a1")
+    assert world.run_until(lambda: len(watched.holders(FRONT)) == 1, within_s=1.0) >= 0
