@@ -24,8 +24,8 @@ from lbmesh.model.front import (
     VipDriver,
 )
 
-FRONTS_MAX = 256
-"""Each is a gossip row of its holder, and each may be a call to a driver."""
+FRONTS_MAX = 64
+"""All are looked at in one step of the agent's: measured, 3.6 ms with 64 fronts and 100 nodes."""
 
 WITNESSES_MAX = 8
 ZONES_MAX = 64

@@ -15,7 +15,7 @@ from lbmesh.control.front_rows import (
 from lbmesh.failover.claims import Claim, Grant
 from lbmesh.gossip.records import Row
 
-FRONTS_MAX = 256
+FRONTS_MAX = 64
 """Claims, and votes, of one member; more are not believed."""
 
 

@@ -73,7 +73,7 @@ def place(front: Front, nodes: Mapping[str, Standing], claims: Mapping[str, Clai
     if handing:
         giver, claim = max(handing, key=lambda one: (one[1].epoch, score(front, one[0])))
         return Place(claim.heir, PlaceRule.HANDED_OVER, f"handed over by {giver}: {claim.reason}")
-    first, *_ = order(front, pool, nodes)
+    first = _first(front, pool, nodes)
     if incumbents := {name: claim for name, claim in held.items() if name in pool}:
         holder = min(incumbents, key=lambda name: _precedence(front, name, nodes[name].zone, incumbents[name]))
         is_better = rank(front, first, nodes[first].zone) < rank(front, holder, nodes[holder].zone)
@@ -82,7 +82,7 @@ def place(front: Front, nodes: Mapping[str, Standing], claims: Mapping[str, Clai
     if lost and (before := _holder_before(front, nodes, claims, held, lost)):
         how = lost[before]
         judges = pool & (how.judges - how.absent) or pool
-        holder, *_ = order(front, judges, nodes)
+        holder = _first(front, judges, nodes)
         return Place(holder, PlaceRule.JUDGE, f"{before} is gone, and {holder} comes first of those who judge it")
     rule = (PlaceRule.HOME_NODE, PlaceRule.HOME_ZONE, PlaceRule.ELSEWHERE)[rank(front, first, nodes[first].zone)]
     return Place(first, rule, _why(front, first, nodes[first].zone))
@@ -96,6 +96,10 @@ def rank(front: Front, name: str, zone: str) -> int:
 def order(front: Front, names: Iterable[str], nodes: Mapping[str, Standing]) -> list[str]:
     """These nodes in the order in which they should have the front."""
     return sorted(names, key=lambda name: (rank(front, name, nodes[name].zone), -score(front, name)))
+
+
+def _first(front: Front, names: Collection[str], nodes: Mapping[str, Standing]) -> str:
+    return min(names, key=lambda name: (rank(front, name, nodes[name].zone), -score(front, name)))
 
 
 def score(front: Front, name: str) -> int:
@@ -130,7 +134,7 @@ def _holder_before(
     """The gone node whose front it was, by its claim, or because it came first; None for a front of others."""
     if owners := [name for name in held if name in lost]:
         return max(owners, key=lambda name: (held[name].epoch, score(front, name)))
-    first, *_ = order(front, _able(nodes.keys(), nodes, claims), nodes)
+    first = _first(front, _able(nodes.keys(), nodes, claims), nodes)
     return first if first in lost else None
 
 

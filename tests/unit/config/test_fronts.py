@@ -165,6 +165,11 @@ def test_an_exclusive_front_of_a_node_alone_is_refused() -> None:
     assert error.endswith("an exclusive front needs votes, and a node alone has no peers; write [gossip]")
 
 
+def test_there_may_not_be_too_many() -> None:
+    many = "".join(HOME_B.replace(".10", f".{number}") + VIP for number in range(1, 66))
+    assert errors_of(BASE + many) == [f"{FRONT_LINE}: front: more than 64 fronts; write fewer"]
+
+
 def changes(before: str, after: str) -> Hot | NeedsRestart:
     def read(text: str) -> Settings:
         return settings_of(BASE + text)
