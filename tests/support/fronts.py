@@ -14,7 +14,19 @@ from lbmesh.failover.claims import Claim, FrontState, Grant
 from lbmesh.failover.fronts import Fronts
 from lbmesh.failover.guards import Outlook
 from lbmesh.failover.lease import Electorate, electorate
-from lbmesh.failover.orders import Acquire, Done, Drain, Drained, Failed, Occupied, Order, Outcome, Release, Renew
+from lbmesh.failover.orders import (
+    Acquire,
+    Done,
+    Drain,
+    Drained,
+    Failed,
+    Found,
+    Occupied,
+    Order,
+    Outcome,
+    Release,
+    Renew,
+)
 from lbmesh.failover.plan import Lost, Standing
 from lbmesh.failover.sight import Move, Sight
 from lbmesh.model.front import Front
@@ -147,7 +159,9 @@ class FrontWorld:
             node.start += 1
             node.version = 0
             node.claims, node.grants, node.known, node.heard_s = {}, {}, {}, {}
-            node.inbox, node.ordered, node.frozen, node.told_s = [], [], False, -inf
+            # What the kernel has is there for a new agent's drivers to find.
+            node.inbox = [Found(held, 1) for held in node.kernel]
+            node.ordered, node.frozen, node.told_s = [], False, -inf
             node.core = Fronts(
                 name,
                 self.fronts,

@@ -341,3 +341,14 @@ def test_a_node_that_starts_late_does_not_take_what_another_holds() -> None:
     world.start("a1")
     world.run(1.0)
     assert not orders_of(world, "a1", Acquire)
+
+
+def test_a_new_agent_goes_on_with_what_the_old_one_held() -> None:
+    world = started(THREE, front())
+    world.restart_agent("a1")
+    for _ in range(int(8 / STEP_S)):
+        world.run(STEP_S)
+        assert world.answers("a1", world.fronts[0])
+    assert world.states(world.fronts[0])["a1"] is FrontState.HELD
+    world.run(10.0)
+    assert world.holders(world.fronts[0]) == ["a1"]
