@@ -45,7 +45,7 @@ from lbmesh.control.processes import (
     Reload,
     Reloaded,
 )
-from lbmesh.drivers.dns import DnsFronts
+from lbmesh.drivers.none import UnmovedFronts
 from lbmesh.failover.words import Back, Gone
 from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.identity import KEY_BYTES, SECRET_BYTES, Identity, KeyRing
@@ -120,7 +120,7 @@ class Agent:
             nursery.start_soon(keep_pulse, hub, self._ticks)
             hub.on_partners = lambda _: nursery.start_soon(self._tell_partners)
             Prober(hub, nursery)
-            self._front_drivers = FrontDrivers(hub, nursery, {DriverKind.DNS: DnsFronts()})
+            self._front_drivers = FrontDrivers(hub, nursery, {DriverKind.NONE: UnmovedFronts()})
             links = ForwarderLinks(hub, nursery)
             nursery.start_soon(self._begin, links, nursery)
             await self._obey(links, nursery)

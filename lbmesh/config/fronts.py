@@ -14,13 +14,13 @@ from lbmesh.model.front import (
     COMMAND_TIMEOUT_S,
     HOLD_DOWN_S,
     BgpDriver,
-    CloudDriver,
     CommandDriver,
-    DnsDriver,
     Driver,
     DriverKind,
+    Ec2Driver,
     Front,
     FrontClass,
+    NoDriver,
     VipDriver,
 )
 
@@ -127,12 +127,12 @@ def _first_port(listeners: Sequence[ListenerSettings]) -> int:
 
 def _read_driver(front: Table, kind: DriverKind, host: str) -> Driver | None:
     """The driver with its `options`; None when something is wrong there, which is noted."""
-    if kind is DriverKind.DNS:
+    if kind is DriverKind.NONE:
         front.known.add("options")
         if "options" in front.values:
             found = front.values["options"]
-            front.error("DNS moves nothing and takes none; remove it", "options", found=found)
-        return DnsDriver()
+            front.error("a front without a driver takes none; remove it", "options", found=found)
+        return NoDriver()
     options = front.table("options")
     if options is None:
         if "options" in front.values:
@@ -158,16 +158,15 @@ def _read_options(options: Table, kind: DriverKind, host: str) -> Driver | None:
                 options.error(f"{host} is not in it; write the network that holds the front", "prefix", found=prefix)
             socket = options.optional("socket", absolute_path, BIRD_SOCKET)
             return BgpDriver(protocol, prefix, socket) if protocol else None
-        case DriverKind.CLOUD:
-            provider = options.required("provider", provider_name, '"ec2"')
+        case DriverKind.EC2:
             resource = options.required("resource", values.name, '"eipalloc-0123456789abcdef0"')
-            return CloudDriver(provider, resource) if provider and resource else None
+            return Ec2Driver(resource) if resource else None
         case DriverKind.COMMAND:
             run = options.required("run", absolute_path, '"/usr/local/sbin/move-front"')
             timeout_s = options.optional("timeout", values.duration_s, COMMAND_TIMEOUT_S)
             return CommandDriver(run, timeout_s) if run else None
-        case DriverKind.DNS:
-            return DnsDriver()
+        case DriverKind.NONE:
+            return NoDriver()
 
 
 def _check_home(table: Table, front: Front, node: NodeSettings | None, failover: FailoverSettings) -> None:
@@ -195,11 +194,15 @@ def _check_home(table: Table, front: Front, node: NodeSettings | None, failover:
 def _check_class(table: Table, front: Front, gossip: GossipSettings | None, failover: FailoverSettings) -> None:
     """An exclusive front needs a driver that makes sense of it, and votes that survive the loss of a zone."""
     match front.driver:
-        case DnsDriver() if front.is_exclusive:
-            table.error('DNS moves nothing that could be held; write class = "overlap"', "class", found="exclusive")
+        case NoDriver() if front.is_exclusive:
+            table.error(
+                'a front without a driver moves nothing that could be held; write class = "overlap"',
+                "class",
+                found="exclusive",
+            )
             return
-        case CloudDriver() if not front.is_exclusive:
-            message = 'a provider leads an address to one node at a time; write class = "exclusive"'
+        case Ec2Driver() if not front.is_exclusive:
+            message = 'EC2 leads an address to one node at a time; write class = "exclusive"'
             table.error(message, "class", found="overlap")
             return
         case _:
@@ -238,13 +241,6 @@ def interface_name(value: object) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= 15 or not value.isprintable() or set(value) & set("/ :"):
         raise ValueError('write an interface such as "eth0"')
     return value
-
-
-def provider_name(value: object) -> str:
-    """A cloud that there is a driver for."""
-    if value != "ec2":
-        raise ValueError('write "ec2"; for other providers there is driver = "command"')
-    return "ec2"
 
 
 def absolute_path(value: object) -> Path:

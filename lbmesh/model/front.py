@@ -25,9 +25,9 @@ class DriverKind(StrEnum):
 
     VIP = "vip"
     BGP = "bgp"
-    CLOUD = "cloud"
+    EC2 = "ec2"
     COMMAND = "command"
-    DNS = "dns"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,11 @@ class BgpDriver:
 
 
 @dataclass(frozen=True, slots=True)
-class CloudDriver:
-    """A provider's call that leads `resource` (an allocation, an interface's secondary address, a route table) here."""
+class Ec2Driver:
+    """A call to EC2 that leads `resource` (an elastic address's allocation, an interface's secondary address, a route
+    table) here.
+    """
 
-    provider: str
     resource: str
 
 
@@ -68,25 +69,25 @@ class CommandDriver:
 
 
 @dataclass(frozen=True, slots=True)
-class DnsDriver:
+class NoDriver:
     """Nothing moves: the answers of the mesh's DNS name whom clients should ask."""
 
 
-Driver = VipDriver | BgpDriver | CloudDriver | CommandDriver | DnsDriver
+Driver = VipDriver | BgpDriver | Ec2Driver | CommandDriver | NoDriver
 
 KINDS: dict[type[Driver], DriverKind] = {
     VipDriver: DriverKind.VIP,
     BgpDriver: DriverKind.BGP,
-    CloudDriver: DriverKind.CLOUD,
+    Ec2Driver: DriverKind.EC2,
     CommandDriver: DriverKind.COMMAND,
-    DnsDriver: DriverKind.DNS,
+    NoDriver: DriverKind.NONE,
 }
 
 CLASS_OF: dict[DriverKind, FrontClass] = {
     DriverKind.VIP: FrontClass.OVERLAP,
     DriverKind.BGP: FrontClass.OVERLAP,
-    DriverKind.DNS: FrontClass.OVERLAP,
-    DriverKind.CLOUD: FrontClass.EXCLUSIVE,
+    DriverKind.NONE: FrontClass.OVERLAP,
+    DriverKind.EC2: FrontClass.EXCLUSIVE,
     DriverKind.COMMAND: FrontClass.EXCLUSIVE,
 }
 """What a driver's fronts are unless the configuration says otherwise."""
@@ -104,7 +105,7 @@ class Front:
     zone: str
     node: str | None = None
     front_class: FrontClass = FrontClass.OVERLAP
-    driver: Driver = DnsDriver()
+    driver: Driver = NoDriver()
     hold_down_s: float = HOLD_DOWN_S
     weight: int = 1
 

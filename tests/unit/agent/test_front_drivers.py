@@ -8,8 +8,8 @@ import trio
 import trio.testing
 
 from lbmesh.agent.front_drivers import FrontDrivers
-from lbmesh.drivers.dns import DnsFronts
 from lbmesh.drivers.driver import FrontDriver
+from lbmesh.drivers.none import UnmovedFronts
 from lbmesh.failover.orders import (
     Acquire,
     Done,
@@ -24,7 +24,7 @@ from lbmesh.failover.orders import (
     Tickle,
 )
 from lbmesh.model.address import Address
-from lbmesh.model.front import DnsDriver, DriverKind, Front, VipDriver
+from lbmesh.model.front import DriverKind, Front, NoDriver, VipDriver
 
 FRONT = Front(Address("203.0.113.1", 80), "a", driver=VipDriver("eth0", 32))
 OTHER = Front(Address("203.0.113.2", 80), "a", driver=VipDriver("eth0", 32))
@@ -91,7 +91,7 @@ def running(check: Callable[[FakeHub, FrontDrivers, SlowDriver], Any]) -> None:
 
     async def run() -> None:
         hub, driver = FakeHub(), SlowDriver()
-        drivers: dict[DriverKind, FrontDriver] = {DriverKind.VIP: driver, DriverKind.DNS: DnsFronts()}
+        drivers: dict[DriverKind, FrontDriver] = {DriverKind.VIP: driver, DriverKind.NONE: UnmovedFronts()}
         async with trio.open_nursery() as nursery:
             runner = FrontDrivers(hub, nursery, drivers)  # type: ignore[arg-type]
             await check(hub, runner, driver)
@@ -176,7 +176,7 @@ def test_fronts_are_watched_while_they_are_in_the_settings() -> None:
 
 def test_a_front_of_dns_alone_needs_nothing_done() -> None:
     async def check(hub: FakeHub, _runner: FrontDrivers, driver: SlowDriver) -> None:
-        front = Front(FRONT.address, "a", driver=DnsDriver())
+        front = Front(FRONT.address, "a", driver=NoDriver())
         hub.on_order(acquire(1, front))
         await trio.testing.wait_all_tasks_blocked()
         hub.on_order(Release(front, 1, "why", 2, is_fenced=True))

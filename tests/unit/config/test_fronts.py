@@ -9,11 +9,11 @@ from lbmesh.config.settings import FailoverSettings, Settings
 from lbmesh.model.address import Address
 from lbmesh.model.front import (
     BgpDriver,
-    CloudDriver,
     CommandDriver,
-    DnsDriver,
+    Ec2Driver,
     Front,
     FrontClass,
+    NoDriver,
     VipDriver,
 )
 from tests.support.config_text import BASE, errors_of, settings_of
@@ -51,13 +51,13 @@ def test_defaults() -> None:
         (VIP + 'class = "exclusive"\n', VipDriver("eth0", 32), FrontClass.EXCLUSIVE),
         ('driver = "bgp"\noptions = { protocol = "p" }\n', BgpDriver("p", "203.0.113.10/32"), FrontClass.OVERLAP),
         (
-            'driver = "cloud"\noptions = { provider = "ec2", resource = "eipalloc-1" }\n',
-            CloudDriver("ec2", "eipalloc-1"),
+            'driver = "ec2"\noptions = { resource = "eipalloc-1" }\n',
+            Ec2Driver("eipalloc-1"),
             FrontClass.EXCLUSIVE,
         ),
         (COMMAND, CommandDriver(Path("/move")), FrontClass.EXCLUSIVE),
         (COMMAND + 'class = "overlap"\n', CommandDriver(Path("/move")), FrontClass.OVERLAP),
-        ('driver = "dns"\n', DnsDriver(), FrontClass.OVERLAP),
+        ('driver = "none"\n', NoDriver(), FrontClass.OVERLAP),
     ],
 )
 def test_every_driver_has_its_class_and_its_options(text: str, driver: object, front_class: FrontClass) -> None:
@@ -89,7 +89,7 @@ REFUSED = [
      'front "203.0.113.10": zone: missing; write zone = "zone-a", where it is at home'),
     (HOME_B, 0, 'front "203.0.113.10": driver: missing; write driver = "vip"'),
     (HOME_B + 'driver = "vrrp"\n', 3,
-     'front "203.0.113.10": driver: found "vrrp"; write one of "vip", "bgp", "cloud", "command", "dns"'),
+     'front "203.0.113.10": driver: found "vrrp"; write one of "vip", "bgp", "ec2", "command", "none"'),
     (HOME_B + VIP + "weight = 0\n", 5, 'front "203.0.113.10": weight: found 0; write a whole number from 1 to 100'),
     (HOME_B + VIP + 'holddown = "1s"\n', 5,
      'front "203.0.113.10": holddown: unknown key; write hold_down'),
@@ -104,15 +104,12 @@ REFUSED = [
     (HOME_B + 'driver = "bgp"\noptions = { protocol = "p", prefix = "198.51.100.0/24" }\n', 4,
      ('front "203.0.113.10": options.prefix: found "198.51.100.0/24"; 203.0.113.10 is not in it; write the network '
       "that holds the front")),
-    (HOME_B + 'driver = "cloud"\noptions = { provider = "ec2" }\n' + THREE_ZONES, 4,
+    (HOME_B + 'driver = "ec2"\noptions = {}\n' + THREE_ZONES, 4,
      'front "203.0.113.10": options.resource: missing; write resource = "eipalloc-0123456789abcdef0"'),
-    (HOME_B + 'driver = "cloud"\noptions = { provider = "gcp", resource = "x" }\n' + THREE_ZONES, 4,
-     ('front "203.0.113.10": options.provider: found "gcp"; write "ec2"; for other providers there is '
-      'driver = "command"')),
     (HOME_B + 'driver = "command"\noptions = { run = "move" }\n' + THREE_ZONES, 4,
      'front "203.0.113.10": options.run: found "move"; write an absolute path'),
-    (HOME_B + 'driver = "dns"\noptions = { interface = "eth0" }\n', 4,
-     'front "203.0.113.10": options: found a table; DNS moves nothing and takes none; remove it'),
+    (HOME_B + 'driver = "none"\noptions = { interface = "eth0" }\n', 4,
+     'front "203.0.113.10": options: found a table; a front without a driver takes none; remove it'),
     # Fronts that contradict each other or the mesh.
     (HOME_B + VIP + HOME_B + VIP, 6,
      ('front "203.0.113.10": address: found "203.0.113.10"; line 20 has this front already; an address has one home: '
@@ -137,11 +134,12 @@ REFUSED = [
     (HOME_B + COMMAND + TWO_ZONES, 0,
      ('front "203.0.113.10": class: of 2 zones none is a majority when another is lost; write a witness in '
       'failover.witnesses, or class = "overlap"')),
-    (HOME_B + 'driver = "dns"\nclass = "exclusive"\n' + THREE_ZONES, 4,
-     ('front "203.0.113.10": class: found "exclusive"; DNS moves nothing that could be held; write '
+    (HOME_B + 'driver = "none"\nclass = "exclusive"\n' + THREE_ZONES, 4,
+     ('front "203.0.113.10": class: found "exclusive"; a front without a driver moves nothing that '
+      'could be held; write '
       'class = "overlap"')),
-    (HOME_B + 'driver = "cloud"\nclass = "overlap"\noptions = { provider = "ec2", resource = "x" }\n', 4,
-     ('front "203.0.113.10": class: found "overlap"; a provider leads an address to one node at a time; write '
+    (HOME_B + 'driver = "ec2"\nclass = "overlap"\noptions = { resource = "x" }\n', 4,
+     ('front "203.0.113.10": class: found "overlap"; EC2 leads an address to one node at a time; write '
       'class = "exclusive"')),
     # [failover].
     ('[failover]\nwitnesses = ["10.0.9.1:1", "10.0.9.1:1"]\n', 1,
@@ -192,7 +190,7 @@ def changes(before: str, after: str) -> Hot | NeedsRestart:
                 "front 203.0.113.10: hold_down 30s → 60s",
             ],
         ),
-        (HOME_B + VIP, HOME_B + 'driver = "dns"\n', ["front 203.0.113.10: driver vip → dns"]),
+        (HOME_B + VIP, HOME_B + 'driver = "none"\n', ["front 203.0.113.10: driver vip → none"]),
     ],
 )
 def test_fronts_change_by_a_reload(before: str, after: str, told: list[str]) -> None:

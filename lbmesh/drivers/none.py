@@ -1,4 +1,4 @@
-"""The driver of fronts that only DNS tells of: nothing moves, so everything is done when it is ordered."""
+"""The driver of fronts that have none: nothing moves, so everything is done when it is ordered."""
 
 from collections.abc import Callable
 
@@ -8,8 +8,8 @@ from lbmesh.failover.orders import Acquire, Done, Drain, Drifted, Found, Release
 from lbmesh.model.front import Front
 
 
-class DnsFronts:
-    """The address stays where it is; the answers of the mesh's DNS follow the claim itself."""
+class UnmovedFronts:
+    """The address stays where it is; what the mesh's DNS answers may follow the claim."""
 
     async def acquire(self, order: Acquire) -> Done:
         return Done(order.front.name, order.ticket)
