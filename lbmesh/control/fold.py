@@ -54,6 +54,7 @@ class Fold:
                 parts.book.hear(opinion, now)
             for observer, replica in news.unheard:
                 parts.book.unhear(observer, replica)
+        parts.book.set_isolated(now, is_isolated=parts.mesh.is_isolated)
         ready = parts.book.ready(now)
         said += map(replica_event, ready.flips)
         for flip in ready.flips:

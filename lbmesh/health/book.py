@@ -61,6 +61,9 @@ class HealthBook:
         self._timers = Timers()
         self._voice = Voice(node, zone)
         self._promised_s = inf
+        self._is_isolated = False
+        self._isolated_s = -inf
+        """When this node last was."""
 
     def configure(self, services: Iterable[Service], now: float) -> None:
         """Check these services from now on. What is known about replicas that stay is kept, and a service that is the
@@ -124,6 +127,12 @@ class HealthBook:
         self._live, self._standing, self._known = live, standing, known
         self.members_by_zone = Counter(live.values())
         self._revisits = dict.fromkeys(self._records)
+
+    def set_isolated(self, now: float, *, is_isolated: bool) -> None:
+        """Does this node hear no peer, though there are some? To be called before `ready`, each time."""
+        if is_isolated or self._is_isolated:
+            self._isolated_s = now
+        self._is_isolated = is_isolated
 
     def notice_pause(self, now: float) -> None:
         """To be called before any input: when this node stood still until now, time has stood still for its evidence.
@@ -221,7 +230,7 @@ class HealthBook:
 
     def _settle(self, record: Record, now: float) -> bool:
         """Merge what is known about one replica. True when its service has to be looked at as a whole."""
-        changed = record.settle(self._node, self._zone, self._standing, now)
+        changed = record.settle(self._node, self._zone, self._standing, now, self._isolated_s)
         if record.final.rule is record.merged.rule:
             record.final = replace(record.final, reason=record.merged.reason)
         own = record.own_word(self._node, self._zone)

@@ -27,22 +27,31 @@ class Damping:
     held_since_s: float = inf
     counted: bool = False
 
-    def after(self, availability: Availability, now: float, *, by_peers: bool = False) -> "Damping":
+    def after(
+        self, availability: Availability, now: float, *, by_peers: bool = False, isolated_s: float = -inf
+    ) -> "Damping":
         """Follow what merging says. Unknown is no transition, and neither is the first word of all. `by_peers`: peers'
         words took part; what is taken back at once was no transition then, for the words of several observers cross.
+        `isolated_s`: when this node last heard no peer; `now` while that lasts. It reaches no replica then either, which
+        is a transition of its own link and of none of them.
         """
         if availability in (self.availability, Availability.UNKNOWN):
             return self
         if self.availability is Availability.UNKNOWN:
             return replace(self, availability=availability, at_s=now)
+        is_own_doing = isolated_s >= (self.at_s if availability is Availability.UP else now)
         is_taken_back = by_peers and self.counted and now - self.at_s < TAKEN_BACK_WITHIN_S
-        penalty = min(PENALTY_MAX, max(0.0, self.penalty_at(now) + (-1.0 if is_taken_back else 1.0)))
+        if is_own_doing:
+            points = -1.0 if availability is Availability.UP and self.counted else 0.0
+        else:
+            points = -1.0 if is_taken_back else 1.0
+        penalty = min(PENALTY_MAX, max(0.0, self.penalty_at(now) + points))
         held_since_s = self.held_since_s
         if availability is Availability.DOWN and not self.is_held(now):
             held_since_s = inf
         if availability is Availability.UP and held_since_s == inf and penalty > HOLD_ABOVE:
             held_since_s = now
-        return Damping(penalty, now, availability, held_since_s, not is_taken_back)
+        return Damping(penalty, now, availability, held_since_s, points > 0)
 
     def penalty_at(self, now: float) -> float:
         """What is left of the penalty."""

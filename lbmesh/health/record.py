@@ -122,8 +122,8 @@ class Record:
         self.planned_s = inf
         self.silent_since_s += pause_s
 
-    def settle(self, node: str, zone: str, standing: Standing, now: float) -> bool:
-        """Merge what counts. True when more than the reason has changed.
+    def settle(self, node: str, zone: str, standing: Standing, now: float, isolated_s: float = -inf) -> bool:
+        """Merge what counts. True when more than the reason has changed. `isolated_s`: see `Damping.after`.
 
         What was last known stands in, for as long as own evidence would, when nothing that counts is left: who
         falls silent says nothing about the replica.
@@ -144,7 +144,7 @@ class Record:
         )
         self.silent_since_s = inf if is_heard else min(self.silent_since_s, now)
         by_peers = not (before.rule is Rule.OWN_EVIDENCE and self.merged.rule is Rule.OWN_EVIDENCE)
-        follows = self.damping.after(self.merged.availability, now, by_peers=by_peers)
+        follows = self.damping.after(self.merged.availability, now, by_peers=by_peers, isolated_s=isolated_s)
         changed, self.damping = follows != self.damping, follows
         return changed or replace(before, reason="") != replace(self.merged, reason="")
 

@@ -42,6 +42,21 @@ def test_what_is_held_back_goes_down_at_once_and_is_held_when_it_returns() -> No
     assert gone.after(UP, 30).held_since_s == 11, "the five minutes count from the first return"
 
 
+def test_what_this_nodes_own_link_did_is_no_flap_of_the_replica() -> None:
+    """The link breaks three times; each time the replica is out of reach first, or only once no peer is heard."""
+    damping = Damping().after(UP, 0.0)
+    for cut_s in (0.0, 3.0, 6.0):
+        for down_s in (cut_s + 0.4, cut_s + 1.0):
+            isolated_from_s, isolated_to_s, up_s = cut_s + 0.6, cut_s + 1.6, cut_s + 2.0
+            isolated_s = down_s if down_s >= isolated_from_s else -inf
+            broken = damping.after(DOWN, down_s, isolated_s=isolated_s)
+            whole = broken.after(UP, up_s, isolated_s=isolated_to_s)
+            assert whole.penalty <= 0.01
+            assert not whole.is_held(up_s)
+        damping = whole
+    assert damping.after(DOWN, 100.0, isolated_s=7.6).after(UP, 101.0, isolated_s=7.6).penalty > 1.9
+
+
 def test_restarts_some_minutes_apart_are_never_held_back() -> None:
     steps = [
         (availability, start + delay) for start in range(0, 3600, 120) for availability, delay in ((DOWN, 0), (UP, 5))
