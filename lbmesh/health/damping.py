@@ -32,8 +32,8 @@ class Damping:
     ) -> "Damping":
         """Follow what merging says. Unknown is no transition, and neither is the first word of all. `by_peers`: peers'
         words took part; what is taken back at once was no transition then, for the words of several observers cross.
-        `isolated_s`: when this node last heard no peer; `now` while that lasts. It reaches no replica then either, which
-        is a transition of its own link and of none of them.
+        `isolated_s`: when this node last heard no peer; `now` while that lasts. That it reaches no replica then either
+        is its own link's doing, and none of theirs.
         """
         if availability in (self.availability, Availability.UNKNOWN):
             return self
