@@ -1,0 +1,1 @@
+"""The nameserver: the process that answers DNS."""
