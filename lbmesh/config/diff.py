@@ -8,6 +8,7 @@ from lbmesh.config.settings import FailoverSettings, GossipSettings, LogSettings
 from lbmesh.gossip.identity import key_id
 from lbmesh.model.address import Address
 from lbmesh.model.check import GrpcProbe, HttpProbe, Probe, ProbeTls, TcpProbe
+from lbmesh.model.dns import DnsPolicy
 from lbmesh.model.front import KINDS, Driver, Front
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.listener import ListenerPolicy
@@ -43,8 +44,8 @@ Reload = Hot | NeedsRestart
 def diff(old: Settings, new: Settings) -> Reload:
     """Compare two settings of one node. The order of services, replicas and routes means nothing.
 
-    Hot are the key ring, fronts, what listeners do, services, replicas, health checks, timeouts, routes, limits on
-    clients and trusted proxies.
+    Hot are the key ring, fronts, what DNS answers, what listeners do, services, replicas, health checks, timeouts,
+    routes, limits on clients and trusted proxies.
     Whatever holds a socket, a process, a file or an identity needs a restart.
     """
     reasons = tuple(f"{change} needs a restart" for change in _fixed_changes(old, new))
@@ -68,6 +69,9 @@ def _fixed_changes(old: Settings, new: Settings) -> Iterator[str]:
         if old.admin.token != new.admin.token:
             yield "admin: another token"
     yield from _field_changes("log.", old.log, new.log)
+    yield from _presence("dns", old.dns, new.dns)
+    if old.dns and new.dns:
+        yield from _change("dns.bind", _listed(old.dns.bind), _listed(new.dns.bind))
     # Whoever votes by other lists is of another electorate: a node changes sides with a start, which grants nothing
     # until what it granted before has lapsed.
     yield from _change("failover.witnesses", _listed(old.failover.witnesses), _listed(new.failover.witnesses))
@@ -122,6 +126,8 @@ def _hot_changes(old: Settings, new: Settings) -> Iterator[str]:
         yield from _presence(f"front {name}", held, wanted)
         if held and wanted:
             yield from _front_changes(f"front {name}: ", held, wanted)
+    if old.dns and new.dns:
+        yield from _dns_changes(old.dns.policy, new.dns.policy)
     yield from _field_changes("forwarder.", old.limits, new.limits)
     yield from _field_changes("forwarder.", old.provenance, new.provenance)
     if old.gossip and new.gossip:
@@ -135,6 +141,27 @@ def _front_changes(prefix: str, old: Front, new: Front) -> Iterator[str]:
     elif old.driver != new.driver:
         yield from _field_changes(f"{prefix}options.", old.driver, new.driver)
     yield from _field_changes(prefix, old, replace(new, address=old.address, driver=old.driver))
+
+
+def _dns_changes(old: DnsPolicy, new: DnsPolicy) -> Iterator[str]:
+    yield from _field_changes(
+        "dns.", old, replace(new, name_servers=old.name_servers, names=old.names, clients=old.clients)
+    )
+    named = ({one.name: one.addresses for one in policy.name_servers} for policy in (old, new))
+    for name, was, now in _paired(*named):
+        yield from _addresses_changes(f"dns.name_servers {name}", was, now)
+    answered = ({one.name: one.addresses for one in policy.names} for policy in (old, new))
+    for name, was, now in _paired(*answered):
+        yield from _addresses_changes(f"dns.names {name}", was, now)
+    networks = ({one.network: one.zone for one in policy.clients} for policy in (old, new))
+    for network, zone, changed in _paired(*networks):
+        yield from _change(f"dns.clients {network}", zone, changed)
+
+
+def _addresses_changes(title: str, old: tuple[str, ...] | None, new: tuple[str, ...] | None) -> Iterator[str]:
+    yield from _presence(title, old, new)
+    if old is not None and new is not None:
+        yield from _change(title, old, new)
 
 
 def _listener_policy_changes(prefix: str, old: ListenerPolicy, new: ListenerPolicy) -> Iterator[str]:
@@ -241,6 +268,7 @@ Compared = (
     | ForwarderLimits
     | Front
     | Driver
+    | DnsPolicy
     | ListenerPolicy
     | ListenerTls
     | ServiceTls

@@ -3,6 +3,7 @@
 import re
 import tomllib
 
+from lbmesh.config.dns import read_dns
 from lbmesh.config.errors import ConfigError
 from lbmesh.config.fronts import read_failover, read_fronts
 from lbmesh.config.locate import locate
@@ -58,12 +59,12 @@ def parse_settings(
     log = read_log(root)
     failover = read_failover(root)
     fronts = read_fronts(root, node, gossip, listeners, failover)
-    root.not_yet("dns")
+    dns = read_dns(root, services, fronts)
     root.close()
     if root.report.errors or node is None:
         return in_order(root.report.errors)
     return Settings(
-        node, listeners, services, routes, workers, limits, gossip, admin, log, provenance, fronts, failover
+        node, listeners, services, routes, workers, limits, gossip, admin, log, provenance, fronts, failover, dns
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lbmesh.model.address import Address
+from lbmesh.model.dns import DnsPolicy
 from lbmesh.model.front import Front
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.listener import ListenerPolicy
@@ -93,6 +94,14 @@ class FailoverSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DnsSettings:
+    """[dns]: `bind`: where queries come, each over UDP and TCP; and what is answered."""
+
+    bind: tuple[Address, ...]
+    policy: DnsPolicy
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything one node is told. `routes` holds the long form and the services' shorthand, merged.
 
@@ -111,3 +120,4 @@ class Settings:
     provenance: ProvenancePolicy = ProvenancePolicy()
     fronts: tuple[Front, ...] = ()
     failover: FailoverSettings = FailoverSettings()
+    dns: DnsSettings | None = None

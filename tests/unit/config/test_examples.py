@@ -66,7 +66,7 @@ def test_the_full_example_has_a_front_of_every_driver() -> None:
 
 def test_what_is_commented_out_is_the_default() -> None:
     text = (EXAMPLES / "lbmesh.toml").read_text()
-    assert len(re.findall(r"^# \w+ = ", text, flags=re.MULTILINE)) == 25
+    assert len(re.findall(r"^# \w+ = ", text, flags=re.MULTILINE)) == 30
     assert load("lbmesh.toml", uncommented=True) == load("lbmesh.toml")
 
 
@@ -78,6 +78,7 @@ def test_what_is_commented_out_is_the_default() -> None:
         *["grpc_service", "tls", "server_name", "ca", "send", "expect"],
         *["hash", "header", "cookie", "source", "balance_factor", "sticky", "ttl", "secure", "http_only", "same_site"],
         *["split_by", "methods", "query", "allow", "deny", "maintenance", "rate_limit", "redirect", "max_body"],
+        *["zone", "ttl", "ns_ttl", "negative_ttl", "mailbox", "rate", "client_subnet"],
         *["prefix_length", "protocol", "prefix", "socket", "resource", "run", "hold_down", "witnesses"],
         *["rewrite", "regex", "request_headers", "mirror", "response_headers", "exact_paths", "respond"],
     ],

@@ -80,8 +80,8 @@ RULES = [
     ("[node]", '[node]\nstatedir = "/s"', "2: node.statedir: unknown key; write state_dir"),
     ("[node]", "[nodes]\n[node]", "1: nodes: unknown key; write node"),
     ("[admin]", "[qqqq]\n[admin]",
-     ("17: qqqq: unknown key; remove it, or write one of admin, failover, forwarder, front, gossip, listener, log, "
-      "node, route, service")),
+     ("17: qqqq: unknown key; remove it, or write one of admin, dns, failover, forwarder, front, gossip, listener, "
+      "log, node, route, service")),
     ("[[listener]]", '[[listener]]\n"a\\nb" = 1',
      '7: listener #1: "a\\nb": unknown key; remove it, or write one of bind, proxy_protocol, tls'),
     ('health = { interval = "2s" }', "outliers = true",
@@ -169,7 +169,6 @@ RULES = [
     ('health = { interval = "2s" }', 'tls = { server_name = "a b" }',
      ('12: service "shop": tls.server_name: found "a b"; write the name in the certificate, such as "shop.internal", '
       "or an IP address")),
-    ("[admin]", "[dns]\n[admin]", f"17: dns: {NOT_YET}"),
     ("[[service]]", '[[service]]\nbalance = "ring_hash"',
      '9: service "shop": balance: ring_hash needs to know what to look at; write hash = { header = "X-User" }'),
     ("[[service]]", '[[service]]\nbalance = "maglev"',
