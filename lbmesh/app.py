@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lbmesh.control.processes import AgentOptions, ForwarderOptions
+from lbmesh.control.processes import AgentOptions, ForwarderOptions, NameserverOptions
 
 
 def run_node(config_file: Path) -> int:
@@ -47,4 +47,16 @@ def run_forwarder(options: ForwarderOptions) -> int:
     from lbmesh.observe.logging import configure_logging
 
     configure_logging(f"forwarder-{options.worker}", options.log_level)
+    return run(options)
+
+
+def run_nameserver(options: NameserverOptions) -> int:
+    """The nameserver's process."""
+    from lbmesh.observe.child import end_with_sentinel
+
+    end_with_sentinel(options.control_fd)
+    from lbmesh.nameserver.main import run
+    from lbmesh.observe.logging import configure_logging
+
+    configure_logging("nameserver", options.log_level)
     return run(options)

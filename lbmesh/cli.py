@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 from lbmesh.admin.text import plain, short
-from lbmesh.control.processes import AgentOptions, ForwarderOptions
+from lbmesh.control.processes import AgentOptions, ForwarderOptions, NameserverOptions
 from lbmesh.model.address import Address, parse_address
 from lbmesh.observe.build import VERSION_TEXT
 
@@ -70,6 +70,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from lbmesh.app import run_forwarder
 
             return run_forwarder(forwarder_options(child_parser().parse_args(arguments)))
+        case ["internal-nameserver", *_]:
+            from lbmesh.app import run_nameserver
+
+            return run_nameserver(nameserver_options(child_parser().parse_args(arguments)))
         case ["run", *_]:
             parsed = _seen_through(lambda: _parsed(arguments))
             return parsed if isinstance(parsed, int) else _run(parsed)
@@ -263,11 +267,13 @@ def child_parser() -> argparse.ArgumentParser:
     agent = verbs.add_parser("internal-agent")
     agent.add_argument("-c", "--config", type=Path, required=True)
     forwarder = verbs.add_parser("internal-forwarder")
-    for child in (agent, forwarder):
+    nameserver = verbs.add_parser("internal-nameserver")
+    for child in (agent, forwarder, nameserver):
         child.add_argument("--control-fd", type=int, required=True)
         child.add_argument("--ticks-fd", type=int, required=True)
         child.add_argument("--log-level", default="info")
-    agent.add_argument("--settings-fd", type=int, required=True)
+    for child in (agent, nameserver):
+        child.add_argument("--settings-fd", type=int, required=True)
     agent.add_argument("--generation", type=int, required=True)
     agent.add_argument("--boot-epoch", type=int, required=True)
     agent.add_argument("--admin-fd", type=int)
@@ -277,6 +283,8 @@ def child_parser() -> argparse.ArgumentParser:
     forwarder.add_argument("--worker", type=int, required=True)
     forwarder.add_argument("--access-log", default="stdout")
     forwarder.add_argument("--listen-fd", type=int, action="append", default=[])
+    for option in ("--udp-fd", "--tcp-fd"):
+        nameserver.add_argument(option, type=int, action="append", default=[])
     return parser
 
 
@@ -406,6 +414,18 @@ def forwarder_options(parsed: argparse.Namespace) -> ForwarderOptions:
         ticks_fd=parsed.ticks_fd,
         listen_fds=tuple(parsed.listen_fd),
         access_log=parsed.access_log,
+        log_level=parsed.log_level,
+    )
+
+
+def nameserver_options(parsed: argparse.Namespace) -> NameserverOptions:
+    """What `sentinel.commands.nameserver_command` wrote."""
+    return NameserverOptions(
+        control_fd=parsed.control_fd,
+        ticks_fd=parsed.ticks_fd,
+        settings_fd=parsed.settings_fd,
+        udp_fds=tuple(parsed.udp_fd),
+        tcp_fds=tuple(parsed.tcp_fd),
         log_level=parsed.log_level,
     )
 

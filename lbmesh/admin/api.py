@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote
 
 from lbmesh import __version__
+from lbmesh.admin.dns_shapes import dns_shape
 from lbmesh.admin.drill_shapes import DRILL_PATH, DrillOrder, DrillStanding, read_drill_order
 from lbmesh.admin.key_shapes import KEYS_PATH, read_order, ring_shape
 from lbmesh.admin.names import find_replica, near
@@ -289,6 +290,7 @@ def _head(state: NodeState) -> dict[str, Any]:
             {"cert": str(one.cert), "names": one.names, "not_after": one.not_after_s, "fingerprint": one.fingerprint}
             for one in state.certificates
         ],
+        "dns": dns_shape(state.dns) if state.dns else None,
         "notices": [
             {"kind": one.kind, "subject": one.subject, "what": one.change, "advice": one.reason}
             for one in state.notices

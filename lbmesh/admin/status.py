@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lbmesh.admin.client import OTHER_SHAPE, Asked, ask, command_line, fail, other_release
+from lbmesh.admin.dns_shapes import dns_lines
 from lbmesh.admin.text import ago, plain, table
 
 _HINTS_MAX = 3
@@ -93,6 +94,7 @@ def status_lines(state: dict[str, Any], command: Callable[..., str] = command_li
         ("for", "expires"),
         ((one["cert"], ", ".join(one["names"]) or "-", _day(one["not_after"])) for one in state["certificates"]),
     )
+    yield from dns_lines(state["dns"])
     yield from _hints(state, command)
     yield ""
     yield from _reload_lines(state["reload"])

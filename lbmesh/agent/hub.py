@@ -18,6 +18,7 @@ from lbmesh.failover.orders import Order
 from lbmesh.failover.words import Partner
 from lbmesh.health.outcome import ProbeOrder
 from lbmesh.model.address import Address
+from lbmesh.model.dns import DnsPicture
 from lbmesh.model.view import View
 from lbmesh.observe.agent_metrics import AgentFigures
 
@@ -25,10 +26,10 @@ from lbmesh.observe.agent_metrics import AgentFigures
 class Hub:
     """Holds the plane. The parts that carry effects out set their hooks; until then nothing happens there.
 
-    `on_probe` gets each probe that is due, `on_view` each new View, `on_partners` each new table of partners,
-    `on_keys` each new key ring, `on_stream` each address to open a gossip stream to, `on_order` each order for the
-    driver of a front. `on_outbox` is told that datagrams wait in `outbox`, and `before_tick` that a deadline has come
-    but is not judged yet; it says whether all that has arrived is taken.
+    `on_probe` gets each probe that is due, `on_view` each new View, `on_dns` each new picture for the nameserver,
+    `on_partners` each new table of partners, `on_keys` each new key ring, `on_stream` each address to open a gossip
+    stream to, `on_order` each order for the driver of a front. `on_outbox` is told that datagrams wait in `outbox`, and
+    `before_tick` that a deadline has come but is not judged yet; it says whether all that has arrived is taken.
     """
 
     def __init__(self, plane: Plane) -> None:
@@ -38,6 +39,7 @@ class Hub:
         self.outbox: deque[tuple[Address, bytes]] = deque(maxlen=DATAGRAMS_QUEUED_MAX)
         self.on_probe: Callable[[ProbeOrder], None] = lambda _: None
         self.on_view: Callable[[View], None] = lambda _: None
+        self.on_dns: Callable[[DnsPicture], None] = lambda _: None
         self.on_outbox: Callable[[], None] = lambda: None
         self.on_partners: Callable[[tuple[Partner, ...]], None] = lambda _: None
         self.on_stream: Callable[[Address], None] = lambda _: None
@@ -65,6 +67,8 @@ class Hub:
             self.on_stream(address)
         if effects.keys_to_store is not None:
             self.on_keys(effects.keys_to_store)
+        if effects.dns is not None:
+            self.on_dns(effects.dns)
         if effects.datagrams:
             self.outbox += effects.datagrams
             self.on_outbox()

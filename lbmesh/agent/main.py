@@ -22,6 +22,7 @@ from lbmesh.agent.hub import Hub
 from lbmesh.agent.key_keeper import KeyKeeper
 from lbmesh.agent.limits import CATCH_UP_S, INHERIT_WAIT_S, NICENESS, RELIEF_S, SEEK_S, THREAD_TURN_S
 from lbmesh.agent.memory_keeper import MemoryKeeper
+from lbmesh.agent.nameserver_link import NameserverLink
 from lbmesh.agent.probes.prober import Prober
 from lbmesh.agent.pulse import keep_pulse
 from lbmesh.agent.reload import Refused, Taken, read_again
@@ -29,6 +30,7 @@ from lbmesh.agent.seeds import keep_seeds
 from lbmesh.agent.stream_tasks import StreamTasks
 from lbmesh.config.handover import settings_from_memory, settings_to_memory
 from lbmesh.config.settings import Settings
+from lbmesh.control import processes
 from lbmesh.control.heartbeat import Heartbeat, own_station
 from lbmesh.control.inputs import KeyOrder, KeyVerb
 from lbmesh.control.memory import is_recent
@@ -121,9 +123,9 @@ class Agent:
             hub.on_partners = lambda _: nursery.start_soon(self._tell_partners)
             Prober(hub, nursery)
             self._front_drivers = FrontDrivers(hub, nursery, {DriverKind.NONE: UnmovedFronts()})
-            links = ForwarderLinks(hub, nursery)
+            links, nameserver = ForwarderLinks(hub, nursery), NameserverLink(hub, nursery)
             nursery.start_soon(self._begin, links, nursery)
-            await self._obey(links, nursery)
+            await self._obey(links, nameserver, nursery)
             nursery.cancel_scope.cancel()
 
     async def _begin(self, links: ForwarderLinks, nursery: trio.Nursery) -> None:
@@ -219,13 +221,15 @@ class Agent:
         self._hub.do(effects)
         return said
 
-    async def _obey(self, links: ForwarderLinks, nursery: trio.Nursery) -> None:
+    async def _obey(self, links: ForwarderLinks, nameserver: NameserverLink, nursery: trio.Nursery) -> None:
         """Do what the sentinel says, until it closes the channel."""
         while received := await self._control.receive():
             message, descriptors = received
             match message:
                 case ForwarderLink(worker=worker, pid=pid):
                     links.add(worker, pid, descriptors[0])
+                case processes.NameserverLink():
+                    nameserver.add(descriptors[0])
                 case Reload():
                     await self._reload()
                 case Leave():

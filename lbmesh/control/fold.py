@@ -11,6 +11,7 @@ from lbmesh.control.mesh import MeshNews
 from lbmesh.control.parts import Parts
 from lbmesh.failover.orders import Order
 from lbmesh.failover.words import Partner
+from lbmesh.model.dns import DnsPicture
 from lbmesh.model.health import Availability
 from lbmesh.model.service import ReplicaId
 from lbmesh.model.view import View
@@ -50,6 +51,7 @@ class Fold:
                 parts.heartbeat.unsettle(now)
             if news.fronts_changed:
                 parts.fronts.unsettle()
+                parts.dns.unsettle()
             for opinion in news.heard:
                 parts.book.hear(opinion, now)
             for observer, replica in news.unheard:
@@ -70,6 +72,8 @@ class Fold:
         view = self._view(dirty, now, everything=everything, reloaded=changed is not None)
         orders, moved = self._look_at_fronts(now)
         said += moved
+        dns, published = self._look_at_dns(now)
+        said += published
         return Effects(
             datagrams=news.datagrams if news else (),
             probes=ready.probes,
@@ -79,6 +83,7 @@ class Fold:
             keys_to_store=news.keys_to_store if news else None,
             streams=news.streams if news else (),
             orders=orders,
+            dns=dns,
             stream=news.stream if news else StreamStep(),
         )
 
@@ -113,6 +118,24 @@ class Fold:
         )
         parts.mesh.publish_fronts(now, output)
         return tuple(output.orders), tuple(map(front_event, output.moves))
+
+    def _look_at_dns(self, now: float) -> tuple[DnsPicture | None, tuple[Event, ...]]:
+        """What is published, after the fronts have moved."""
+        parts = self._parts
+        if not parts.started or parts.settings.dns is None:
+            return None, ()
+        parts.dns.fare("leaves" if parts.leaving else "hangs" if parts.is_stalled else "")
+        if not parts.dns.is_due(now):
+            return None, ()
+        return parts.dns.look(
+            now,
+            parts.settings,
+            parts.mesh.members(),
+            parts.mesh.front_words(),
+            parts.heartbeat.lost() if parts.heartbeat else (),
+            parts.fronts.statuses(),
+            is_isolated=parts.mesh.is_isolated,
+        )
 
     def _partners(self, now: float) -> tuple[Partner, ...] | None:
         parts = self._parts

@@ -7,6 +7,7 @@ from lbmesh.failover.orders import Order
 from lbmesh.failover.words import Partner
 from lbmesh.health.outcome import ProbeOrder
 from lbmesh.model.address import Address
+from lbmesh.model.dns import DnsPicture
 from lbmesh.model.view import View
 
 
@@ -41,6 +42,7 @@ class EventKind(StrEnum):
     MEMORY = "memory"
     KEY_RING = "key_ring"
     CERTIFICATE = "certificate"
+    DNS = "dns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class Effects:
     `view`: a new View for all forwarders, None when requests need nothing new. `partners`: with whom the sentinel is to
     exchange heartbeats from now on, None when that stands. `keys_to_store`: the key ring changed, and `keys_stored`
     is to be said once it is kept. `streams`: to where gossip wants one opened. `orders`: for the fronts' drivers.
+    `dns`: what the nameserver is to answer from now on, None when that stands.
     """
 
     datagrams: tuple[tuple[Address, bytes], ...] = ()
@@ -103,3 +106,4 @@ class Effects:
     streams: tuple[Address, ...] = ()
     orders: tuple[Order, ...] = ()
     stream: StreamStep = field(default_factory=lambda: StreamStep())
+    dns: DnsPicture | None = None

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from lbmesh.config.settings import Settings
 from lbmesh.control.certificates import Certificates
+from lbmesh.control.dns import DnsPart
 from lbmesh.control.forwarders import SILENT_S, Forwarders
 from lbmesh.control.fronts import FrontPart
 from lbmesh.control.heartbeat import Heartbeat
@@ -30,6 +31,7 @@ class Parts:
     views: ViewMaker
     heartbeat: Heartbeat | None
     fronts: FrontPart
+    dns: DnsPart
     forwarders: Forwarders = field(default_factory=Forwarders)
     certificates: Certificates = field(default_factory=Certificates)
     reload: ReloadOutcome | None = None

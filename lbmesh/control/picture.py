@@ -72,6 +72,7 @@ class Picture:
             certificates=tuple(key_pairs(parts.settings).values()),
             heartbeat=parts.heartbeat.state() if parts.heartbeat else HeartbeatState(),
             fronts=parts.fronts.statuses(),
+            dns=parts.dns.picture,
             local_shares=tuple((service.name, service.share(parts.settings.node.zone)) for service in view.services)
             if view
             else (),

@@ -13,6 +13,7 @@ from lbmesh.config.authorities import with_authorities
 from lbmesh.config.key_pairs import key_pairs, with_key_pairs
 from lbmesh.config.settings import Settings
 from lbmesh.control.certificates import CertificateFiles
+from lbmesh.control.dns import DnsPart
 from lbmesh.control.events import forwarder_event, memory_event
 from lbmesh.control.fold import Fold
 from lbmesh.control.fronts import FrontPart
@@ -65,6 +66,7 @@ class Plane:
             views=ViewMaker(generation),
             heartbeat=heartbeat,
             fronts=FrontPart(settings, f"{int(rng.random() * 2**48):012x}", now),
+            dns=DnsPart(node.name, node.zone, generation),
         )
         parts.configure(now)
         self._parts = parts
@@ -204,6 +206,7 @@ class Plane:
         self._parts.reload = ReloadOutcome(ok=True, errors=(), at_s=now)
         self._parts.configure(now)
         self._parts.fronts.configure(settings, now)
+        self._parts.dns.unsettle()
         if changed or before:
             known = set(self.picture.replica_ids())
             self._forwarders.keep(known)
@@ -248,6 +251,7 @@ class Plane:
         """The sentinel finds that a partner is gone, or back. No member's state changes by that."""
         event = self._heartbeat.take(word, now) if self._heartbeat else None
         self._parts.fronts.unsettle()
+        self._parts.dns.unsettle()
         return self._fold.settle(now, events=(event,) if event else ())
 
     def front_outcome(self, outcome: Outcome, now: float) -> Effects:
@@ -320,4 +324,5 @@ class Plane:
             self._ejections.next_deadline(),
             self._heartbeat.due_s if self._heartbeat else float("inf"),
             self._parts.fronts.next_deadline() if self._parts.started else float("inf"),
+            self._parts.dns.next_deadline() if self._parts.started else float("inf"),
         )

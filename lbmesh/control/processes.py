@@ -1,4 +1,4 @@
-"""The three processes of a node: what each child is started with, and what goes over its control channel.
+"""The processes of a node: what each child is started with, and what goes over its control channel.
 
 A control channel is one AF_UNIX SOCK_SEQPACKET pair per child, so that a message arrives whole or not at all,
 and descriptors ride with the message they belong to. Its end, in either direction, means the other is gone.
@@ -69,7 +69,22 @@ class ForwarderOptions:
     log_level: str = "info"
 
 
+@dataclass(frozen=True, slots=True)
+class NameserverOptions:
+    """What the nameserver is started with. `settings_fd`: as the agent's. `udp_fds`, `tcp_fds`: where queries come."""
+
+    control_fd: int
+    ticks_fd: int
+    settings_fd: int
+    udp_fds: tuple[int, ...]
+    tcp_fds: tuple[int, ...]
+    log_level: str = "info"
+
+
 AGENT_SLOT = 0
+
+NAMESERVER_SLOT = 511
+"""The last one of the tick board: there are fewer forwarders than that."""
 
 
 def tick_slot(worker: int) -> int:
@@ -79,7 +94,7 @@ def tick_slot(worker: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class AgentLink:
-    """To a forwarder, with one descriptor: the stream socket to the agent of this generation."""
+    """To a forwarder or the nameserver, with one descriptor: the stream socket to the agent of this generation."""
 
     generation: int
 
@@ -95,6 +110,13 @@ class ForwarderLink:
 @dataclass(frozen=True, slots=True)
 class LameDuck:
     """To a forwarder: this node leaves. Serve all that comes, and say with each answer that the connection ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class NameserverLink:
+    """To the agent, with one descriptor: the stream socket to this nameserver process."""
+
+    pid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +138,7 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """From the agent: a View is out. From a forwarder: it serves from one."""
+    """From the agent: a View is out. From a forwarder: it serves from one. From the nameserver: it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +185,7 @@ class HeartbeatFigures:
 ControlMessage = (
     AgentLink
     | ForwarderLink
+    | NameserverLink
     | LameDuck
     | Drain
     | Reload
@@ -182,6 +205,7 @@ ControlMessage = (
 _KINDS: dict[str, type[ControlMessage]] = {
     "agent_link": AgentLink,
     "forwarder_link": ForwarderLink,
+    "nameserver_link": NameserverLink,
     "lame_duck": LameDuck,
     "drain": Drain,
     "reload": Reload,

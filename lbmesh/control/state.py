@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from lbmesh.control.inputs import Event
 from lbmesh.control.link import ReplicaTelemetry, Telemetry
 from lbmesh.failover.sight import FrontStatus
+from lbmesh.model.dns import DnsPicture
 from lbmesh.model.health import Availability, Opinion
 from lbmesh.model.member import Member
 from lbmesh.model.service import Replica, ReplicaId
@@ -95,7 +96,7 @@ class NodeState:
 
     Times are this node's monotonic seconds; `now` is the time of the picture. `gossip`: its counters by
     name, empty for a node alone. `local_shares`: by service. `notices`: what is amiss in the mesh and shows in
-    no member's state. `certificates`: those in use.
+    no member's state. `certificates`: those in use. `dns`: what is answered; None without [dns].
     """
 
     now: float
@@ -113,3 +114,4 @@ class NodeState:
     certificates: tuple[KeyPair, ...] = ()
     heartbeat: HeartbeatState = HeartbeatState()
     fronts: tuple[FrontStatus, ...] = ()
+    dns: DnsPicture | None = None

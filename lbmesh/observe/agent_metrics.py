@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lbmesh import __version__
+from lbmesh.control.dns_link import DnsTelemetry
 from lbmesh.control.inputs import Event, EventKind
 from lbmesh.control.state import NodeState
 from lbmesh.observe.build import IS_COMPILED
@@ -26,6 +27,7 @@ class AgentFigures:
     memory_writes: Counter[str] = field(default_factory=Counter)
     loop_lag_s: float = 0.0
     datagrams_unsent: int = 0
+    nameserver: DnsTelemetry | None = None
 
     def count(self, event: Event) -> None:
         """Count an event of the plane."""

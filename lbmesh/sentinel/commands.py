@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lbmesh.control.processes import AgentOptions, ForwarderOptions
+from lbmesh.control.processes import AgentOptions, ForwarderOptions, NameserverOptions
 
 _PROGRAM = (sys.executable, "-P", "-m", "lbmesh")
 """-P: a directory in which somebody happens to start a node must not provide its modules."""
@@ -16,6 +16,7 @@ class ChildCommands:
 
     agent: Callable[[AgentOptions], Sequence[str]]
     forwarder: Callable[[ForwarderOptions], Sequence[str]]
+    nameserver: Callable[[NameserverOptions], Sequence[str]]
 
 
 def agent_command(options: AgentOptions) -> list[str]:
@@ -56,4 +57,20 @@ def forwarder_command(options: ForwarderOptions) -> list[str]:
     return command
 
 
-INSTALLED = ChildCommands(agent_command, forwarder_command)
+def nameserver_command(options: NameserverOptions) -> list[str]:
+    """This installation's nameserver; the verb `internal-nameserver` reads the same words back."""
+    command = [
+        *_PROGRAM,
+        "internal-nameserver",
+        *("--control-fd", str(options.control_fd)),
+        *("--ticks-fd", str(options.ticks_fd)),
+        *("--settings-fd", str(options.settings_fd)),
+        *("--log-level", options.log_level),
+    ]
+    for option, descriptors in (("--udp-fd", options.udp_fds), ("--tcp-fd", options.tcp_fds)):
+        for descriptor in descriptors:
+            command += [option, str(descriptor)]
+    return command
+
+
+INSTALLED = ChildCommands(agent_command, forwarder_command, nameserver_command)

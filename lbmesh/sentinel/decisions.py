@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-from lbmesh.control.processes import AGENT_SLOT, ControlMessage
+from lbmesh.control import processes
+from lbmesh.control.processes import ControlMessage
 
 LogField = str | int | float | bool | list[str]
 
@@ -21,7 +22,13 @@ class ExitCode(IntEnum):
 
 def child_name(slot: int) -> str:
     """What logs call the child of this tick slot."""
-    return "agent" if slot == AGENT_SLOT else f"forwarder-{slot - 1}"
+    match slot:
+        case processes.AGENT_SLOT:
+            return "agent"
+        case processes.NAMESERVER_SLOT:
+            return "nameserver"
+        case _:
+            return f"forwarder-{slot - 1}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class MakeLink:
-    """Make a new stream socket pair: one end to the agent, the other to this forwarder."""
+    """Make a new stream socket pair: one end to the agent, the other to this child."""
 
     slot: int
     generation: int

@@ -9,6 +9,9 @@ GOSSIP_RECEIVE_BYTES = 4 * 1024 * 1024
 HEARTBEAT_RECEIVE_BYTES = 1024 * 1024
 """Heartbeats that wait while the sentinel stands still: 300 a second, a kilobyte each in the kernel's books."""
 
+DNS_RECEIVE_BYTES = 256 * 1024
+"""Queries that wait while the nameserver is busy, some 300: beyond that their clients would have asked again before."""
+
 HEARTBEATS_PER_ROUND = 256
 """Received in one go, some 10 µs each. With more waiting, the next round goes on, and nobody is judged before."""
 

@@ -25,8 +25,8 @@ def run(
 ) -> int:
     """Run one node in the foreground until a signal ends it. Returns an `ExitCode`, or 128 plus a signal."""
     log = log or LogWriter(settings.log.level)
-    if settings.workers >= SLOTS_MAX:
-        log.error("cannot start", problem=f"forwarder.workers: write at most {SLOTS_MAX - 1}")
+    if settings.workers >= SLOTS_MAX - 1:
+        log.error("cannot start", problem=f"forwarder.workers: write at most {SLOTS_MAX - 2}")
         return ExitCode.CANNOT_START
     sockets = open_sockets(settings, inherited_sockets(environment, os.getpid()))
     if not isinstance(sockets, NodeSockets):
@@ -60,7 +60,7 @@ def _boot_epoch(settings: Settings, log: LogWriter) -> int:
 def _say_where(settings: Settings, sockets: NodeSockets, boot_epoch: int, log: LogWriter) -> None:
     for address in sockets.unmatched:
         log.warning(
-            "closed an inherited socket that no listener, admin or gossip address matches",
+            "closed an inherited socket that no listener, admin, gossip or DNS address matches",
             address=address,
             hint="write the same address and port in the configuration and in the socket unit",
         )
@@ -74,4 +74,5 @@ def _say_where(settings: Settings, sockets: NodeSockets, boot_epoch: int, log: L
         admin=describe(sockets.admin) if sockets.admin else "",
         gossip=describe(sockets.gossip) if sockets.gossip else "",
         heartbeat=describe(sockets.heartbeat) if sockets.heartbeat else "",
+        dns=[describe(one) for one in (*sockets.dns_udp, *sockets.dns_tcp)],
     )

@@ -14,14 +14,18 @@ from typing import assert_never
 
 from lbmesh.config.handover import settings_to_memory
 from lbmesh.config.settings import Settings
+from lbmesh.control import processes
 from lbmesh.control.processes import (
     AGENT_SLOT,
+    NAMESERVER_SLOT,
     AgentLink,
     AgentOptions,
     ControlMessage,
     ForwarderLink,
     ForwarderOptions,
     KeysChanged,
+    NameserverLink,
+    NameserverOptions,
     Partners,
     Reloaded,
     tick_slot,
@@ -84,7 +88,11 @@ class Node:
         self._selector = selectors.DefaultSelector()
         node = plan.settings.node
         self._supervisor = Supervisor(
-            plan.settings.workers, node.drain_timeout_s, node.lame_duck_s, now_s=time.monotonic()
+            plan.settings.workers,
+            node.drain_timeout_s,
+            node.lame_duck_s,
+            now_s=time.monotonic(),
+            with_nameserver=plan.settings.dns is not None,
         )
         self._fed_s = time.monotonic()
         self._look_s = time.monotonic()
@@ -240,9 +248,7 @@ class Node:
 
     def _start(self, start: Start) -> None:
         slot = start.slot
-        command, descriptors = (
-            self._agent(start.generation) if slot == AGENT_SLOT else self._forwarder(slot - tick_slot(0))
-        )
+        command, descriptors = self._launch(start)
         try:
             child = ChildProcess.start(command, (self._ticks.file_descriptor, *descriptors), self._plan.environment)
         except OSError as error:
@@ -252,6 +258,15 @@ class Node:
         if child.channel is not None:
             self._selector.register(child.channel, selectors.EVENT_READ, lambda: self._receive(slot))
         self._supervisor.started(slot, child.pid, time.monotonic())
+
+    def _launch(self, start: Start) -> _Launch:
+        match start.slot:
+            case processes.AGENT_SLOT:
+                return self._agent(start.generation)
+            case processes.NAMESERVER_SLOT:
+                return self._nameserver()
+            case _:
+                return self._forwarder(start.slot - tick_slot(0))
 
     def _agent(self, generation: int) -> _Launch:
         admin, gossip = self._sockets.admin, self._sockets.gossip
@@ -285,12 +300,28 @@ class Node:
             )
         ), descriptors
 
+    def _nameserver(self) -> _Launch:
+        udp, tcp = (
+            tuple(one.fileno() for one in sockets) for sockets in (self._sockets.dns_udp, self._sockets.dns_tcp)
+        )
+        return lambda control_fd: self._plan.commands.nameserver(
+            NameserverOptions(
+                control_fd=control_fd,
+                ticks_fd=self._ticks.file_descriptor,
+                settings_fd=self._settings_fd,
+                udp_fds=udp,
+                tcp_fds=tcp,
+                log_level=self._plan.settings.log.level,
+            )
+        ), (self._settings_fd, *udp, *tcp)
+
     def _make_link(self, link: MakeLink) -> None:
-        worker = link.slot - tick_slot(0)
         pid = self._children[link.slot].pid
+        is_nameserver = link.slot == NAMESERVER_SLOT
+        message = NameserverLink(pid) if is_nameserver else ForwarderLink(link.slot - tick_slot(0), pid)
         agents, forwarders = socket.socketpair()
         with agents, forwarders:
-            self._send(AGENT_SLOT, ForwarderLink(worker, pid), agents.fileno())
+            self._send(AGENT_SLOT, message, agents.fileno())
             self._send(link.slot, AgentLink(link.generation), forwarders.fileno())
 
     def _send(self, slot: int, message: ControlMessage, *descriptors: int) -> None:
@@ -311,9 +342,12 @@ class Node:
             self._close_channel(slot)
         if self._heartbeat is not None:
             self._heartbeat.close()
-        for one in (*self._sockets.listeners, self._sockets.admin, self._sockets.gossip, self._sockets.heartbeat):
-            if one is not None:
-                one.close()
+        sockets = self._sockets
+        for one in (*sockets.listeners, *sockets.dns_udp, *sockets.dns_tcp):
+            one.close()
+        for each in (sockets.admin, sockets.gossip, sockets.heartbeat):
+            if each is not None:
+                each.close()
         self._selector.close()
         self._ticks.close()
         os.close(self._settings_fd)

@@ -13,7 +13,7 @@ from enum import Enum
 from lbmesh.config.settings import Settings
 from lbmesh.model.address import Address
 from lbmesh.model.limits import LISTEN_BACKLOG
-from lbmesh.sentinel.limits import GOSSIP_RECEIVE_BYTES, HEARTBEAT_RECEIVE_BYTES
+from lbmesh.sentinel.limits import DNS_RECEIVE_BYTES, GOSSIP_RECEIVE_BYTES, HEARTBEAT_RECEIVE_BYTES
 
 _FIRST_INHERITED = 3
 """SD_LISTEN_FDS_START of sd_listen_fds(3)."""
@@ -28,11 +28,14 @@ class Purpose(Enum):
     ADMIN = "admin"
     GOSSIP = "gossip"
     HEARTBEAT = "heartbeat"
+    DNS_UDP = "dns"
+    DNS_TCP = "dns over tcp"
 
     @property
     def type(self) -> socket.SocketKind:
-        """TCP, or UDP for gossip and the heartbeat."""
-        return socket.SOCK_DGRAM if self in (Purpose.GOSSIP, Purpose.HEARTBEAT) else socket.SOCK_STREAM
+        """TCP, or UDP for gossip, the heartbeat and most of DNS."""
+        is_udp = self in (Purpose.GOSSIP, Purpose.HEARTBEAT, Purpose.DNS_UDP)
+        return socket.SOCK_DGRAM if is_udp else socket.SOCK_STREAM
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class NodeSockets:
     heartbeat: socket.socket | None
     unmatched: tuple[str, ...]
     own: tuple[socket.socket, ...] = ()
+    dns_udp: tuple[socket.socket, ...] = ()
+    dns_tcp: tuple[socket.socket, ...] = ()
 
 
 def inherited_sockets(environment: Mapping[str, str], pid: int) -> list[socket.socket]:
@@ -90,13 +95,30 @@ def open_sockets(settings: Settings, inherited: list[socket.socket]) -> NodeSock
     gossip = take(Purpose.GOSSIP, settings.gossip.bind) if settings.gossip else None
     heartbeat_bind = settings.gossip.heartbeat_bind if settings.gossip else None
     heartbeat = take(Purpose.HEARTBEAT, heartbeat_bind) if heartbeat_bind else None
+    dns_udp = [take(Purpose.DNS_UDP, bind) for bind in (settings.dns.bind if settings.dns else ())]
+    # A port that the kernel chose is one port for both.
+    dns_tcp = [take(Purpose.DNS_TCP, _own_address(one)) for one in dns_udp if one is not None]
     unmatched = tuple(describe(one) for one in spare)
     for one in spare + (opened if problems else []):
         one.close()
     if problems:
         return tuple(problems)
-    bound = tuple(one for one in listeners if one is not None)
-    return NodeSockets(bound, admin, gossip, heartbeat, unmatched, tuple(one for one in bound if one in own))
+    bound = tuple(filter(None, listeners))
+    return NodeSockets(
+        bound,
+        admin,
+        gossip,
+        heartbeat,
+        unmatched,
+        tuple(one for one in bound if one in own),
+        tuple(filter(None, dns_udp)),
+        tuple(filter(None, dns_tcp)),
+    )
+
+
+def _own_address(one: socket.socket) -> Address:
+    host, port = one.getsockname()[:2]
+    return Address(host, port)
 
 
 def describe(one: socket.socket) -> str:
@@ -128,6 +150,13 @@ def _names(one: socket.socket) -> set[tuple[str, int]]:
     return names
 
 
+_RECEIVE_BYTES = {
+    Purpose.GOSSIP: GOSSIP_RECEIVE_BYTES,
+    Purpose.HEARTBEAT: HEARTBEAT_RECEIVE_BYTES,
+    Purpose.DNS_UDP: DNS_RECEIVE_BYTES,
+}
+
+
 def _bind(purpose: Purpose, address: Address) -> socket.socket:
     family, kind, protocol, _, name = _resolve(purpose, address)[0]
     one = socket.socket(family, kind, protocol)
@@ -136,8 +165,7 @@ def _bind(purpose: Purpose, address: Address) -> socket.socket:
             # "[::]:80" beside "0.0.0.0:80" must work, and must not depend on the machine's bindv6only.
             one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if purpose.type is socket.SOCK_DGRAM:
-            received = GOSSIP_RECEIVE_BYTES if purpose is Purpose.GOSSIP else HEARTBEAT_RECEIVE_BYTES
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, received)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES[purpose])
         else:
             # Connections of the node that ran here before may still be in TIME_WAIT.
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

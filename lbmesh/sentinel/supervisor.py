@@ -14,6 +14,7 @@ from enum import Enum
 
 from lbmesh.control.processes import (
     AGENT_SLOT,
+    NAMESERVER_SLOT,
     ControlMessage,
     Drain,
     Drained,
@@ -69,9 +70,18 @@ class Phase(Enum):
 class Supervisor:
     """One node's supervision."""
 
-    def __init__(self, workers: int, drain_timeout_s: float, lame_duck_s: float, now_s: float) -> None:
+    def __init__(
+        self,
+        workers: int,
+        drain_timeout_s: float,
+        lame_duck_s: float,
+        now_s: float,
+        *,
+        with_nameserver: bool = False,
+    ) -> None:
         self._agent = Child(AGENT_SLOT, now_s)
         self._forwarders = [Child(tick_slot(worker), now_s) for worker in range(workers)]
+        self._nameservers = [Child(NAMESERVER_SLOT, now_s)] if with_nameserver else []
         self._drain_timeout_s = drain_timeout_s
         self._lame_duck_s = lame_duck_s
         self._lame_duck_until_s = now_s
@@ -102,9 +112,9 @@ class Supervisor:
         child = self._child(slot)
         child.pid, child.starting, child.started_s = pid, False, now_s
         self._log("info", "child started", child, pid=pid, generation=self._generation)
-        for forwarder in self._forwarders if child is self._agent else (child,):
-            if forwarder.pid is not None and self._agent.pid is not None:
-                self._decide(MakeLink(forwarder.slot, self._generation))
+        for linked in (*self._forwarders, *self._nameservers) if child is self._agent else (child,):
+            if linked.pid is not None and self._agent.pid is not None:
+                self._decide(MakeLink(linked.slot, self._generation))
 
     def start_failed(self, slot: int, problem: str, now_s: float) -> None:
         """The operating system refused to start the child."""
@@ -261,8 +271,10 @@ class Supervisor:
                 if any(forwarder.owes_drain for forwarder in self._forwarders):
                     self._exit_code = ExitCode.NOT_DRAINED
                 self.phase = Phase.STOPPING
-                self._agent.exit_by_s = now_s + EXIT_S
-                self._decide(CloseChannel(AGENT_SLOT))
+                # The nameserver has told resolvers of the other nodes until now.
+                for child in (self._agent, *self._nameservers):
+                    child.exit_by_s = now_s + EXIT_S
+                    self._decide(CloseChannel(child.slot))
         is_last_phase = self.phase in (Phase.STOPPING, Phase.ENDING)
         if is_last_phase and all(child.is_gone(now_s) for child in self._children()):
             self.phase = Phase.ENDED
@@ -305,6 +317,7 @@ class Supervisor:
     def _children(self) -> Iterator[Child]:
         yield self._agent
         yield from self._forwarders
+        yield from self._nameservers
 
     def _child(self, slot: int) -> Child:
-        return self._agent if slot == AGENT_SLOT else self._forwarders[slot - 1]
+        return next(child for child in self._children() if child.slot == slot)

@@ -190,7 +190,7 @@ def test_the_service_manager_may_pass_the_listeners(tmp_path: Path) -> None:
         listeners = (f"127.0.0.1:{port}",)
         with fake_node(tmp_path, listeners=listeners, inherited=(stranger, passed)) as node:
             node.wait_for_log("node ready")
-            (warning,) = node.log("closed an inherited socket that no listener, admin or gossip address matches")
+            (warning,) = node.log("closed an inherited socket that no listener, admin, gossip or DNS address matches")
             assert warning["address"] == f"tcp 127.0.0.1:{stranger_port}"
             assert answering_pid(port) == node.journal("forwarder", "started")[0]["pid"]
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from lbmesh.config.settings import ListenerSettings, NodeSettings, Settings
-from lbmesh.control.processes import AgentOptions, ForwarderOptions
+from lbmesh.control.processes import AgentOptions, ForwarderOptions, NameserverOptions
 from lbmesh.model.address import parse_address
 from lbmesh.sentinel.commands import ChildCommands
 from lbmesh.sentinel.main import run
@@ -15,8 +15,11 @@ from lbmesh.sentinel.main import run
 FAKE_CHILD = str(Path(__file__).with_name("fake_child.py"))
 
 
-def fake_command(options: AgentOptions | ForwarderOptions) -> list[str]:
-    role = "agent" if isinstance(options, AgentOptions) else "forwarder"
+ROLES: dict[type, str] = {AgentOptions: "agent", ForwarderOptions: "forwarder", NameserverOptions: "nameserver"}
+
+
+def fake_command(options: AgentOptions | ForwarderOptions | NameserverOptions) -> list[str]:
+    role = ROLES[type(options)]
     return [sys.executable, FAKE_CHILD, role, json.dumps(asdict(options), default=str)]
 
 
@@ -29,7 +32,7 @@ def main() -> int:
         routes=(),
         workers=int(workers),
     )
-    return run(settings, Path("lbmesh.toml"), ChildCommands(fake_command, fake_command), dict(os.environ))
+    return run(settings, Path("lbmesh.toml"), ChildCommands(fake_command, fake_command, fake_command), dict(os.environ))
 
 
 if __name__ == "__main__":

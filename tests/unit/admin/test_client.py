@@ -21,6 +21,7 @@ STATE: dict[str, object] = {
     "members": [],
     "notices": [],
     "certificates": [],
+    "dns": None,
     "gossip": {},
     "services": [],
     "fronts": [],

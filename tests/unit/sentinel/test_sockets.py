@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lbmesh.config.settings import AdminSettings, GossipSettings, ListenerSettings, NodeSettings, Settings
+from lbmesh.config.settings import AdminSettings, DnsSettings, GossipSettings, ListenerSettings, NodeSettings, Settings
 from lbmesh.model.address import Address
 from lbmesh.sentinel.sockets import NodeSockets, inherited_sockets, open_sockets
+from tests.support.dns_zone import POLICY
 
 ANY = Address("127.0.0.1", 0)
 
@@ -20,6 +21,7 @@ def settings(
     admin: Address | None = None,
     gossip: Address | None = None,
     heartbeat: Address = ANY,
+    dns: tuple[Address, ...] = (),
 ) -> Settings:
     return Settings(
         node=NodeSettings("node-1", "zone-a", Path("state")),
@@ -29,6 +31,7 @@ def settings(
         workers=1,
         admin=AdminSettings(admin) if admin else None,
         gossip=GossipSettings(gossip, gossip, (), Path("key"), (b"k" * 32,), heartbeat) if gossip else None,
+        dns=DnsSettings(dns, POLICY) if dns else None,
     )
 
 
@@ -39,7 +42,8 @@ def opened(settings: Settings, *inherited: socket.socket) -> Iterator[NodeSocket
     try:
         yield sockets
     finally:
-        for one in (*sockets.listeners, sockets.admin, sockets.gossip, sockets.heartbeat):
+        named = (sockets.admin, sockets.gossip, sockets.heartbeat)
+        for one in (*sockets.listeners, *sockets.dns_udp, *sockets.dns_tcp, *named):
             if one is not None:
                 one.close()
 
@@ -144,3 +148,20 @@ def test_the_dual_stack_socket_that_systemd_makes_for_a_bare_port_serves_the_ipv
 )
 def test_what_was_passed_to_somebody_else_is_left_alone(environment: dict[str, str]) -> None:
     assert inherited_sockets(environment, 77) == []
+
+
+def test_dns_has_one_port_for_udp_and_tcp() -> None:
+    with opened(settings(ANY, dns=(ANY, ANY))) as sockets:
+        assert [one.type for one in sockets.dns_udp] == [socket.SOCK_DGRAM] * 2
+        assert [one.type for one in sockets.dns_tcp] == [socket.SOCK_STREAM] * 2
+        assert list(map(address_of, sockets.dns_udp)) == list(map(address_of, sockets.dns_tcp))
+
+
+def test_dns_takes_inherited_sockets_of_both_kinds() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(("127.0.0.1", 0))
+        with (
+            socket.create_server(udp.getsockname()) as tcp,
+            opened(settings(ANY, dns=(address_of(udp),)), udp, tcp) as one,
+        ):
+            assert (one.dns_udp, one.dns_tcp, one.unmatched) == ((udp,), (tcp,), ())
