@@ -147,6 +147,11 @@ bench-gossip: setup
 bench-gone: setup
 	$(BIN)/python -m tests.bench gone $(ARGS)
 
+# Queries a second of one core, beside BIND: a minute; dnsperf and bind9 needed.
+.PHONY: bench-dns
+bench-dns: setup
+	$(BIN)/python -m tests.bench.nameserver $(ARGS)
+
 # Where Envoy or py-spy has no wheel the benchmark says so, and goes on without it.
 $(VENV)/.ready-bench: $(VENV)/.ready requirements-bench.lock
 	-$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock

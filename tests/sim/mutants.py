@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 GOSSIP, HEALTH, CONTROL = "tests/unit/gossip/", "tests/unit/health/", "tests/unit/control/"
 FAILOVER = "tests/unit/failover/"
+DNS, TEST_DNS_CLAUSES = "tests/unit/dns/", "tests/conformance/test_dns.py"
 SCENARIOS = "tests/sim/test_gossip_scenarios.py::"
 SAFEGUARDS = "tests/sim/test_safeguards.py::"
 
@@ -730,5 +731,147 @@ MUTANTS = (
         "            kept.passed[holder] = now + PASSED_S\n",
         "            pass\n",
         FAILOVER + "test_fronts.py",
+    ),
+    # What DNS answers.
+    _mutant(
+        "dns: an answer is never answered",
+        "dns.query",
+        "    if flags & FLAG_RESPONSE:\n        return None\n",
+        "",
+        TEST_DNS_CLAUSES,
+    ),
+    _mutant(
+        "dns: no answer is many times its query",
+        "dns.responder",
+        ", AMPLIFICATION_MAX * len(message))",
+        ", TCP_BYTES_MAX)",
+        DNS + "test_responder.py",
+    ),
+    _mutant(
+        "dns: no answer over UDP is beyond what passes",
+        "dns.responder",
+        "max(UDP_BYTES_PLAIN_MAX, min(taken, UDP_BYTES_MAX))",
+        "TCP_BYTES_MAX",
+        DNS + "test_responder.py",
+    ),
+    _mutant(
+        "dns: a network has a rate",
+        "dns.rate",
+        "        if until_s - now > RATE_BURST_S:\n",
+        "        if False:\n",
+        DNS + "test_rate.py",
+        DNS + "test_responder.py",
+    ),
+    _mutant(
+        "dns: the table of networks is bounded",
+        "dns.rate",
+        "            if len(self._until_s) >= RATE_NETWORKS_MAX:\n",
+        "            if False:\n",
+        DNS + "test_rate.py",
+    ),
+    _mutant(
+        "dns: remembered clients are bounded",
+        "dns.responder",
+        "        if len(self._clients) >= CLIENTS_KEPT_MAX:\n",
+        "        if False:\n",
+        DNS + "test_responder.py",
+    ),
+    _mutant(
+        "dns: types that are not there fill nothing",
+        "dns.responder",
+        "query.type if query.type in _ANSWERED else 0",
+        "query.type",
+        DNS + "test_responder.py",
+    ),
+    _mutant(
+        "dns: an answer is never empty",
+        "dns.zone",
+        "each.is_published) or family",
+        "each.is_published)",
+        DNS + "test_responder.py",
+    ),
+    _mutant(
+        "dns: a name ends where a label does",
+        "dns.records",
+        "    return at == zone_at\n",
+        "    return True\n",
+        TEST_DNS_CLAUSES,
+    ),
+    _mutant(
+        "dns: one OPT",
+        "dns.query",
+        "query.udp_bytes is not None or not is_root",
+        "not is_root",
+        TEST_DNS_CLAUSES,
+    ),
+    _mutant(
+        "dns: a bad picture changes nothing",
+        "dns.responder",
+        "        zone = Zone(picture)\n",
+        "        self.picture = picture\n        zone = Zone(picture)\n",
+        "tests/unit/nameserver/test_agent_link.py",
+    ),
+    _mutant(
+        "dns: an old agent is not heard",
+        "nameserver.agent_link",
+        "        if known is not None and picture.version <= known.version:\n            return\n",
+        "",
+        "tests/unit/nameserver/test_agent_link.py",
+    ),
+    _mutant(
+        "dns: without an agent all is published, later",
+        "nameserver.main",
+        "        await trio.sleep(UNTOLD_S)\n",
+        "        await trio.sleep_forever()\n",
+        "tests/unit/nameserver/test_main.py",
+    ),
+    _mutant(
+        "dns: one zone within ten minutes",
+        "control.publishing",
+        "        if others:\n",
+        "        if False:\n",
+        CONTROL + "test_publishing.py",
+    ),
+    _mutant(
+        "dns: who starts beside the dead sends nobody there",
+        "control.publishing",
+        "        if not known.was_good:\n",
+        "        if False:\n",
+        CONTROL + "test_publishing.py",
+    ),
+    _mutant(
+        "dns: cut off, nothing is withdrawn",
+        "control.publishing",
+        "        if sight.is_isolated:\n",
+        "        if False:\n",
+        CONTROL + "test_publishing.py",
+    ),
+    _mutant(
+        "dns: a backup has time to adopt",
+        "control.publishing",
+        "and now < known.bad_s + ADOPT_S:",
+        "and False:",
+        CONTROL + "test_publishing.py",
+    ),
+    _mutant(
+        "dns: an address comes back slowly",
+        "control.publishing",
+        "and now < known.good_s + front.hold_down_s:",
+        "and False:",
+        CONTROL + "test_publishing.py",
+    ),
+    _mutant(
+        "dns: connections are bounded",
+        "nameserver.tcp",
+        "            if len(self._open) >= CONNECTIONS_MAX:\n",
+        "            if False:\n",
+        "tests/unit/nameserver/test_tcp.py",
+    ),
+    _mutant(
+        "dns: queries of a connection are bounded",
+        "nameserver.tcp",
+        "        while left:\n",
+        "        while True:\n",
+        "tests/unit/nameserver/test_tcp.py",
     ),
 )
