@@ -9,7 +9,7 @@ from lbmesh.model.front import Front
 
 
 class UnmovedFronts:
-    """The address stays where it is; what the mesh's DNS answers may follow the claim."""
+    """The address stays where it is, and what DNS answers follows its home, whoever claims it."""
 
     async def acquire(self, order: Acquire) -> Done:
         return Done(order.front.name, order.ticket)
