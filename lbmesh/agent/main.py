@@ -17,6 +17,7 @@ from lbmesh.agent.certificate_keeper import CertificateKeeper
 from lbmesh.agent.drill_hands import DrillHands
 from lbmesh.agent.forwarder_links import ForwarderLinks
 from lbmesh.agent.front_drivers import FrontDrivers
+from lbmesh.agent.front_leases import FrontLeases
 from lbmesh.agent.gossip_tasks import GossipTasks
 from lbmesh.agent.hub import Hub
 from lbmesh.agent.key_keeper import KeyKeeper
@@ -40,6 +41,7 @@ from lbmesh.control.processes import (
     AgentOptions,
     ForwarderLink,
     HeartbeatFigures,
+    LeaseSaid,
     Leave,
     Left,
     Partners,
@@ -47,7 +49,9 @@ from lbmesh.control.processes import (
     Reload,
     Reloaded,
 )
+from lbmesh.drivers.driver import FrontDriver
 from lbmesh.drivers.none import UnmovedFronts
+from lbmesh.drivers.vip.driver import VipFronts
 from lbmesh.failover.words import Back, Gone
 from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.identity import KEY_BYTES, SECRET_BYTES, Identity, KeyRing
@@ -84,6 +88,7 @@ class Agent:
             heartbeat=self._heartbeat,
         )
         self._hub = Hub(plane)
+        self._leases = FrontLeases(self._control)
         self._key_keeper = KeyKeeper(self._hub, self._control)
 
     def _make_gossip(self, settings: Settings) -> Gossip | None:
@@ -122,11 +127,17 @@ class Agent:
             nursery.start_soon(keep_pulse, hub, self._ticks)
             hub.on_partners = lambda _: nursery.start_soon(self._tell_partners)
             Prober(hub, nursery)
-            self._front_drivers = FrontDrivers(hub, nursery, {DriverKind.NONE: UnmovedFronts()})
+            nursery.start_soon(self._leases.run)
+            self._front_drivers = FrontDrivers(hub, nursery, self._drivers())
             links, nameserver = ForwarderLinks(hub, nursery), NameserverLink(hub, nursery)
             nursery.start_soon(self._begin, links, nursery)
             await self._obey(links, nameserver, nursery)
             nursery.cancel_scope.cancel()
+
+    def _drivers(self) -> dict[DriverKind, FrontDriver]:
+        settings = self._hub.plane.settings
+        vip = VipFronts(settings.node.name, settings.node.zone, self._leases, settings.fronts)
+        return {DriverKind.NONE: UnmovedFronts(), DriverKind.VIP: vip}
 
     async def _begin(self, links: ForwarderLinks, nursery: trio.Nursery) -> None:
         """Learn what the forwarders serve, if there was an agent before, else what the disk remembers; then what the
@@ -238,6 +249,8 @@ class Agent:
                     self._hub.do(self._hub.plane.partner_word(message, monotonic()))
                 case HeartbeatFigures(counters=counters):
                     self._hub.plane.heartbeat_figures(counters)
+                case LeaseSaid():
+                    self._leases.said(message)
                 case _:
                     log.warning("a control message that is not for an agent", message=type(message).__name__)
 

@@ -182,6 +182,35 @@ class HeartbeatFigures:
     counters: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class HoldLease:
+    """From the agent: have the kernel answer for this front until then, on the monotonic clock; infinite for one that
+    tolerates two holders. Answered by LeaseSaid.
+    """
+
+    front: str
+    epoch: int
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class EndLease:
+    """From the agent: have the kernel be silent about this front, at once. Answered by LeaseSaid."""
+
+    front: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseSaid:
+    """To the agent: how it stands with the lease of a front. `problem`: what is wrong with it, in words, "" if nothing.
+    `has_lapsed`: nobody could renew it in time, so that another node may have the front; it is not renewed any more.
+    """
+
+    front: str
+    problem: str = ""
+    has_lapsed: bool = False
+
+
 ControlMessage = (
     AgentLink
     | ForwarderLink
@@ -199,6 +228,9 @@ ControlMessage = (
     | Gone
     | Back
     | HeartbeatFigures
+    | HoldLease
+    | EndLease
+    | LeaseSaid
 )
 """`Gone` and `Back` go to the agent: what the sentinel finds about partners."""
 
@@ -219,6 +251,9 @@ _KINDS: dict[str, type[ControlMessage]] = {
     "gone": Gone,
     "back": Back,
     "heartbeat_figures": HeartbeatFigures,
+    "hold_lease": HoldLease,
+    "end_lease": EndLease,
+    "lease_said": LeaseSaid,
 }
 _NAMES = {message_type: kind for kind, message_type in _KINDS.items()}
 

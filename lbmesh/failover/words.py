@@ -92,6 +92,11 @@ class Vitals:
     leaving: bool = False
     draining: bool = False
 
+    @property
+    def hangs(self) -> bool:
+        """True when none of its forwarders gets on."""
+        return self.hung >= self.forwarders > 0
+
 
 @dataclass(slots=True)
 class Output:

@@ -21,8 +21,10 @@ from lbmesh.control.processes import (
     AgentLink,
     AgentOptions,
     ControlMessage,
+    EndLease,
     ForwarderLink,
     ForwarderOptions,
+    HoldLease,
     KeysChanged,
     NameserverLink,
     NameserverOptions,
@@ -50,6 +52,7 @@ from lbmesh.sentinel.decisions import (
     child_name,
 )
 from lbmesh.sentinel.heartbeat import HeartbeatShell
+from lbmesh.sentinel.leases import Leases
 from lbmesh.sentinel.limits import PERIOD_S
 from lbmesh.sentinel.log import LogWriter
 from lbmesh.sentinel.notify import ServiceManager
@@ -98,6 +101,11 @@ class Node:
         self._look_s = time.monotonic()
         self._pulse = Pulse(plan.settings.workers)
         self._heartbeat = self._make_heartbeat()
+        self._leases = Leases(
+            tell_agent=lambda message: self._send(AGENT_SLOT, message),
+            hangs=lambda now_s: self._vitals(now_s).hangs,
+            log=log,
+        )
         self._exit_code: int | None = None
 
     def _make_heartbeat(self) -> HeartbeatShell | None:
@@ -139,13 +147,14 @@ class Node:
         """Heartbeats come every few milliseconds; children are looked at when there is something, else periodically."""
         if self._perform():
             self._look_s = 0.0
-        due_s = self._look_s
+        due_s = min(self._look_s, self._leases.next_deadline())
         if self._heartbeat is not None:
             due_s = min(due_s, self._heartbeat.next_deadline())
         for key, _ in self._selector.select(max(0.0, due_s - time.monotonic())):
             key.data()
         if self._heartbeat is not None:
             self._heartbeat.step()
+        self._leases.step()
         now_s = time.monotonic()
         if now_s >= self._look_s:
             self._look_s = now_s + PERIOD_S
@@ -171,11 +180,7 @@ class Node:
         try:
             for message, descriptors in child.receive():
                 self._keep(message, descriptors)
-                if isinstance(message, Partners):
-                    if self._heartbeat is not None:
-                        self._heartbeat.set_partners(message)
-                    continue
-                self._supervisor.received(slot, message, time.monotonic())
+                self._obey(slot, message)
         except ValueError as error:
             self._log.error(
                 "a child speaks another release's language: restart the node",
@@ -185,6 +190,18 @@ class Node:
         if channel is not None and child.channel is None:
             self._selector.unregister(channel)
             self._supervisor.hung_up(slot, time.monotonic())
+
+    def _obey(self, slot: int, message: ControlMessage) -> None:
+        match message:
+            case Partners():
+                if self._heartbeat is not None:
+                    self._heartbeat.set_partners(message)
+            case HoldLease():
+                self._leases.hold(message)
+            case EndLease():
+                self._leases.end(message)
+            case _:
+                self._supervisor.received(slot, message, time.monotonic())
 
     def _keep(self, message: ControlMessage, descriptors: tuple[int, ...]) -> None:
         """The settings that a reload or a rotation brought into force are what the next agent starts from."""
@@ -342,6 +359,7 @@ class Node:
             self._close_channel(slot)
         if self._heartbeat is not None:
             self._heartbeat.close()
+        self._leases.close()
         sockets = self._sockets
         for one in (*sockets.listeners, *sockets.dns_udp, *sockets.dns_tcp):
             one.close()

@@ -1,0 +1,113 @@
+"""The driver of addresses on a shared L2: one holder for each front, and the rules that all of them rest on."""
+
+from collections.abc import Callable, Collection
+
+import structlog
+import trio
+
+from lbmesh.drivers.vip.holder import Holder, Place
+from lbmesh.drivers.vip.kernel import Kernel, set_rules
+from lbmesh.drivers.vip.leases import Leases
+from lbmesh.failover.orders import Acquire, Done, Drain, Drifted, Failed, Found, Occupied, Release, Renew, Tickle
+from lbmesh.failover.plan import rank, score
+from lbmesh.model.front import Front, VipDriver
+
+log = structlog.get_logger(__name__)
+
+_LEAVING_S = 2.0
+_SCORE_SHIFT = 32
+
+
+class VipFronts:
+    """`name` and `zone`: this node's. `fronts`: those of the settings; an address that bears our mark and is none of
+    them is left from a run that did not end well, and is taken away.
+    """
+
+    def __init__(self, name: str, zone: str, leases: Leases, fronts: Collection[Front]) -> None:
+        self._name = name
+        self._zone = zone
+        self._leases = leases
+        self._kernel = Kernel()
+        self._rules = Rules(self._kernel)
+        self._holders: dict[str, Holder] = {}
+        for stray in self._kernel.ours():
+            if stray.address not in {front.name for front in fronts}:
+                self._kernel.delete(stray)
+                log.warning("took away an address that a former run left", address=stray.address)
+
+    async def acquire(self, order: Acquire) -> Done | Failed | Occupied:
+        """Look, add, hold the lease, announce, and look again."""
+        return await self._holder(order.front).acquire(order)
+
+    async def release(self, order: Release) -> Done | Failed:
+        """Fall silent, then take the address away. Nothing is announced: the next holder does that."""
+        problem = await self._holder(order.front).release()
+        return Failed(order.front.name, order.ticket, problem) if problem else Done(order.front.name, order.ticket)
+
+    async def drain(self, order: Drain) -> None:
+        """Give way to whoever announces it. All packets of an address go one way, so that connections end when the heir
+        takes it: there is nobody to wait for.
+        """
+        self._holder(order.front).is_draining = True
+
+    async def tickle(self, order: Tickle) -> None:
+        """A segment to this address that belongs to no connection is answered with a reset by the kernel already."""
+
+    def renew(self, order: Renew) -> None:
+        """Pass on how long the right lasts. Without end, it is renewed since it was acquired."""
+        holder = self._holders.get(order.front.name)
+        if holder is not None and order.until_s != float("inf"):
+            holder.extend(order.until_s)
+
+    async def watch(self, front: Front, tell: Callable[[Drifted | Found], None]) -> None:
+        """Keep the rules in place, and see to it that what is held stays as it is. When it ends, nothing is left."""
+        holder = self._holder(front)
+        self._rules.want(front.name)
+        try:
+            await holder.watch(tell)
+        finally:
+            with trio.move_on_after(_LEAVING_S, shield=True):
+                if self._holders.get(front.name) is holder:
+                    await holder.leave()
+                await self._rules.unwant(front.name)
+
+    def _holder(self, front: Front) -> Holder:
+        holder = self._holders.get(front.name)
+        if holder is None or holder.front != front:
+            assert isinstance(front.driver, VipDriver)
+            place = Place(rank(front, self._name, self._zone), score(front, self._name) >> _SCORE_SHIFT)
+            holder = Holder(front, front.driver, place, self._kernel, self._rules, self._leases)
+            self._holders[front.name] = holder
+        return holder
+
+
+class Rules:
+    """The kernel's rules for all fronts that are watched; always set as a whole."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._wanted: dict[str, int] = {}
+        self._set: frozenset[str] = frozenset()
+        self._turn = trio.Lock()
+
+    def want(self, front: str) -> None:
+        """From the next `keep` on, this front is silent without a lease."""
+        self._wanted[front] = self._wanted.get(front, 0) + 1
+
+    async def unwant(self, front: str) -> None:
+        """No more of it, unless another still wants it. The last one leaves no rule."""
+        self._wanted[front] -= 1
+        if not self._wanted[front]:
+            del self._wanted[front]
+            if self._set:
+                await self.keep()
+
+    async def keep(self) -> str:
+        """See to it that they are there; what is wrong, "" if nothing."""
+        async with self._turn:
+            wanted = frozenset(self._wanted)
+            if wanted == self._set and (not wanted or self._kernel.has_rules()):
+                return ""
+            problem = await set_rules(wanted)
+            self._set = frozenset() if problem else wanted
+            return problem

@@ -1,0 +1,112 @@
+"""What the kernel is asked and told by netlink: addresses, links, leases, rules. Every call is over in 0.2 ms.
+
+The kernel answers before the call returns, so nothing here waits, and all of it may stand in a trio task.
+"""
+
+import errno
+import os
+import shutil
+import socket
+from collections.abc import Iterable, Iterator
+
+import trio
+
+from lbmesh.drivers.vip import addresses, lease_elements
+from lbmesh.drivers.vip.addresses import Assigned, Link
+from lbmesh.drivers.vip.lease_rules import RULES, script
+from lbmesh.drivers.vip.limits import NFT_S
+from lbmesh.drivers.vip.netlink_socket import NETFILTER, Answer, Netlink
+
+_MONITOR_BYTES = 64 * 1024
+
+
+class Kernel:
+    """The machine's network, as far as fronts are concerned."""
+
+    def __init__(self) -> None:
+        self._route = Netlink(socket.NETLINK_ROUTE)
+        self._filter = Netlink(NETFILTER)
+
+    def close(self) -> None:
+        """Close the sockets; addresses stay."""
+        self._route.close()
+        self._filter.close()
+
+    def problem(self) -> str:
+        """Why it cannot be asked; "" when it can."""
+        if failed := self._route.open() or self._filter.open():
+            return (
+                f"the kernel cannot be asked by netlink ({os.strerror(failed).lower()}): give the service "
+                "AF_NETLINK and AF_PACKET (RestrictAddressFamilies= in its unit)"
+            )
+        return ""
+
+    def link(self, name: str) -> Link | None:
+        """The interface of this name, if there is one."""
+        found = self._route.ask(addresses.get_link(name, self._route.next_sequence()))
+        return next((link for one in found.messages if (link := addresses.parse_link(one))), None)
+
+    def assigned(self, address: str) -> tuple[Assigned, ...]:
+        """Where this address is; mostly nowhere, or once."""
+        return tuple(one for one in self._addresses() if one.address == address)
+
+    def ours(self) -> tuple[Assigned, ...]:
+        """All addresses that bear our mark."""
+        return tuple(one for one in self._addresses() if one.is_ours)
+
+    def _addresses(self) -> Iterator[Assigned]:
+        found = self._route.ask(addresses.list_addresses(self._route.next_sequence()))
+        return (parsed for one in found.messages if (parsed := addresses.parse_address(one)))
+
+    def add(self, index: int, address: str, prefix_length: int) -> int:
+        """Put it there, as ours; an errno, 0 for success."""
+        return self._route.ask(addresses.add_address(index, address, prefix_length, self._route.next_sequence())).errno
+
+    def delete(self, one: Assigned) -> int:
+        """Take it away; that it is gone already is success. An errno."""
+        request = addresses.delete_address(one.index, one.address, one.prefix_length, self._route.next_sequence())
+        failed = self._route.ask(request).errno
+        return 0 if failed in (errno.EADDRNOTAVAIL, errno.ENODEV) else failed
+
+    def lease(self, address: str) -> int | None:
+        """The epoch under which the kernel answers for it; None when it does not."""
+        found = self._filter.ask(lease_elements.ask(address, self._filter.next_sequence()))
+        return next((epoch for one in found.messages if (epoch := lease_elements.epoch_of(one)) is not None), None)
+
+    def has_rules(self) -> bool:
+        """Are the rules there that a lease works by?"""
+        return all(
+            sum(map(lease_elements.is_rule, self._list(family).messages)) == count for family, count in RULES.items()
+        )
+
+    def _list(self, family: str) -> Answer:
+        return self._filter.ask(lease_elements.list_rules(family, self._filter.next_sequence()))
+
+
+def monitor() -> trio.socket.SocketType:
+    """A socket on which something comes whenever a link or an address changes. Raises OSError."""
+    heard = trio.socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    # Another node's tools may change thousands at once: what does not fit is an error to read, which wakes as well.
+    heard.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _MONITOR_BYTES)
+    return heard
+
+
+async def set_rules(fronts: Iterable[str]) -> str:
+    """Have the kernel be silent about these fronts without a lease, and about no others; what is wrong, if anything."""
+    nft = shutil.which("nft", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+    if nft is None:
+        return 'there is no program "nft", which the lease in the kernel needs: apt-get install nftables'
+    text = script(fronts)
+    try:
+        with trio.fail_after(NFT_S):
+            done = await trio.run_process((nft, "-f", "-"), stdin=text.encode(), capture_stderr=True, check=False)
+    except trio.TooSlowError:
+        return f"nft did not end within {NFT_S:g} s"
+    except OSError as error:
+        return f"{nft} cannot be run: {error.strerror}"
+    if done.returncode == 0:
+        return ""
+    said = done.stderr.decode(errors="replace").strip().partition("\n")[0]
+    if "not permitted" in said:
+        return "nft may not change the rules: give the service CAP_NET_ADMIN (AmbientCapabilities= in its unit)"
+    return f"nft refused the rules of the lease: {said}"
