@@ -1,0 +1,213 @@
+"""Fronts on a shared L2, with whole nodes in namespaces: they move, stay silent, are repaired, never doubled."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lbmesh.drivers.vip.limits import LEASE_S
+from tests.support.segment import Segment, SegmentNode, fetch, looking, mesh, segment
+from tests.support.wait import wait_for
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("nft"),
+    reason="needs root, and: apt-get install iproute2 nftables",
+)
+
+FRONT, FRONT_6 = "10.0.0.100", "fd00::100"
+OVERLAP_S = 0.4
+"""Two nodes answer for one front never longer than this."""
+
+_NO_GOSSIP = """
+table inet cut {
+  chain arrivals { type filter hook input priority 0; meta l4proto udp drop; }
+  chain answers { type filter hook output priority 0; meta l4proto udp drop; }
+}
+"""
+
+_HEALED_S = 2.0
+"""By then all has come that a fault or its end brings."""
+
+
+@pytest.fixture
+def trio_of_nodes(tmp_path: Path) -> Iterator[tuple[Segment, tuple[SegmentNode, ...]]]:
+    with segment(3) as place, mesh(place, tmp_path, [FRONT, FRONT_6]) as nodes:
+        yield place, nodes
+
+
+@pytest.fixture
+def node_alone(tmp_path: Path) -> Iterator[tuple[Segment, SegmentNode]]:
+    with segment(1) as place, mesh(place, tmp_path, [FRONT]) as (node,):
+        yield place, node
+
+
+def holders(nodes: tuple[SegmentNode, ...], front: str) -> list[str]:
+    return [node.name for node in nodes if node.place.has(front)]
+
+
+def wait_single_holder(nodes: tuple[SegmentNode, ...], front: str, name: str) -> None:
+    wait_for(lambda: holders(nodes, front) == [name], f"{front} at {name} alone")
+
+
+def test_the_front_of_a_killed_node_answers_at_another_and_comes_home_without_a_double(
+    trio_of_nodes: tuple[Segment, tuple[SegmentNode, ...]],
+) -> None:
+    place, nodes = trio_of_nodes
+    assert (fetch(place.client, FRONT), fetch(place.client, FRONT_6)) == ("1", "1")
+    with looking(place, FRONT) as seen:
+        nodes[0].kill()
+        killed_s = time.monotonic()
+        wait_for(lambda: fetch(place.client, FRONT), "an answer of another")
+        wait_for(lambda: fetch(place.client, FRONT_6) in ("2", "3"), "an answer of another over IPv6")
+        time.sleep(_HEALED_S)
+    assert seen.overlap_s() <= OVERLAP_S
+    answers = [answer for begun, _, answer in seen.requests if begun > killed_s + 1.0]
+    assert set(answers) <= {"2", "3"}
+    assert len(answers) > 50
+    # The killed node's kernel has the address still, and must be silent about it until the next run takes it away.
+    assert nodes[0].place.has(FRONT)
+    assert {mac for heard, mac in seen.replies if heard > killed_s + 2 * LEASE_S}.isdisjoint({nodes[0].place.mac})
+    with looking(place, FRONT) as seen:
+        nodes[0].start()
+        for front in (FRONT, FRONT_6):
+            nodes[0].wait_front(front, "held")
+            wait_single_holder(nodes, front, "lb-1")
+    assert "took away an address that a former run left" in nodes[0].log_text()
+    assert seen.overlap_s() <= OVERLAP_S
+    assert (fetch(place.client, FRONT), fetch(place.client, FRONT_6)) == ("1", "1")
+
+
+def test_a_frozen_node_falls_silent_and_stays_so_when_it_thaws_while_another_serves(
+    trio_of_nodes: tuple[Segment, tuple[SegmentNode, ...]],
+) -> None:
+    place, nodes = trio_of_nodes
+    with looking(place, FRONT) as seen:
+        nodes[0].signal(signal.SIGSTOP)
+        frozen_s = time.monotonic()
+        wait_for(lambda: fetch(place.client, FRONT) in ("2", "3"), "an answer of another")
+        time.sleep(_HEALED_S)
+        thawed_s = time.monotonic()
+        nodes[0].signal(signal.SIGCONT)
+        time.sleep(1.0)
+    mine = [heard for heard, mac in seen.replies if mac == nodes[0].place.mac]
+    assert not [heard for heard in mine if frozen_s + 2 * LEASE_S < heard < thawed_s]
+    assert seen.overlap_s() <= OVERLAP_S
+    nodes[0].wait_front(FRONT, "held")
+    wait_single_holder(nodes, FRONT, "lb-1")
+    assert fetch(place.client, FRONT) == "1"
+
+
+def test_two_that_were_parted_do_not_both_answer_when_the_cable_is_back(
+    trio_of_nodes: tuple[Segment, tuple[SegmentNode, ...]],
+) -> None:
+    place, nodes = trio_of_nodes
+    place.cut(nodes[0].place)
+    wait_for(lambda: fetch(place.client, FRONT) in ("2", "3"), "an answer of another")
+    assert nodes[0].front(FRONT)["state"] == "held"
+    with looking(place, FRONT) as seen:
+        place.heal(nodes[0].place)
+        wait_for(lambda: len(holders(nodes, FRONT)) == 1, "a single holder")
+        time.sleep(_HEALED_S)
+    assert seen.overlap_s() <= OVERLAP_S
+    assert fetch(place.client, FRONT)
+
+
+def test_nodes_that_cannot_gossip_take_nothing_that_is_served(
+    trio_of_nodes: tuple[Segment, tuple[SegmentNode, ...]],
+) -> None:
+    place, nodes = trio_of_nodes
+    with looking(place, FRONT) as seen:
+        nodes[0].place.run("nft", "-f", "-", text=_NO_GOSSIP)
+        wait_for(
+            lambda: any("still answers elsewhere" in one.front(FRONT)["problem"] for one in nodes[1:]), "an attempt"
+        )
+        time.sleep(_HEALED_S)
+    assert {answer for _, _, answer in seen.requests} == {"1"}
+    assert {mac for _, mac in seen.replies} == {nodes[0].place.mac}
+
+
+def test_the_death_of_the_agent_interrupts_nobody(node_alone: tuple[Segment, SegmentNode]) -> None:
+    place, node = node_alone
+    with looking(place, FRONT) as seen:
+        os.kill(_agent_of(node), signal.SIGKILL)
+        wait_for(lambda: "held already when this agent started" in node.log_text(), "the next agent's word")
+        node.wait_front(FRONT, "held")
+        time.sleep(2 * LEASE_S)
+    assert {answer for _, _, answer in seen.requests} == {"1"}
+
+
+def _agent_of(node: SegmentNode) -> int:
+    """The agent's process, by the sentinel's word."""
+    started = [json.loads(line) for line in node.log_text().splitlines() if '"child started"' in line]
+    return next(int(one["pid"]) for one in reversed(started) if one["child"] == "agent")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        ("ip", "address", "del", f"{FRONT}/32", "dev", "eth0"),
+        ("ip", "address", "flush", "dev", "eth0", "to", FRONT),
+        ("nft", "flush", "ruleset"),
+        ("nft", "flush", "chain", "arp", "lbmesh_fronts", "answers"),
+        ("sh", "-c", "ip link set eth0 down; ip link set eth0 up"),
+    ],
+    ids=" ".join,
+)
+def test_what_somebody_changes_by_hand_is_repaired(
+    node_alone: tuple[Segment, SegmentNode], damage: tuple[str, ...]
+) -> None:
+    place, node = node_alone
+
+    def is_whole() -> bool:
+        rules = node.place.run("nft", "list", "ruleset")
+        has_rules = rules.count("drop") == 5 and rules.count(f"{FRONT} timeout") == 2
+        return node.place.has(FRONT) and has_rules
+
+    assert is_whole()
+    node.place.run(*damage)
+    wait_for(is_whole, "the world as it was")
+    wait_for(lambda: fetch(place.client, FRONT) == "1", "an answer")
+    wait_for(lambda: node.front(FRONT)["problem"] == "", "no problem any more")
+
+
+def test_an_address_that_a_stranger_has_is_not_taken_and_the_node_serves_on(tmp_path: Path) -> None:
+    with segment(1) as place:
+        place.watcher.run("ip", "address", "add", f"{FRONT}/24", "dev", "eth0")
+        with mesh(place, tmp_path, [FRONT], held=False) as (node,):
+            wait_for(lambda: place.watcher.mac in node.front(FRONT).get("problem", ""), "the stranger's name")
+            assert "take the address from that machine" in node.front(FRONT)["problem"]
+            assert not node.place.has(FRONT)
+            assert fetch(place.client, node.place.address) == "1"
+            place.watcher.run("ip", "address", "del", f"{FRONT}/24", "dev", "eth0")
+            node.wait_front(FRONT, "held")
+            wait_for(lambda: fetch(place.client, FRONT) == "1", "an answer")
+
+
+@pytest.mark.parametrize(
+    ("options", "wrapper", "said"),
+    [
+        ('interface = "eth7"', (), "there is no interface eth7"),
+        ('interface = "lo"', (), "lo is no Ethernet"),
+        ('interface = "eth0"', ("setpriv", "--bounding-set=-net_raw"), "CAP_NET_RAW"),
+        ('interface = "eth0"', ("setpriv", "--bounding-set=-net_admin"), "CAP_NET_ADMIN"),
+    ],
+)
+def test_what_is_missing_is_said_and_the_node_serves_on(
+    tmp_path: Path, options: str, wrapper: tuple[str, ...], said: str
+) -> None:
+    with segment(1) as place, mesh(place, tmp_path, [FRONT], held=False, options=options, wrapper=wrapper) as (node,):
+        wait_for(lambda: said in node.front(FRONT).get("problem", ""), f"words with {said}")
+        assert fetch(place.client, node.place.address) == "1"
+        assert not node.place.has(FRONT)
+
+
+def test_a_node_that_leaves_takes_its_address_and_its_rules_with_it(node_alone: tuple[Segment, SegmentNode]) -> None:
+    _, node = node_alone
+    node.end()
+    assert not node.place.has(FRONT)
+    assert "lbmesh" not in node.place.run("nft", "list", "ruleset")

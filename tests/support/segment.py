@@ -1,0 +1,390 @@
+"""One L2 in network namespaces: whole nodes that share fronts, a client and a watcher, with IPv4 and IPv6."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lbmesh.failover.front_limits import SETTLE_S
+from tests.support.nodes import GOSSIP_KEY
+from tests.support.wait import wait_for
+
+_NETNS = Path("/run/netns")
+_REPOSITORY = Path(__file__).parents[2]
+CLIENT, WATCHER = 200, 201
+"""Their numbers: the client's address is 10.0.0.200."""
+
+_GAP_S = 0.15
+"""Asked every 10 ms, who does not answer for so long does not answer any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A namespace on the L2."""
+
+    name: str
+    number: int
+
+    @property
+    def address(self) -> str:
+        """Its own, of IPv4."""
+        return f"10.0.0.{self.number}"
+
+    @property
+    def mac(self) -> str:
+        """Of its only interface, eth0."""
+        return f"02:00:00:00:00:{self.number:02x}"
+
+    @property
+    def path(self) -> Path:
+        """The namespace."""
+        return _NETNS / self.name
+
+    def run(self, *argv: str, text: str | None = None, check: bool = True) -> str:
+        """What a program says in there."""
+        command = ("ip", "netns", "exec", self.name, *argv)
+        return subprocess.run(command, input=text, capture_output=True, text=True, check=check).stdout
+
+    def addresses(self) -> list[dict[str, Any]]:
+        """All of eth0, as ip(8) has them."""
+        return [
+            one for link in json.loads(self.run("ip", "-j", "address", "show", "eth0")) for one in link["addr_info"]
+        ]
+
+    def has(self, address: str) -> bool:
+        """Is it on eth0?"""
+        return any(one.get("local") == address for one in self.addresses())
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The bridge, nodes 1, 2, …, a client, and a watcher who asks whom an address leads to: the answers must not come
+    to the client, whose own knowledge of that they would freshen.
+    """
+
+    bridge: str
+    nodes: tuple[Place, ...]
+    client: Place
+    watcher: Place
+
+    def cut(self, place: Place) -> None:
+        """Its cable leads nowhere; its link stays up."""
+        self._ip("link", "set", f"p{place.number}", "nomaster")
+
+    def heal(self, place: Place) -> None:
+        """It is on the bridge again."""
+        self._ip("link", "set", f"p{place.number}", "master", "bridge")
+
+    def _ip(self, *argv: str) -> None:
+        subprocess.run(("ip", "-n", self.bridge, *argv), check=True)
+
+
+@contextlib.contextmanager
+def segment(nodes: int) -> Iterator[Segment]:
+    """So many nodes, a client and a watcher; nothing is left of it."""
+    prefix = f"lbmesh-l2-{os.getpid()}"
+    bridge = f"{prefix}-bridge"
+    places = [Place(f"{prefix}-{number}", number) for number in (*range(1, nodes + 1), CLIENT, WATCHER)]
+    made: list[str] = []
+    try:
+        for name in (bridge, *(place.name for place in places)):
+            subprocess.run(("ip", "netns", "add", name), check=True)
+            made.append(name)
+        _ip(bridge, "link add bridge type bridge mcast_snooping 0", "link set bridge up")
+        for place in places:
+            port = f"p{place.number}"
+            _ip(
+                bridge,
+                f"link add {port} type veth peer name eth0 address {place.mac} netns {place.name}",
+                f"link set {port} master bridge up",
+            )
+            _ip(
+                place.name,
+                "link set lo up",
+                f"addr add {place.address}/24 dev eth0",
+                f"addr add fd00::{place.number}/64 dev eth0 nodad",
+                "link set eth0 up",
+            )
+        yield Segment(bridge, tuple(places[:-2]), places[-2], places[-1])
+    finally:
+        for name in made:
+            _remove(name)
+
+
+def _ip(namespace: str, *lines: str) -> None:
+    subprocess.run(("ip", "-n", namespace, "-batch", "-"), input="\n".join(lines) + "\n", text=True, check=True)
+
+
+def _remove(name: str) -> None:
+    listed = subprocess.run(("ip", "netns", "pids", name), capture_output=True, text=True, check=True)
+    for pid in map(int, listed.stdout.split()):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    subprocess.run(("ip", "netns", "del", name), check=True)
+
+
+@dataclass(slots=True)
+class SegmentNode:
+    """One balancer in its namespace. Its replica, at the client's, answers with the node's name."""
+
+    place: Place
+    directory: Path
+    config: str
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    @property
+    def name(self) -> str:
+        """As the mesh knows it."""
+        return f"lb-{self.place.number}"
+
+    def start(self) -> None:
+        """Start it, and wait until it serves."""
+        self.launch()
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Until it serves."""
+        wait_for(lambda: self.get("/readyz") is not None, f"readiness of {self.name}")
+
+    def launch(self, *wrapper: str) -> None:
+        """Start it, as a program that `wrapper` runs."""
+        self.directory.mkdir(exist_ok=True)
+        key_file = self.directory / "gossip.key"
+        key_file.write_text(GOSSIP_KEY + "\n")
+        key_file.chmod(0o600)
+        config = self.directory / "lbmesh.toml"
+        config.write_text(self.config)
+        lbmesh = (sys.executable, "-m", "lbmesh")
+        with (self.directory / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                ("ip", "netns", "exec", self.place.name, *wrapper, *lbmesh, "run", "-c", str(config)),
+                start_new_session=True,
+                cwd=_REPOSITORY,
+                stdout=log,
+                stderr=log,
+            )
+
+    def get(self, path: str) -> Any:
+        """What the admin API answers; None when it does not, or with an error."""
+        asked = f"http://127.0.0.1:9900{path}"
+        script = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
+        said = self.place.run(sys.executable, "-c", script, asked, check=False)
+        return json.loads(said) if said.startswith(("{", "[")) else said.strip() or None
+
+    def front(self, address: str) -> dict[str, Any]:
+        """What this node says of a front."""
+        fronts = (self.get("/v1/state") or {}).get("fronts", ())
+        return next((one for one in fronts if one["address"] == address), {})
+
+    def wait_front(self, address: str, state: str) -> None:
+        """Until the front is in that state at this node."""
+        wait_for(lambda: self.front(address).get("state") == state, f"{address} {state} at {self.name}")
+
+    def wait_mesh(self, size: int) -> None:
+        """Until it sees so many nodes alive."""
+
+        def is_whole() -> bool:
+            members: list[dict[str, Any]] = (self.get("/v1/state") or {}).get("members", [])
+            return [one["state"] for one in members].count("alive") == size
+
+        wait_for(is_whole, f"a whole mesh at {self.name}")
+
+    def signal(self, number: int) -> None:
+        """To all its processes."""
+        assert self.process is not None
+        os.killpg(self.process.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL to all its processes, at once."""
+        self.signal(signal.SIGKILL)
+        assert self.process is not None
+        self.process.wait(30)
+
+    def end(self) -> None:
+        """Ask it to leave."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+
+    def clean_up(self) -> None:
+        """Whatever is left of it."""
+        if self.process is not None and self.process.poll() is None:
+            self.signal(signal.SIGCONT)
+            self.kill()
+
+    def log_text(self) -> str:
+        """All it logged."""
+        return (self.directory / "log").read_text()
+
+
+def config_of(place: Place, nodes: Sequence[Place], directory: Path, fronts: Sequence[str], options: str) -> str:
+    """A node's configuration. Node 1's zone is `zone-1`, where the fronts are at home, and so on."""
+    seeds = ", ".join(f'"{other.address}:7946"' for other in nodes if other is not place)
+    tables = "\n".join(
+        f'[[front]]\naddress = "{one}"\nzone = "zone-1"\nnode = "lb-1"\ndriver = "vip"\nhold_down = "2s"\n'
+        f"options = {{ {options} }}"
+        for one in fronts
+    )
+    gossip = f"""
+[gossip]
+bind = "{place.address}:7946"
+seeds = [{seeds}]
+key_file = "{directory}/gossip.key"
+"""
+    return f"""
+[node]
+name = "lb-{place.number}"
+zone = "zone-{place.number}"
+state_dir = "{directory}/state"
+drain_timeout = "1s"
+{gossip if seeds else ""}
+[forwarder]
+workers = 1
+[[listener]]
+bind = "0.0.0.0:80"
+[[listener]]
+bind = "[::]:80"
+[[service]]
+name = "app"
+hosts = ["*"]
+replicas = [{{ address = "10.0.0.{CLIENT}:{8000 + place.number}", zone = "zone-1" }}]
+{tables}
+[admin]
+bind = "127.0.0.1:9900"
+[log]
+access = "off"
+"""
+
+
+@contextlib.contextmanager
+def origins(client: Place, numbers: Sequence[int]) -> Iterator[None]:
+    """A replica for each node, that answers with its number."""
+    script = _REPOSITORY / "tests" / "support" / "segment_origin.py"
+    command = ("ip", "netns", "exec", client.name, sys.executable, str(script), *map(str, numbers))
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == b"listening\n"
+            yield
+        finally:
+            process.kill()
+
+
+@contextlib.contextmanager
+def mesh(
+    place: Segment,
+    directory: Path,
+    fronts: Sequence[str],
+    *,
+    held: bool = True,
+    options: str = 'interface = "eth0"',
+    wrapper: Sequence[str] = (),
+) -> Iterator[tuple[SegmentNode, ...]]:
+    """A node in each place, all alive; the first of them holds the fronts, unless nobody can. `options`: the driver's.
+    `wrapper`: a program that runs the nodes.
+    """
+    nodes = tuple(
+        SegmentNode(one, directory / one.name, config_of(one, place.nodes, directory / one.name, fronts, options))
+        for one in place.nodes
+    )
+    with origins(place.client, [one.number for one in place.nodes]):
+        try:
+            for node in nodes:
+                node.launch(*wrapper)
+            for node in nodes:
+                node.wait_ready()
+            if held:
+                _wait_settled(nodes, fronts)
+            yield nodes
+        finally:
+            for node in nodes:
+                node.clean_up()
+
+
+def _wait_settled(nodes: Sequence[SegmentNode], fronts: Sequence[str]) -> None:
+    for front in fronts:
+        nodes[0].wait_front(front, "held")
+    if len(nodes) == 1:
+        return
+    for node in nodes:
+        node.wait_mesh(len(nodes))
+    # A node that has just started takes nothing: it says by no other sign that this is over.
+    time.sleep(SETTLE_S)
+
+
+def fetch(client: Place, address: str) -> str:
+    """Which node answers at a front, by its number; "" for none. Asked from the client's namespace."""
+    host = f"[{address}]" if ":" in address else address
+    script = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=1).read().decode())"
+    return client.run(sys.executable, "-c", script, f"http://{host}/", check=False).strip()
+
+
+@dataclass(slots=True)
+class Sightings:
+    """What the probers saw of a front. `requests`: (begun, ended, answer); `replies`: (heard, hardware address)."""
+
+    requests: list[tuple[float, float, str]] = field(default_factory=list)
+    replies: list[tuple[float, str]] = field(default_factory=list)
+
+    def overlap_s(self) -> float:
+        """The longest time for which two nodes answered."""
+        spans = [span for mac in {mac for _, mac in self.replies} for span in self._spans(mac)]
+        pairs = [(one, other) for one in spans for other in spans if one[0] != other[0]]
+        return max([0.0, *(min(one[2], other[2]) - max(one[1], other[1]) for one, other in pairs)])
+
+    def _spans(self, mac: str) -> list[tuple[str, float, float]]:
+        """From when until when this one answered; a gap ends a span."""
+        spans: list[tuple[str, float, float]] = []
+        for heard in (heard for heard, other in self.replies if other == mac):
+            if spans and heard - spans[-1][2] < _GAP_S:
+                spans[-1] = (mac, spans[-1][1], heard)
+            else:
+                spans.append((mac, heard, heard))
+        return spans
+
+    def outage_s(self, fault_s: float) -> float:
+        """From the fault to the begin of the last request that was not answered; 0 when all were."""
+        return max((begun for begun, _, answer in self.requests if not answer), default=fault_s) - fault_s
+
+    def first_answer_s(self, fault_s: float, by: str) -> float:
+        """From the fault to the first answer of another node."""
+        return min(ended for _, ended, answer in self.requests if ended > fault_s and answer and answer != by) - fault_s
+
+
+@contextlib.contextmanager
+def looking(place: Segment, front: str) -> Iterator[Sightings]:
+    """Filled when the block is left."""
+    seen = Sightings()
+    program = (sys.executable, str(_REPOSITORY / "tests" / "support" / "segment_prober.py"))
+    asked = (
+        (place.client, (*program, "http", front)),
+        (place.watcher, (*program, "arp", front, place.watcher.mac, place.watcher.address)),
+    )
+    probers = [
+        subprocess.Popen(
+            ("ip", "netns", "exec", where.name, *command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=_REPOSITORY,
+            env={**os.environ, "PYTHONPATH": str(_REPOSITORY)},
+        )
+        for where, command in asked
+    ]
+    try:
+        for one in probers:
+            assert one.stdout is not None
+            assert one.stdout.readline() == b"looking\n"
+        yield seen
+        http, arp = (json.loads(one.communicate()[0]) for one in probers)
+        seen.requests, seen.replies = sorted(map(tuple, http)), sorted(map(tuple, arp))
+    finally:
+        for one in probers:
+            with one:
+                one.kill()
