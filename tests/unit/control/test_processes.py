@@ -11,8 +11,11 @@ from lbmesh.control.processes import (
     ControlMessage,
     Drain,
     Drained,
+    EndLease,
     ForwarderLink,
+    HoldLease,
     LameDuck,
+    LeaseSaid,
     Leave,
     Left,
     Ready,
@@ -34,6 +37,9 @@ _MESSAGES: st.SearchStrategy[ControlMessage] = st.one_of(
     st.builds(Reloaded, st.booleans(), st.lists(st.text(max_size=100), max_size=ERRORS_MAX).map(tuple)),
     st.builds(Left),
     st.builds(Drained),
+    st.builds(HoldLease, st.text(max_size=40), _COUNTS, st.floats(min_value=0)),
+    st.builds(EndLease, st.text(max_size=40)),
+    st.builds(LeaseSaid, st.text(max_size=40), st.text(max_size=100), st.booleans()),
 )
 
 
