@@ -6,7 +6,7 @@ come meanwhile wait in the kernel.
 
 import errno
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -14,6 +14,9 @@ from lbmesh.config.settings import Settings
 from lbmesh.model.address import Address
 from lbmesh.model.limits import LISTEN_BACKLOG
 from lbmesh.sentinel.limits import DNS_RECEIVE_BYTES, GOSSIP_RECEIVE_BYTES, HEARTBEAT_RECEIVE_BYTES
+
+_IP_FREEBIND, _IPV6_FREEBIND = 15, 78
+"""Of linux/in.h and linux/in6.h; Python names neither."""
 
 _FIRST_INHERITED = 3
 """SD_LISTEN_FDS_START of sd_listen_fds(3)."""
@@ -75,12 +78,13 @@ def open_sockets(settings: Settings, inherited: list[socket.socket]) -> NodeSock
     problems: list[str] = []
     opened: list[socket.socket] = []
     own: list[socket.socket] = []
+    movable = {front.name for front in settings.fronts}
 
     def take(purpose: Purpose, address: Address) -> socket.socket | None:
         try:
             found = _take_matching(purpose, address, spare)
             if found is None:
-                own.append(found := _bind(purpose, address))
+                own.append(found := _bind(purpose, address, movable))
             found.setblocking(False)
             if purpose.type is socket.SOCK_STREAM and not (purpose is Purpose.LISTENER and found in own):
                 found.listen(LISTEN_BACKLOG)
@@ -157,7 +161,8 @@ _RECEIVE_BYTES = {
 }
 
 
-def _bind(purpose: Purpose, address: Address) -> socket.socket:
+def _bind(purpose: Purpose, address: Address, movable: Collection[str]) -> socket.socket:
+    """`movable`: addresses that this machine need not have now."""
     family, kind, protocol, _, name = _resolve(purpose, address)[0]
     one = socket.socket(family, kind, protocol)
     try:
@@ -169,6 +174,11 @@ def _bind(purpose: Purpose, address: Address) -> socket.socket:
         else:
             # Connections of the node that ran here before may still be in TIME_WAIT.
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if purpose is Purpose.LISTENER and address.host in movable:
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, _IPV6_FREEBIND, 1)
+            else:
+                one.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
         one.bind(name)
     except OSError:
         one.close()

@@ -4,12 +4,14 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lbmesh.config.settings import AdminSettings, DnsSettings, GossipSettings, ListenerSettings, NodeSettings, Settings
 from lbmesh.model.address import Address
+from lbmesh.model.front import Front
 from lbmesh.sentinel.sockets import NodeSockets, inherited_sockets, open_sockets
 from tests.support.dns_zone import POLICY
 
@@ -99,6 +101,19 @@ def test_every_problem_is_found_at_once_and_nothing_stays_open() -> None:
         assert in_use.startswith(f'the port is in use. See by what with "ss -tlnp sport = :{address_of(tcp).port}"')
         assert no_address.startswith("this machine does not have that address. Add it, ")
         assert f'"ss -ulnp sport = :{address_of(udp).port}"' in also_in_use
+
+
+@pytest.mark.parametrize("host", ["203.0.113.10", "2001:db8::10"])
+def test_a_listener_on_a_front_needs_no_such_address_yet(host: str) -> None:
+    if ":" in host and not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    listener = Address(host, 0)
+    (problem,) = problems(settings(listener))
+    assert "does not have that address" in problem
+    with opened(replace(settings(listener), fronts=(Front(listener, "zone-a"),))) as sockets:
+        assert address_of(sockets.listeners[0]).host == host
+    (problem,) = problems(replace(settings(admin=listener), fronts=(Front(listener, "zone-a"),)))
+    assert "does not have that address" in problem
 
 
 def test_an_inherited_socket_is_matched_by_address_and_type() -> None:
