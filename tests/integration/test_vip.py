@@ -135,7 +135,7 @@ def test_the_death_of_the_agent_interrupts_nobody(node_alone: tuple[Segment, Seg
     place, node = node_alone
     with looking(place, FRONT) as seen:
         os.kill(_agent_of(node), signal.SIGKILL)
-        wait_for(lambda: "held already when this agent started" in node.log_text(), "the next agent's word")
+        wait_for(lambda: node.log_text().count('"event": "child ready", "child": "agent"') == 2, "the next agent")
         node.wait_front(FRONT, "held")
         time.sleep(2 * LEASE_S)
     assert {answer for _, _, answer in seen.requests} == {"1"}
