@@ -62,8 +62,12 @@ class Staging:
         )
 
     def begun(self, *method: dict[str, Any]) -> "subprocess.Popen[bytes]":
+        """As a shell begins what is to run in the background: with SIGINT ignored."""
         words = [*DRILL, str(self.experiment(*method)), "--target", str(self.list), "--yes", "staging", "--quiet"]
-        return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        background = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+        return subprocess.Popen(
+            [*background, *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
 
     def pids(self) -> dict[str, int]:
         return {f"{one.name} {child}": one.child_pid(child) for one in self.nodes for child in ("agent", "forwarder-0")}

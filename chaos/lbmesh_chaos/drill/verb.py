@@ -43,6 +43,8 @@ exit codes: 0 passed, 1 failed, 2 refused or could not be run, 3 nothing can be 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one drill; the exit code."""
+    # What a shell starts in the background ignores SIGINT; the abort button, which sends it, is to work there as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     told = _parser().parse_args(arguments)
     log_to_stderr(quiet=told.quiet)
     try:
