@@ -1,5 +1,7 @@
 """An experiment is carried out by the Chaos Toolkit; what came of it, in our words."""
 
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +21,41 @@ class Ran:
     why_not: str = ""
 
 
+def with_pauses_of_their_own(method: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The same with each pause as an activity: the Chaos Toolkit (1.44) makes an activity's own pause even when Ctrl-C
+    has ended the activity, and only then rolls back. What runs in the background pauses there, and stays as it is.
+    """
+    for activity in method:
+        pauses = activity.get("pauses", {})
+        if activity.get("background") or not all(isinstance(one, int | float) for one in pauses.values()):
+            yield activity
+            continue
+        if "before" in pauses:
+            yield _pause(pauses["before"])
+        yield {key: value for key, value in activity.items() if key != "pauses"}
+        if "after" in pauses:
+            yield _pause(pauses["after"])
+
+
+def _pause(seconds: float) -> dict[str, Any]:
+    provider = {"type": "python", "module": __name__, "func": "pause", "arguments": {"seconds": seconds}}
+    return {"type": "action", "name": f"pause for {seconds:g} s", "provider": provider}
+
+
+def pause(seconds: float) -> None:
+    """Let time pass."""
+    time.sleep(seconds)
+
+
 def carry_out(experiment: dict[str, Any]) -> Ran:
     """Run it to its end."""
+    method = list(with_pauses_of_their_own(experiment.get("method", ())))
     try:
-        journal: dict[str, Any] = run_experiment(experiment)
+        journal: dict[str, Any] = run_experiment({**experiment, "method": method})
     except ChaosException as error:
         return Ran(aborted=str(error))
+    if journal["status"] in ("interrupted", "aborted"):
+        return Ran(aborted=f"the experiment was {journal['status']}")
     states = [journal["steady_states"]["before"], journal["steady_states"]["after"]]
     failed = [
         f"{one['activity']['name']}: {one.get('exception', [one['status']])[-1]}".strip()
@@ -32,8 +63,6 @@ def carry_out(experiment: dict[str, Any]) -> Ran:
         for one in journal[part]
         if one["status"] != "succeeded"
     ]
-    if journal["status"] in ("interrupted", "aborted"):
-        return Ran(aborted=f"the experiment was {journal['status']}")
     if failed:
         return Ran(aborted="; ".join(failed))
     if None in states:
