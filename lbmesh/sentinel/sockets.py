@@ -99,9 +99,9 @@ def open_sockets(settings: Settings, inherited: list[socket.socket]) -> NodeSock
     gossip = take(Purpose.GOSSIP, settings.gossip.bind) if settings.gossip else None
     heartbeat_bind = settings.gossip.heartbeat_bind if settings.gossip else None
     heartbeat = take(Purpose.HEARTBEAT, heartbeat_bind) if heartbeat_bind else None
-    dns_udp = [take(Purpose.DNS_UDP, bind) for bind in (settings.dns.bind if settings.dns else ())]
-    # A port that the kernel chose is one port for both.
-    dns_tcp = [take(Purpose.DNS_TCP, _own_address(one)) for one in dns_udp if one is not None]
+    dns_tcp = [take(Purpose.DNS_TCP, bind) for bind in (settings.dns.bind if settings.dns else ())]
+    # A port that the kernel chose is one port for both; one that is free of TCP is seldom taken of UDP.
+    dns_udp = [take(Purpose.DNS_UDP, _own_address(one)) for one in dns_tcp if one is not None]
     unmatched = tuple(describe(one) for one in spare)
     for one in spare + (opened if problems else []):
         one.close()
