@@ -9,8 +9,6 @@ from lbmesh.agent.hub import Hub
 from lbmesh.control.dns_link import LINE_BYTES_MAX, decode_telemetry, encode_line
 from lbmesh.model.dns import DnsPicture
 
-_READ_BYTES = 16 * 1024
-
 log = structlog.get_logger(__name__)
 
 

@@ -40,7 +40,6 @@ from lbmesh.model.dns import DnsPicture
 from lbmesh.model.networks import read_ip
 
 _PLAIN_OPTS = {dnssec_ok: opt_record(dnssec_ok=dnssec_ok) for dnssec_ok in (False, True)}
-_NOTHING = Sections()
 _NOBODY = Nearest("", 0)
 
 _NOT_IMPLEMENTED = frozenset({Type.TKEY, Type.MAILA, Type.MAILB})

@@ -9,8 +9,6 @@ from lbmesh.control.dns_link import LINE_BYTES_MAX, DnsTelemetry, decode_picture
 from lbmesh.dns.responder import Responder
 from lbmesh.nameserver.limits import FIGURES_S
 
-_READ_BYTES = 64 * 1024
-
 log = structlog.get_logger(__name__)
 
 

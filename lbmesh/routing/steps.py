@@ -42,9 +42,8 @@ def collect(items: Iterable[T], of_part: Callable[[list[T]], list[U]]) -> Genera
     """What is made of so many items a step, in one list. A generator in place of `of_part` would not do: mypyc makes a
     list of it at once.
     """
-    source: Iterator[T] = iter(items)
     found: list[U] = []
-    while part := list(islice(source, ITEMS_PER_STEP)):
+    for part in in_parts(items, ITEMS_PER_STEP):
         found += of_part(part)
         if len(part) == ITEMS_PER_STEP:
             yield
