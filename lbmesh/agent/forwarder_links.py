@@ -11,15 +11,8 @@ import trio
 
 from lbmesh.agent.hub import Hub
 from lbmesh.agent.limits import SLICE_S, VIEW_GAP_S
-from lbmesh.control.link import (
-    LINE_BYTES_MAX,
-    Hello,
-    LinkMessage,
-    ReplicaFailure,
-    Telemetry,
-    Viewed,
-    decode_message,
-)
+from lbmesh.control.lines import Lines
+from lbmesh.control.link import Hello, LinkMessage, ReplicaFailure, Telemetry, Viewed, decode_message
 from lbmesh.control.view_codec import ViewDecoder, ViewEncoder
 from lbmesh.model.view import View
 
@@ -100,13 +93,10 @@ class ForwarderLinks:
     async def _read(self, link: "_Link") -> None:
         """Raises ValueError for what no forwarder says."""
         decoder = ViewDecoder()
-        rest = b""
+        lines = Lines()
         while data := await link.stream.receive_some(_READ_BYTES):
-            *lines, rest = (rest + data).split(b"\n")
-            if len(rest) > LINE_BYTES_MAX:
-                raise ValueError(f"a line of more than {LINE_BYTES_MAX} bytes")
             began = monotonic()
-            for line in lines:
+            for line in lines.feed(data):
                 message = decode_message(line)
                 if message is not None:
                     self._take(link, message)

@@ -6,7 +6,8 @@ import structlog
 import trio
 
 from lbmesh.agent.hub import Hub
-from lbmesh.control.dns_link import LINE_BYTES_MAX, decode_telemetry, encode_line
+from lbmesh.control.dns_link import decode_telemetry, encode_line
+from lbmesh.control.lines import Lines
 from lbmesh.model.dns import DnsPicture
 
 log = structlog.get_logger(__name__)
@@ -60,10 +61,7 @@ class NameserverLink:
 
     async def _read(self, stream: trio.SocketStream) -> None:
         """Raises ValueError for what no nameserver says."""
-        rest = b""
+        lines = Lines()
         async for data in stream:
-            *lines, rest = (rest + data).split(b"\n")
-            if len(rest) > LINE_BYTES_MAX:
-                raise ValueError(f"a line of more than {LINE_BYTES_MAX} bytes")
-            for line in lines:
+            for line in lines.feed(data):
                 self._hub.figures.nameserver = decode_telemetry(line)

@@ -8,9 +8,6 @@ from msgspec import MsgspecError, Struct, json
 from lbmesh.model.dns import DnsPicture
 from lbmesh.model.view import ViewVersion
 
-LINE_BYTES_MAX = 1024 * 1024
-"""Of one line, either way: 256 names and as many addresses have a tenth of that."""
-
 
 class DnsTelemetry(Struct, frozen=True):
     """`version`: of the picture that is answered from; None before the first. `rcodes`: (code, answers). The rest as

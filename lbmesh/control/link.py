@@ -10,9 +10,6 @@ from msgspec import MsgspecError, Struct, json
 from lbmesh.model.service import ReplicaId
 from lbmesh.model.view import ViewVersion
 
-LINE_BYTES_MAX = 1024 * 1024
-"""A longer line on the link is a bug of ours; the reader closes the link."""
-
 TELEMETRY_ROWS_MAX = 256
 """Rows of one `Telemetry`: encoding or taking in so many takes below a millisecond."""
 

@@ -12,7 +12,8 @@ from time import monotonic
 import structlog
 import trio
 
-from lbmesh.control.link import LINE_BYTES_MAX, Hello, Viewed, encode_message
+from lbmesh.control.lines import Lines
+from lbmesh.control.link import Hello, Viewed, encode_message
 from lbmesh.control.view_codec import ViewDecoder, encode_view
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.relocation import Relocation
@@ -49,6 +50,8 @@ class AgentLinkClient:
                     nursery.cancel_scope.cancel()
         except* trio.BrokenResourceError:
             log.info("the link to the agent broke")
+        except* ValueError as group:
+            log.error("the agent broke the link's rules; the link is closed", error=str(group.exceptions[0]))
 
     async def _greet(self, stream: trio.SocketStream) -> None:
         serving = self._engine.serving
@@ -59,20 +62,11 @@ class AgentLinkClient:
             await stream.send_all(encode_message(Viewed(serving.version)))
 
     async def _receive(self, stream: trio.SocketStream) -> None:
-        """Take Views until the link ends or says something that is none."""
-        decoder = self._decoder
-        buffer = b""
+        """Take Views until the link ends. Raises ValueError for what no agent says."""
+        lines = Lines()
         async for data in stream:
-            *lines, buffer = (buffer + data).split(b"\n")
-            if len(buffer) > LINE_BYTES_MAX:
-                log.error("the agent sent a line that does not end; the link is closed", bytes=len(buffer))
-                return
-            async for line in Slices(lines):
-                try:
-                    view = decoder.feed(line)
-                except ValueError as error:
-                    log.error("the agent sent what is no View; the link is closed", error=str(error))
-                    return
+            async for line in Slices(lines.feed(data)):
+                view = self._decoder.feed(line)
                 if view is not None and self._engine.is_news(view):
                     garbage.sweep()
                     async for _ in Slices(self._engine.adopt(view)):

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import structlog
 import trio
 
-from lbmesh.control.dns_link import LINE_BYTES_MAX, DnsTelemetry, decode_picture, encode_line
+from lbmesh.control.dns_link import DnsTelemetry, decode_picture, encode_line
+from lbmesh.control.lines import Lines
 from lbmesh.dns.responder import Responder
 from lbmesh.nameserver.limits import FIGURES_S
 
@@ -28,6 +29,9 @@ class AgentLinkClient:
                 nursery.cancel_scope.cancel()
         except* trio.BrokenResourceError:
             log.info("the link to the agent broke")
+        except* ValueError as group:
+            # What is answered stays what it was: a bad picture never replaces a good one.
+            log.error("the agent broke the link's rules; the link is closed", error=str(group.exceptions[0]))
 
     async def _report(self, stream: trio.SocketStream) -> None:
         while True:
@@ -35,19 +39,11 @@ class AgentLinkClient:
             await trio.sleep(FIGURES_S)
 
     async def _receive(self, stream: trio.SocketStream) -> None:
-        buffer = b""
+        """Take pictures until the link ends. Raises ValueError for what no agent says."""
+        lines = Lines()
         async for data in stream:
-            *lines, buffer = (buffer + data).split(b"\n")
-            if len(buffer) > LINE_BYTES_MAX:
-                log.error("the agent sent a line that does not end; the link is closed", bytes=len(buffer))
-                return
-            for line in lines:
-                try:
-                    self._take(line)
-                except ValueError as error:
-                    # What is answered stays what it was: a bad picture never replaces a good one.
-                    log.error("the agent sent what is no picture; the link is closed", error=str(error))
-                    return
+            for line in lines.feed(data):
+                self._take(line)
 
     def _take(self, line: bytes) -> None:
         """Only what is newer: an old agent's last words may come after a new one's first."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lbmesh.control.link import LINE_BYTES_MAX, Hello, ReplicaFailure, Viewed
+from lbmesh.control.lines import LINE_BYTES_MAX
+from lbmesh.control.link import Hello, ReplicaFailure, Viewed
 from lbmesh.control.processes import AGENT_SLOT, Leave, Left, Ready, Reload, Reloaded
 from lbmesh.model.health import Availability
 from lbmesh.model.service import ReplicaId

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbmesh.control.link import LINE_BYTES_MAX, decode_message
+from lbmesh.control.lines import LINE_BYTES_MAX
+from lbmesh.control.link import decode_message
 from lbmesh.control.view_codec import REPLICAS_PER_LINE, ViewDecoder, ViewEncoder, encode_view
 from lbmesh.model.address import Address
 from lbmesh.model.health import Availability

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import trio
 
-from lbmesh.control.dns_link import LINE_BYTES_MAX, decode_telemetry, encode_line
+from lbmesh.control.dns_link import decode_telemetry, encode_line
+from lbmesh.control.lines import LINE_BYTES_MAX
 from lbmesh.dns.responder import Responder
 from lbmesh.model.dns import DnsPicture
 from lbmesh.model.view import ViewVersion
