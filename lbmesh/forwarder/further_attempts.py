@@ -7,7 +7,7 @@ from typing import Protocol
 
 from lbmesh.forward.failure import STALE, Failure, Stage
 from lbmesh.forwarder.attempt_outcome import blame
-from lbmesh.forwarder.client_side import ClientSide
+from lbmesh.forwarder.current_attempt import CurrentAttempt
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.failed_attempts import FailedAttempts
 from lbmesh.forwarder.hedge import Hedge
@@ -17,23 +17,11 @@ from lbmesh.forwarder.service_state import ServiceState
 from lbmesh.forwarder.upstream import Asker, UpstreamConnection
 
 
-class Attempting(Asker, Protocol):
-    """The exchange, and the attempt that it has out: at which replica, over which connection, since when (monotonic
-    seconds), how far it has come. `attempts`: made so far. `request_body`: None of a request that is all in `request`.
-    """
+class Attempting(CurrentAttempt, Asker, Protocol):
+    """`attempts`: made so far. `request_body`: None of a request that is all in `request`."""
 
     attempts: int
 
-    @property
-    def client(self) -> ClientSide: ...
-    @property
-    def replica(self) -> ReplicaState | None: ...
-    @property
-    def upstream(self) -> UpstreamConnection | None: ...
-    @property
-    def attempt_began(self) -> float: ...
-    @property
-    def stage(self) -> Stage: ...
     @property
     def request_body(self) -> RequestBody | None: ...
 
@@ -45,9 +33,6 @@ class Attempting(Asker, Protocol):
 
     def take_over(self, upstream: UpstreamConnection, began: float, connect_s: float | None, *, is_sent: bool) -> None:
         """Go on with the attempt that this connection carries instead of the exchange's own."""
-
-    def fail(self, failure: Failure, detail: str) -> None:
-        """There is nothing more to try."""
 
 
 class FurtherAttempts:

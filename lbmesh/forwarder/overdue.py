@@ -15,45 +15,27 @@ from lbmesh.forward.failure import (
     Stage,
 )
 from lbmesh.forwarder.attempt_outcome import blame
-from lbmesh.forwarder.client_side import ClientSide
+from lbmesh.forwarder.current_attempt import CurrentAttempt
 from lbmesh.forwarder.engine import Engine
 from lbmesh.forwarder.pace import Paced
-from lbmesh.forwarder.replica_state import ReplicaState
 from lbmesh.forwarder.service_state import ServiceState
-from lbmesh.forwarder.upstream import UpstreamConnection
 from lbmesh.model.traffic import Timeouts
 
 REQUEST_TIMEOUT_SLACK_S = 0.001
 """A deadline met so much too early is met."""
 
 
-class Late(Protocol):
-    """The exchange. `waiting`: for a place at its service. `request_read`: the whole request came from the client.
-    `attempt_began`: monotonic seconds.
-    """
+class Late(CurrentAttempt, Protocol):
+    """`waiting`: for a place at its service. `request_read`: the whole request came from the client."""
 
     waiting: bool
     request_read: bool
-
-    @property
-    def client(self) -> ClientSide: ...
-    @property
-    def replica(self) -> ReplicaState | None: ...
-    @property
-    def upstream(self) -> UpstreamConnection | None: ...
-    @property
-    def attempt_began(self) -> float: ...
-    @property
-    def stage(self) -> Stage: ...
 
     def attempt_failed(self, failure: Failure, detail: str) -> None:
         """The replica is to blame: another one may be tried."""
 
     def give_up(self, failure: Failure, detail: str) -> None:
         """There is nothing to try again."""
-
-    def fail(self, failure: Failure, detail: str) -> None:
-        """No replica has it, and none will."""
 
 
 def meet_deadline(
