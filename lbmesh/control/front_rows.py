@@ -1,4 +1,5 @@
-"""Fronts as gossip rows: `front:<address>` is a node's claim, `vote:<address>` its vote, `fronts` whether it takes any.
+"""Fronts as gossip rows: `!front:<address>` is a node's claim, `!vote:<address>` its vote, `!fronts` whether it takes
+any. All are signed.
 
 A claim: {"state", "epoch", "why"}, and only where they are set "heir", "firm", "unfit", "bid"; a vote: {"for", "epoch",
 "bid"}; a bid: [session, round, electorate].
@@ -9,9 +10,9 @@ from typing import Any
 
 from lbmesh.failover.claims import Bid, Claim, FrontState, Grant
 
-WILLING_KEY = "fronts"
-CLAIM_PREFIX = "front:"
-VOTE_PREFIX = "vote:"
+WILLING_KEY = "!fronts"
+CLAIM_PREFIX = "!front:"
+VOTE_PREFIX = "!vote:"
 
 NUMBER_MAX = 2**53
 """Epochs and rounds beyond it are nobody's: a hostile peer could use up all numbers."""

@@ -1,6 +1,6 @@
 """The fast heartbeat as the plane sees it: who the sentinel's partners are, and what it finds about them.
 
-Each node tells by a gossip row where its sentinel is reached: `heartbeat` → {"port", "session" (hex), "front"}.
+Each node tells by a gossip row where its sentinel is reached: `!heartbeat` → {"port", "session" (hex), "front"}.
 Until fronts can be configured, each node stands for one: its first listener.
 """
 
@@ -19,7 +19,7 @@ from lbmesh.gossip.identity import key_id
 from lbmesh.model.address import Address, is_unspecified, means_the_same_everywhere, parse_address
 from lbmesh.model.member import Member
 
-STATION_KEY = "heartbeat"
+STATION_KEY = "!heartbeat"
 
 GATHER_S = 0.05
 """Several changes within this time make one table."""

@@ -19,7 +19,7 @@ from lbmesh.gossip.inbox import Inbox
 from lbmesh.gossip.intruders import Intruders
 from lbmesh.gossip.key_orders import KeyOrders, RingPicture
 from lbmesh.gossip.keys import Keys
-from lbmesh.gossip.limits import KEY_BYTES_MAX, ROWS_PER_OWNER_MAX, VALUE_BYTES_MAX, GossipTiming
+from lbmesh.gossip.limits import KEY_BYTES_MAX, ROWS_PER_OWNER_MAX, SIGNATURE_BYTES, VALUE_BYTES_MAX, GossipTiming
 from lbmesh.gossip.lookout import KeyFault, Lookout
 from lbmesh.gossip.members import GOODBYE, Members
 from lbmesh.gossip.messages import Ping
@@ -30,7 +30,7 @@ from lbmesh.gossip.owners import Owners
 from lbmesh.gossip.picture import Picture
 from lbmesh.gossip.probing import Prober
 from lbmesh.gossip.proofs import Proofs
-from lbmesh.gossip.records import EDGES_KEY, KEYS_KEY, MEMBER_KEY, Records, Row, is_internal
+from lbmesh.gossip.records import EDGES_KEY, KEYS_KEY, MEMBER_KEY, Records, Row, is_internal, is_signed
 from lbmesh.gossip.row_intake import RowIntake
 from lbmesh.gossip.seal import Opener, Rejection, Sealer, sealed_room
 from lbmesh.gossip.seeds import Seeds
@@ -196,9 +196,10 @@ class Gossip:
         """Write an own row. Raises ValueError when it is out of bounds or its key begins with "_"."""
         if is_internal(key) or not 1 <= len(key.encode()) <= KEY_BYTES_MAX:
             raise ValueError(f'row key "{key}" must be 1 to {KEY_BYTES_MAX} bytes and not begin with "_"')
-        if len(value) > VALUE_BYTES_MAX:
-            raise ValueError(f'row "{key}" has a value of {len(value)} bytes: {VALUE_BYTES_MAX} is the most')
-        if self._records.own.value(key) is None and self._records.own_row_count() >= ROWS_PER_OWNER_MAX:
+        least, most = (1, VALUE_BYTES_MAX - SIGNATURE_BYTES) if is_signed(key) else (0, VALUE_BYTES_MAX)
+        if not least <= len(value) <= most:
+            raise ValueError(f'row "{key}" has a value of {len(value)} bytes, which must be {least} to {most}')
+        if self._records.own.body(key) is None and self._records.own_row_count() >= ROWS_PER_OWNER_MAX:
             raise ValueError(f'no room for row "{key}": a node publishes at most {ROWS_PER_OWNER_MAX} rows')
         self._write(now, key, value)
 

@@ -76,7 +76,7 @@ class Inbox:
         if restarted:
             self._owners.restart(now, owner, opened.incarnation, turn)
         member = self._members.entries.get(opened.sender)
-        if member is not None and member.state is MemberState.LEFT and owner.value(MEMBER_KEY) is not None:
+        if member is not None and member.state is MemberState.LEFT and owner.body(MEMBER_KEY) is not None:
             return Rejection.LEFT
         self._prober.poke(now, opened.sender)
         for message in messages:

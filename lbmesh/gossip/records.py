@@ -6,7 +6,7 @@ known without gaps, which makes "what do you lack?" one number per owner.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -27,13 +27,18 @@ EDGES_KEY = "_edges"
 KEYS_KEY = "_keys"
 _INTERNAL_ROWS_MAX = 8
 
+SIGNED = "!"
+"""Begins the keys of other rooms' signed rows: what a peer does at once, and could not take back."""
+
 Sign = Callable[[Incarnation, str, int, bytes], bytes]
 """(incarnation, key, sequence, body) to a signature."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A live row. `received_s`: this node's monotonic time when this value of it came in."""
+    """A live row. `value`: without the signature of a signed one. `received_s`: this node's monotonic time when this
+    value of it came in.
+    """
 
     owner: str
     key: str
@@ -43,11 +48,19 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One version of a row; `value` None is a tombstone."""
+    """One version of a row. `value`: as on the wire; None is a tombstone."""
 
     sequence: int
     value: bytes | None
     received_s: float
+
+    def body(self, key: str) -> bytes | None:
+        """What it says, without the signature of a signed row; None when it is withdrawn: a signed row by a body of no
+        bytes, since a tombstone has no room for a signature.
+        """
+        if self.value is None or not is_signed(key):
+            return self.value
+        return self.value[:-SIGNATURE_BYTES] or None
 
 
 @dataclass(slots=True)
@@ -56,7 +69,7 @@ class OwnerRecords:
 
     `spans`: {base: upto}, ranges known beyond the first gap, so that what a lost datagram leaves open need not
     be told again after it. `pending`: (upto, horizon), to be obeyed once everything up to there is known. `public_key`:
-    what its internal rows are signed with; None until the first of them came.
+    what its signed rows are signed with; None until the first of them came.
     """
 
     name: str
@@ -71,22 +84,17 @@ class OwnerRecords:
 
     def reset(self, incarnation: Incarnation) -> list[str]:
         """The owner started anew: its earlier rows are void. Returns their keys."""
-        gone = [key for key, stored in self.rows.items() if stored.value is not None]
+        gone = [key for key, stored in self.rows.items() if stored.body(key) is not None]
         self.incarnation, self.floor, self.horizon, self.beat = incarnation, 0, 0, 0
         self.pending, self.public_key = (0, 0), None
         self.spans.clear()
         self.rows.clear()
         return gone
 
-    def value(self, key: str) -> bytes | None:
-        """The row's value; None when absent or withdrawn."""
-        stored = self.rows.get(key)
-        return stored.value if stored else None
-
     def body(self, key: str) -> bytes | None:
-        """An internal row's value without its signature; None when absent."""
-        value = self.value(key)
-        return None if value is None else value[:-SIGNATURE_BYTES]
+        """What the row says; None when it is absent or withdrawn."""
+        stored = self.rows.get(key)
+        return stored.body(key) if stored else None
 
     def merge(self, now: float, batch: Rows, *, room: int) -> list[str]:
         """Take what is newer. Returns the keys that changed; keys beyond `room` rows are left out, and then
@@ -101,8 +109,10 @@ class OwnerRecords:
             if stored is None and len(self.rows) >= room:
                 complete = False
                 continue
-            is_restated = stored is not None and stored.value == row.value
-            self.rows[row.key] = Stored(row.sequence, row.value, stored.received_s if stored and is_restated else now)
+            newer = Stored(row.sequence, row.value, now)
+            if stored is not None and stored.body(row.key) == newer.body(row.key):
+                newer = replace(newer, received_s=stored.received_s)
+            self.rows[row.key] = newer
             changed.append(row.key)
             self._cover(row.sequence - 1, row.sequence)
         if complete:
@@ -126,7 +136,7 @@ class OwnerRecords:
             return []
         self.horizon = horizon
         gone = [key for key, stored in self.rows.items() if stored.sequence <= self.horizon]
-        return [key for key in gone if self.rows.pop(key).value is not None]
+        return [key for key in gone if self.rows.pop(key).body(key) is not None]
 
     def after(self, floor: int) -> list[WireRow]:
         """Rows with a higher sequence, ascending."""
@@ -184,7 +194,7 @@ class Records:
 
     def write(self, now: float, key: str, value: bytes | None) -> list[str]:
         """Write an own row. Returns the keys that others must hear of: nothing when the value is the same."""
-        if (self.own.body(key) if is_internal(key) else self.own.value(key)) == value:
+        if self.own.body(key) == value:
             return []
         self._put(now, key, value)
         if value is None and self._own_tombstones() > TOMBSTONES_MAX:
@@ -192,9 +202,9 @@ class Records:
         return [key]
 
     def _put(self, now: float, key: str, value: bytes | None) -> None:
-        """Write, and sign what is the gossip's own."""
-        if value is not None and is_internal(key):
-            value += self._sign(self.own.incarnation, key, self.own.floor + 1, value)
+        if is_signed(key):
+            body = value or b""
+            value = body + self._sign(self.own.incarnation, key, self.own.floor + 1, body)
         self._row_count += key not in self.own.rows
         self.own.put(now, key, value)
 
@@ -203,7 +213,7 @@ class Records:
         Returns their keys.
         """
         own = self.own
-        living = {key: own.body(key) if is_internal(key) else own.value(key) for key in own.rows}
+        living = {key: own.body(key) for key in own.rows}
         self._row_count -= len(own.rows)
         own.rows.clear()
         own.floor = own.horizon = horizon
@@ -230,28 +240,36 @@ class Records:
 
     def own_row_count(self) -> int:
         """Living rows of this node, its internal ones not counted."""
-        return sum(1 for key, stored in self.own.rows.items() if stored.value is not None and not is_internal(key))
+        return sum(1 for key, row in self.own.rows.items() if row.body(key) is not None and not is_internal(key))
 
     def _own_tombstones(self) -> int:
-        return sum(1 for stored in self.own.rows.values() if stored.value is None)
+        return sum(1 for key, stored in self.own.rows.items() if stored.body(key) is None)
 
     def row(self, owner: str, key: str) -> Row | None:
         """One living row; None when absent, withdrawn or internal."""
         known = self.owners.get(owner)
         stored = known.rows.get(key) if known else None
-        if stored is None or stored.value is None or is_internal(key):
+        body = stored.body(key) if stored else None
+        if stored is None or body is None or is_internal(key):
             return None
-        return Row(owner, key, stored.value, stored.received_s)
+        return Row(owner, key, body, stored.received_s)
 
     def live_rows(self, owners: Iterator[str], key_prefix: str) -> Iterator[Row]:
         """Living rows of these owners whose key begins with the prefix, internal ones left out."""
         for name in owners:
             known = self.owners.get(name)
             for key, stored in known.rows.items() if known else ():
-                if stored.value is not None and key.startswith(key_prefix) and not is_internal(key):
-                    yield Row(name, key, stored.value, stored.received_s)
+                if key.startswith(key_prefix) and not is_internal(key):
+                    body = stored.body(key)
+                    if body is not None:
+                        yield Row(name, key, body, stored.received_s)
 
 
 def is_internal(key: str) -> bool:
     """True for the gossip's own rows."""
     return key.startswith("_")
+
+
+def is_signed(key: str) -> bool:
+    """True for rows that count only with their owner's signature: the gossip's own, and those that others chose to."""
+    return key.startswith(("_", SIGNED))

@@ -1,4 +1,4 @@
-"""Who wrote the gossip's own rows: each is signed by its owner, so that nobody else can say its goodbye or its edges.
+"""Who wrote a signed row: its owner alone, so that nobody else can say its goodbye, tell of its edges or give its vote.
 
 A start's session is a hash of its public key, and an incarnation carries the first four bytes of it: a key proves
 itself, with nothing to agree on before. Whoever holds a key of the ring can still speak as a member of its own making;
@@ -15,7 +15,7 @@ from lbmesh.gossip.codec import decode_member
 from lbmesh.gossip.identity import Identity, Incarnation, incarnation_of, session_of
 from lbmesh.gossip.limits import SIGNATURE_BYTES
 from lbmesh.gossip.messages import Rows, WireRow
-from lbmesh.gossip.records import MEMBER_KEY, OwnerRecords, is_internal
+from lbmesh.gossip.records import MEMBER_KEY, OwnerRecords, is_signed
 
 _STAMP = struct.Struct(">IIIB")
 
@@ -37,14 +37,14 @@ def authentic(batch: Rows, owner: OwnerRecords | None) -> tuple[Rows, int, Ed255
     are signed with. Where that is not known yet, nobody can tell, and they will be asked for again. A batch that lost
     some claims nothing about its range. `owner`: what is known of it, if anything.
     """
-    if not any(is_internal(row.key) for row in batch.rows):
+    if not any(is_signed(row.key) for row in batch.rows):
         return batch, 0, None
     known = owner if owner and owner.incarnation == batch.incarnation else None
     key = known.public_key if known else None
     key = key or next((found for row in batch.rows if (found := _introduced(batch, row))), None)
     verdicts = [_is_genuine(batch, row, known, key) for row in batch.rows]
     kept = tuple(row for row, genuine in zip(batch.rows, verdicts, strict=True) if genuine)
-    if not any(is_internal(row.key) for row in kept):
+    if not any(is_signed(row.key) for row in kept):
         key = None
     if len(kept) < len(batch.rows):
         batch = replace(batch, base=0, upto=0, horizon=0, rows=kept)
@@ -64,9 +64,9 @@ def _introduced(batch: Rows, row: WireRow) -> Ed25519PublicKey | None:
 def _is_genuine(batch: Rows, row: WireRow, known: OwnerRecords | None, key: Ed25519PublicKey | None) -> bool | None:
     """True too for what is no news; None when nobody can tell."""
     stored = known.rows.get(row.key) if known else None
-    if not is_internal(row.key) or (stored is not None and stored.sequence >= row.sequence):
+    if not is_signed(row.key) or (stored is not None and stored.sequence >= row.sequence):
         return True
-    if row.value is None or len(row.value) <= SIGNATURE_BYTES:
+    if row.value is None or len(row.value) < SIGNATURE_BYTES:
         return False
     if key is None:
         return False if row.key == MEMBER_KEY else None

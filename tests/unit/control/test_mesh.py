@@ -11,7 +11,7 @@ from lbmesh.gossip.codec import encode
 from lbmesh.gossip.messages import Rows, WireRow
 from lbmesh.model.address import Address
 from lbmesh.routing.locality import Ingress
-from tests.unit.gossip.test_core import NOW, THERE, identity, met, stranger
+from tests.unit.gossip.test_core import NOW, THERE, identity, met, signed, stranger
 
 SESSION, OTHER_SESSION = b"s" * SESSION_BYTES, b"o" * SESSION_BYTES
 
@@ -20,7 +20,7 @@ def saying(name: str, session: bytes, sequence: int = 9) -> bytes:
     """A member's word of where its heartbeat is reached."""
     who = identity(name, secret=b"3" * 32 if name == "third" else b"")
     own = Station(name, who.zone, Address("10.0.1.1", 7947), session, Address("10.0.1.1", 80))
-    row = WireRow(STATION_KEY, sequence, station_value(own))
+    row = signed(who, sequence, station_value(own), STATION_KEY)
     return encode(Rows(name, who.incarnation, 0, 0, 0, (row,)))
 
 

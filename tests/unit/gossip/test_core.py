@@ -347,7 +347,7 @@ def test_every_deadline_is_met_by_its_tick() -> None:
         ("_member", b"", 'not begin with "_"'),
         ("", b"", "must be 1 to"),
         ("k" * 201, b"", "must be 1 to"),
-        ("key", b"x" * (VALUE_BYTES_MAX + 1), "is the most"),
+        ("key", b"x" * (VALUE_BYTES_MAX + 1), "must be 0 to 512"),
     ],
 )
 def test_rows_out_of_bounds_are_refused(key: str, value: bytes, words: str) -> None:
@@ -423,6 +423,37 @@ def test_edges_that_their_owner_did_not_sign_are_left_out() -> None:
     gossip.tick(NOW + 0.1)
     assert gossip.counters["rows_forged"] == 1
     assert {member.state for member in gossip.members()} == {MemberState.ALIVE}
+
+
+@pytest.mark.parametrize("value", [b"for third" + bytes(64), b"", bytes(64), None], ids=["lie", "short", "end", "tomb"])
+def test_nobody_writes_or_withdraws_a_signed_row_of_another(value: bytes | None) -> None:
+    gossip, _ = met()
+    sealer, there = stranger(gossip), identity("there")
+    vote = encode(Rows("there", there.incarnation, 0, 0, 0, (signed(there, 2, b"for here", key="!vote"),)))
+    gossip.receive(NOW, HERE, sealer.seal(1, vote))
+    assert [(row.key, row.value) for row in gossip.rows("!")] == [("!vote", b"for here")]
+
+    lie = encode(Rows("there", there.incarnation, 0, 9, 0, (WireRow("!vote", 3, value),)))
+    gossip.receive(NOW, HERE, sealer.seal(2, lie))
+    assert [(row.key, row.value) for row in gossip.rows("!")] == [("!vote", b"for here")]
+    assert gossip.counters["rows_forged"] == 1
+
+    end = encode(Rows("there", there.incarnation, 0, 0, 0, (signed(there, 3, b"", key="!vote"),)))
+    output = gossip.receive(NOW, HERE, sealer.seal(3, end))
+    assert not list(gossip.rows("!")), "its owner may"
+    assert gossip.row("there", "!vote") is None
+    assert ("there", "!vote") in output.rows_changed
+
+
+def test_a_signed_row_can_be_written_withdrawn_and_written_again() -> None:
+    gossip, _ = met()
+    for value in (b"one", b"two"):
+        gossip.publish(NOW, "!row", value)
+        assert [(row.key, row.value) for row in gossip.rows("!")] == [("!row", value)]
+        gossip.withdraw(NOW, "!row")
+        assert not list(gossip.rows("!"))
+    with pytest.raises(ValueError, match="must be 1 to 448"):
+        gossip.publish(NOW, "!row", b"")
 
 
 def test_who_is_said_to_have_written_more_than_it_did_speaks_on_above_it() -> None:
