@@ -28,6 +28,7 @@ class FrontLeases:
         self._control = control
         self._orders, self._to_send = trio.open_memory_channel[ControlMessage](_ORDERS_MAX)
         self._asked: dict[str, _Asked] = {}
+        self._turns: dict[str, trio.Lock] = {}
         self._listeners: dict[str, Callable[[str, bool], None]] = {}
 
     async def run(self) -> None:
@@ -63,11 +64,11 @@ class FrontLeases:
         self._listeners[front] = heard
 
     async def _ask(self, order: HoldLease | EndLease) -> str:
-        """Of a front, orders come one after the other, so the next word about it is the answer."""
-        asked = self._asked[order.front] = _Asked(trio.Event())
-        with trio.move_on_after(LEASE_ANSWER_S):
-            await self._orders.send(order)
-            await asked.answered.wait()
-        if self._asked.get(order.front) is asked:
-            del self._asked[order.front]
+        """Of a front, one order is under way at a time, so that the next word about it is the answer."""
+        async with self._turns.setdefault(order.front, trio.Lock()):
+            asked = self._asked[order.front] = _Asked(trio.Event())
+            with trio.move_on_after(LEASE_ANSWER_S):
+                await self._orders.send(order)
+                await asked.answered.wait()
+            self._asked.pop(order.front, None)
         return asked.problem

@@ -200,6 +200,7 @@ class Heartbeats:
         fresh = [peer for peer in self._peers.values() if peer.suspected_s is None and peer.is_silent(now)]
         for peer in fresh:
             peer.suspected_s = now
+            self.counters["suspicions"] += 1
         weighed = {
             peer.session: weigh(peer, self._name, self._by_name, now)
             for peer in self._peers.values()

@@ -98,6 +98,12 @@ def _heartbeat(state: NodeState) -> Iterator[bytes]:
         ],
     )
     yield from family(
+        "lbmesh_partner_suspicions_total",
+        "counter",
+        "How often the fast heartbeat missed a balancer for so long that it asked others about it.",
+        [({}, heartbeat.counters["suspicions"])] if "suspicions" in heartbeat.counters else [],
+    )
+    yield from family(
         "lbmesh_partners_gone_total",
         "counter",
         "How often the fast heartbeat took a balancer for gone.",

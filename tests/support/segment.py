@@ -58,6 +58,10 @@ class Place:
             one for link in json.loads(self.run("ip", "-j", "address", "show", "eth0")) for one in link["addr_info"]
         ]
 
+    def pids(self) -> list[int]:
+        """All processes in there."""
+        return _pids(self.name)
+
     def has(self, address: str) -> bool:
         """Is it on eth0?"""
         return any(one.get("local") == address for one in self.addresses())
@@ -77,6 +81,19 @@ class Segment:
     def cut(self, place: Place) -> None:
         """Its cable leads nowhere; its link stays up."""
         self._ip("link", "set", f"p{place.number}", "nomaster")
+
+    def cut_outgoing(self, place: Place) -> None:
+        """What it sends comes to nobody; what others send comes to it."""
+        self._drop_arrivals(self.bridge, f"p{place.number}")
+
+    def cut_incoming(self, place: Place) -> None:
+        """What others send does not come to it; what it sends comes to them."""
+        self._drop_arrivals(place.name, "eth0")
+
+    def _drop_arrivals(self, namespace: str, link: str) -> None:
+        chain = f"chain arrivals {{ type filter hook ingress device {link} priority -500; policy drop; }}"
+        command = ("ip", "netns", "exec", namespace, "nft", "-f", "-")
+        subprocess.run(command, input=f"table netdev cut {{ {chain} }}\n", text=True, check=True)
 
     def heal(self, place: Place) -> None:
         """It is on the bridge again."""
@@ -122,9 +139,13 @@ def _ip(namespace: str, *lines: str) -> None:
     subprocess.run(("ip", "-n", namespace, "-batch", "-"), input="\n".join(lines) + "\n", text=True, check=True)
 
 
+def _pids(namespace: str) -> list[int]:
+    listed = subprocess.run(("ip", "netns", "pids", namespace), capture_output=True, text=True, check=True)
+    return [int(line) for line in listed.stdout.split()]
+
+
 def _remove(name: str) -> None:
-    listed = subprocess.run(("ip", "netns", "pids", name), capture_output=True, text=True, check=True)
-    for pid in map(int, listed.stdout.split()):
+    for pid in _pids(name):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     subprocess.run(("ip", "netns", "del", name), check=True)
@@ -286,15 +307,17 @@ def mesh(
     held: bool = True,
     options: str = 'interface = "eth0"',
     wrapper: Sequence[str] = (),
+    own_origins: bool = True,
 ) -> Iterator[tuple[SegmentNode, ...]]:
     """A node in each place, all alive; the first of them holds the fronts, unless nobody can. `options`: the driver's.
-    `wrapper`: a program that runs the nodes.
+    `wrapper`: a program that runs the nodes. `own_origins`: have replicas run for them.
     """
     nodes = tuple(
         SegmentNode(one, directory / one.name, config_of(one, place.nodes, directory / one.name, fronts, options))
         for one in place.nodes
     )
-    with origins(place.client, [one.number for one in place.nodes]):
+    numbers = [one.number for one in place.nodes]
+    with origins(place.client, numbers) if own_origins else contextlib.nullcontext():
         try:
             for node in nodes:
                 node.launch(*wrapper)
@@ -359,13 +382,13 @@ class Sightings:
 
 
 @contextlib.contextmanager
-def looking(place: Segment, front: str) -> Iterator[Sightings]:
-    """Filled when the block is left."""
+def looking(place: Segment, front: str, *, asks_http: bool = True) -> Iterator[Sightings]:
+    """Filled when the block is left. Without `asks_http`, only who answers ARP is looked at."""
     seen = Sightings()
     program = (sys.executable, str(_REPOSITORY / "tests" / "support" / "segment_prober.py"))
     asked = (
-        (place.client, (*program, "http", front)),
         (place.watcher, (*program, "arp", front, place.watcher.mac, place.watcher.address)),
+        *(((place.client, (*program, "http", front)),) if asks_http else ()),
     )
     probers = [
         subprocess.Popen(
@@ -382,8 +405,9 @@ def looking(place: Segment, front: str) -> Iterator[Sightings]:
             assert one.stdout is not None
             assert one.stdout.readline() == b"looking\n"
         yield seen
-        http, arp = (json.loads(one.communicate()[0]) for one in probers)
-        seen.requests, seen.replies = sorted(map(tuple, http)), sorted(map(tuple, arp))
+        arp, *http = (json.loads(one.communicate()[0]) for one in probers)
+        seen.replies = sorted(map(tuple, arp))
+        seen.requests = sorted(map(tuple, http[0])) if http else []
     finally:
         for one in probers:
             with one:

@@ -7,7 +7,7 @@ run.
 """
 
 import os
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from errno import EPERM
@@ -88,7 +88,8 @@ class Holder:
         self._lapsed = trio.Event()
         self._heard = trio.Event()
         self._claim: Claim | None = None
-        self._holders: deque[bytes] = deque(maxlen=HOLDERS_MAX)
+        self._marks: OrderedDict[bytes, Mark] = OrderedDict()
+        self._turn = trio.Lock()
         self._stranger_s = -inf
 
     # Orders
@@ -97,20 +98,25 @@ class Holder:
         """Take it, or repair what is missing of it."""
         name, ticket = self.front.name, order.ticket
         self.is_draining = False
+        async with self._turn:
+            return await self._acquire(order, name, ticket)
+
+    async def _acquire(self, order: Acquire, name: str, ticket: int) -> Done | Failed | Occupied:
         if problem := self._open() or await self._rules.keep():
             return Failed(name, ticket, problem)
-        if order.ask_first and (by := await self._who_answers()):
+        if (order.ask_first or self._is_silent) and (by := await self._who_answers()):
             return Occupied(name, ticket, by)
         problem = self._add() or await self._begin(order.epoch, order.until_s) or self._check()
         return Failed(name, ticket, problem) if problem else Done(name, ticket)
 
     async def release(self) -> str:
         """Let it go; what is wrong, "" if nothing."""
-        self._held = None
-        problem = await self._leases.end(self.front.name)
-        for one in self._ours():
-            if failed := self._kernel.delete(one):
-                return f"{self.front.name} cannot be taken away from {self._options.interface}: {_words(failed)}"
+        async with self._turn:
+            self._held = None
+            problem = await self._leases.end(self.front.name)
+            failed = self._take_away()
+        if failed:
+            return f"{self.front.name} cannot be taken away from {self._options.interface}: {_words(failed)}"
         if problem:
             log.warning("the lease of a front could not be ended", front=self.front.name, problem=problem)
         return ""
@@ -125,8 +131,7 @@ class Holder:
     async def leave(self) -> None:
         """Take away what there is of ours: nobody will look after it any more."""
         self._held = None
-        for one in self._ours():
-            self._kernel.delete(one)
+        self._take_away()
         self._close()
 
     # Steps
@@ -155,16 +160,23 @@ class Holder:
         self._opened.set()
         return ""
 
-    async def _who_answers(self) -> str:
-        """Who else has it, in words; "" for nobody, or for a node of the mesh that does not serve it any more."""
+    async def _who_answers(self, own: Mark | None = None) -> str:
+        """Who else has it, in words; "" for nobody, and for a node of the mesh that does not serve it any more, or must
+        leave it to the holder that has our `own` mark.
+        """
+        # With the address here, the question whether it is served would come to this node.
+        self._take_away()
         claim = await self._ask()
         if claim is None:
             return ""
         by = f"{claim.mac_text} on {self._options.interface}"
-        if claim.mark is None and claim.mac not in self._holders:
+        mark = claim.mark or self._marks.get(claim.mac)
+        if mark is None:
             return (
                 f"{by}, which no node of this mesh announced it from: if it stays, take the address from that machine"
             )
+        if own is not None and own.is_better_than(mark):
+            return ""
         return f"{by}, of a node that still serves it" if await answers_http(self.front.address, HTTP_PROBE_S) else ""
 
     async def _ask(self) -> Claim | None:
@@ -222,14 +234,25 @@ class Holder:
         if held is None or held.muted_s is not None or segment is None:
             return
         if self._kernel.lease(self.front.name) is not None:
-            mark = Mark(self._place.rank, held.epoch, self._place.score)
-            await self._send(lambda: segment.announce(mark))
+            await self._send(lambda: segment.announce(self._mark(held)))
+
+    def _mark(self, held: _Held) -> Mark:
+        return Mark(self._place.rank, held.epoch, self._place.score)
 
     async def _send(self, send: Callable[[], Awaitable[None]]) -> None:
         try:
             await send()
         except OSError as error:
             log.info("a packet about a front was not sent", front=self.front.name, problem=_words(error.errno or 0))
+
+    @property
+    def _is_silent(self) -> bool:
+        """Held, but not answered: it lapsed, or another announces it."""
+        return self._held is not None and self._held.muted_s is not None
+
+    def _take_away(self) -> int:
+        """An errno, 0 for success."""
+        return next((failed for one in self._ours() if (failed := self._kernel.delete(one))), 0)
 
     def _ours(self) -> list[Assigned]:
         return [one for one in self._kernel.assigned(self.front.name) if one.is_ours]
@@ -251,7 +274,7 @@ class Holder:
             nursery.start_soon(self._look, tell)
             nursery.start_soon(self._listen)
             nursery.start_soon(self._repeat)
-            nursery.start_soon(self._come_back)
+            nursery.start_soon(self._come_back, tell)
 
     async def _resume(self, tell: Callable[[Drifted | Found], None]) -> None:
         """What a former agent left: with a lease that lives, its work goes on; without one, others may have it."""
@@ -261,16 +284,14 @@ class Holder:
             self._held = _Held(epoch, inf)
             tell(Found(self.front.name, epoch))
         elif left and self._held is None:
-            for one in left:
-                self._kernel.delete(one)
+            self._take_away()
             log.info("took away an address that a former run left", front=self.front.name)
 
     def _lease_said(self, tell: Callable[[Drifted | Found], None], problem: str, has_lapsed: bool) -> None:
         if self._held is None:
             return
         if has_lapsed:
-            self._held.muted_s = monotonic()
-            self._lapsed.set()
+            self._note_lapse(self._held)
         else:
             tell(Drifted(self.front.name, f"the lease: {problem}"))
 
@@ -279,13 +300,21 @@ class Holder:
         with monitor() as changes:
             await changes.bind((0, MONITORED_GROUPS))
             while True:
-                if self._held is not None and (problem := self._check()):
-                    tell(Drifted(self.front.name, problem))
+                if self._held is not None and not self._is_silent:
+                    if problem := self._check():
+                        tell(Drifted(self.front.name, problem))
+                    elif self._kernel.lease(self.front.name) is None:
+                        self._note_lapse(self._held)
                 with trio.move_on_after(LOOK_S):
                     try:
                         await changes.recv(_MONITOR_BYTES)
                     except OSError as error:
                         log.debug("changes were missed", problem=_words(error.errno or 0))
+
+    def _note_lapse(self, held: _Held) -> None:
+        """The kernel does not answer any more, and another node may have the front by now."""
+        held.muted_s = monotonic()
+        self._lapsed.set()
 
     async def _listen(self) -> None:
         """Hear who else says that it has the address."""
@@ -307,14 +336,14 @@ class Holder:
     async def _hear(self, claim: Claim) -> None:
         self._claim = claim
         self._heard.set()
-        if claim.mark is not None and claim.mac not in self._holders:
-            self._holders.append(claim.mac)
+        if claim.mark is not None:
+            self._remember(claim.mac, claim.mark)
         held = self._held
         if held is None:
             return
         if claim.mark is None:
             self._note_stranger(claim)
-        elif self.is_draining or claim.mark.is_better_than(Mark(self._place.rank, held.epoch, self._place.score)):
+        elif self.is_draining or claim.mark.is_better_than(self._mark(held)):
             if held.muted_s is None:
                 held.muted_s = monotonic()
                 log.info("another node announces the front: silent here", front=self.front.name, by=claim.mac_text)
@@ -323,8 +352,14 @@ class Holder:
         else:
             self._began.set()
 
+    def _remember(self, mac: bytes, mark: Mark) -> None:
+        self._marks[mac] = mark
+        self._marks.move_to_end(mac)
+        if len(self._marks) > HOLDERS_MAX:
+            self._marks.popitem(last=False)
+
     def _note_stranger(self, claim: Claim) -> None:
-        if claim.mac not in self._holders and monotonic() - self._stranger_s >= STRANGER_LOGGED_S:
+        if claim.mac not in self._marks and monotonic() - self._stranger_s >= STRANGER_LOGGED_S:
             self._stranger_s = monotonic()
             log.warning("a stranger has the address of a front, too", front=self.front.name, mac=claim.mac_text)
 
@@ -338,22 +373,35 @@ class Holder:
                 gaps_s = iter(ANNOUNCE_GAPS_S)
             await self._announce()
 
-    async def _come_back(self) -> None:
-        """Answer again after the lease lapsed, or after a better holder was heard, when nobody else does."""
+    async def _come_back(self, tell: Callable[[Drifted | Found], None]) -> None:
+        """Answer again after the lease lapsed, or after a better holder was heard, when nobody else does who may. An
+        exclusive front needs the core's word for it.
+        """
         while True:
             with trio.move_on_after(ANNOUNCE_S):
                 await self._lapsed.wait()
             is_lapsed, self._lapsed = self._lapsed.is_set(), trio.Event()
             held = self._held
-            if held is None or held.muted_s is None or self.front.is_exclusive or self.is_draining:
+            if held is None or held.muted_s is None or self.is_draining:
                 continue
             if not is_lapsed and monotonic() < held.muted_s + MUTE_S:
                 continue
-            if by := await self._who_answers():
-                log.info("the front is served elsewhere: still silent here", front=self.front.name, by=by)
+            if self.front.is_exclusive:
                 held.muted_s = monotonic()
-            elif held is self._held and (problem := await self._begin(held.epoch, held.until_s)):
-                log.warning("a front cannot be answered for", front=self.front.name, problem=problem)
+                tell(Drifted(self.front.name, "it is not answered any more: the lease in the kernel has lapsed"))
+            else:
+                async with self._turn:
+                    await self._answer_again()
+
+    async def _answer_again(self) -> None:
+        held = self._held
+        if held is None or held.muted_s is None:
+            return
+        if by := await self._who_answers(self._mark(held)):
+            log.info("the front is served elsewhere: still silent here", front=self.front.name, by=by)
+            held.muted_s = monotonic()
+        elif problem := self._open() or self._add() or await self._begin(held.epoch, held.until_s):
+            log.warning("a front cannot be answered for", front=self.front.name, problem=problem)
 
 
 def _words(failed: int) -> str:

@@ -1,47 +1,81 @@
-"""One fault on a fresh mesh, and what a client saw of it."""
+"""One fault on a fresh mesh, and all that a client saw of it."""
 
-import os
-import signal
+import contextlib
+import json
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.bench.vip.faults import strike
 from tests.bench.vip.systems import FRONT, running
-from tests.support.segment import Sightings, looking, segment
+from tests.bench.vip.words import Request
+from tests.support.segment import Place, Segment, Sightings, looking, segment
 
-FAULTS = ("kill", "stop", "cut")
-_BEFORE_S, _AFTER_S, _AFTER_SLOW_S = 0.5, 2.0, 6.0
-_HUNG_S = 1.0
+BEFORE_S = 1.0
+AFTER_S = {"lbmesh": 2.0, "keepalived-100ms": 2.5, "keepalived": 6.0}
+"""Requests go on for so long after the fault: who has not moved the front by then does not."""
 
-
-def one_round(system: str, fault: str) -> dict[str, float]:
-    """Times in ms."""
-    with (
-        segment(3) as place,
-        tempfile.TemporaryDirectory() as directory,
-        running(system, place, Path(directory)) as groups,
-    ):
-        with looking(place, FRONT) as seen:
-            time.sleep(_BEFORE_S)
-            fault_s = time.monotonic()
-            if fault == "cut":
-                place.cut(place.nodes[0])
-            for group in groups if fault != "cut" else ():
-                os.killpg(group, signal.SIGKILL if fault == "kill" else signal.SIGSTOP)
-            time.sleep(_AFTER_SLOW_S if system == "keepalived" else _AFTER_S)
-        return figures(seen, fault_s)
+ONE_WAY_AFTER_S = 6.0
 
 
-def figures(seen: Sightings, fault_s: float) -> dict[str, float]:
-    """Of one round."""
-    late = [one for one in seen.requests if one[0] >= fault_s]
-    moved = [ended for _, ended, answer in late if answer not in ("", "1")]
-    replies = [heard for heard, mac in seen.replies if heard > fault_s and not mac.endswith(":01")]
-    return {
-        "first answer": 1000 * (min(moved) - fault_s) if moved else float("inf"),
-        "first ARP reply": 1000 * (min(replies) - fault_s) if replies else float("inf"),
-        "last error": 1000 * seen.outage_s(fault_s),
-        "failed": sum(not answer for *_, answer in late),
-        "over 1 s": sum(ended - begun > _HUNG_S for begun, ended, _ in late),
-        "both answer": 1000 * seen.overlap_s(),
-    }
+@dataclass(slots=True)
+class Round:
+    """`requests`: all, by their due time. `repeated`: how often each POST was carried out that was so more than once.
+    `until_s`: when the last request was due.
+    """
+
+    fault_s: float
+    until_s: float = 0.0
+    requests: list[Request] = field(default_factory=list)
+    repeated: dict[str, int] = field(default_factory=dict)
+    sightings: Sightings = field(default_factory=Sightings)
+
+
+def one_round(system: str, fault: str) -> Round:
+    """Raises TimeoutError when the system does not come up."""
+    with segment(3) as place, tempfile.TemporaryDirectory() as directory:
+        with origins(place) as origin, running(system, place, Path(directory)):
+            seen = _under_fault(place, system, fault)
+            said, _ = origin.communicate(timeout=10)
+        seen.repeated = json.loads(said)
+        return seen
+
+
+def _under_fault(place: Segment, system: str, fault: str) -> Round:
+    pids = place.nodes[0].pids()
+    with looking(place, FRONT, asks_http=False) as sightings, asking(place) as client:
+        time.sleep(BEFORE_S)
+        seen = Round(time.monotonic(), sightings=sightings)
+        strike(place, fault, pids)
+        time.sleep(ONE_WAY_AFTER_S if fault in ("mute", "deaf") else AFTER_S[system])
+        seen.until_s = time.monotonic()
+        said, _ = client.communicate(timeout=10)
+    seen.requests = [Request(*one) for one in json.loads(said)]
+    return seen
+
+
+def origins(place: Segment) -> "contextlib.AbstractContextManager[subprocess.Popen[bytes]]":
+    """The replicas of all nodes."""
+    return _program(place.client, "origin", *(str(node.number) for node in place.nodes))
+
+
+def asking(place: Segment) -> "contextlib.AbstractContextManager[subprocess.Popen[bytes]]":
+    """The client; what it saw comes when its input is closed."""
+    return _program(place.client, "client", FRONT)
+
+
+@contextlib.contextmanager
+def _program(place: Place, name: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A program of this benchmark, from its first word on."""
+    argv = ("ip", "netns", "exec", place.name, sys.executable, "-m", f"tests.bench.vip.{name}", *words)
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline()
+            yield process
+        finally:
+            process.kill()
