@@ -84,16 +84,16 @@ class Segment:
 
     def cut_outgoing(self, place: Place) -> None:
         """What it sends comes to nobody; what others send comes to it."""
-        self._drop_arrivals(self.bridge, f"p{place.number}")
+        self._set_port(place, "learning", "off", "locked", "on")
 
     def cut_incoming(self, place: Place) -> None:
         """What others send does not come to it; what it sends comes to them."""
-        self._drop_arrivals(place.name, "eth0")
+        self._set_port(place, "learning", "off", "flood", "off", "mcast_flood", "off", "bcast_flood", "off")
 
-    def _drop_arrivals(self, namespace: str, link: str) -> None:
-        chain = f"chain arrivals {{ type filter hook ingress device {link} priority -500; policy drop; }}"
-        command = ("ip", "netns", "exec", namespace, "nft", "-f", "-")
-        subprocess.run(command, input=f"table netdev cut {{ {chain} }}\n", text=True, check=True)
+    def _set_port(self, place: Place, *options: str) -> None:
+        port = f"p{place.number}"
+        subprocess.run(("bridge", "-n", self.bridge, "link", "set", "dev", port, *options), check=True)
+        self._ip("link", "set", port, "type", "bridge_slave", "fdb_flush")
 
     def heal(self, place: Place) -> None:
         """It is on the bridge again."""

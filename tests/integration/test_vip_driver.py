@@ -1,0 +1,259 @@
+"""The driver's own rules on a real segment, without a mesh: who asks whom, who falls silent, who comes back."""
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from lbmesh.drivers.vip.kernel import Kernel
+from lbmesh.drivers.vip.limits import LEASE_S, MUTE_S
+from lbmesh_chaos.lab.kernel import in_network
+from tests.support.segment import Place, Segment, segment
+from tests.support.wait import wait_for
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("nft"),
+    reason="needs root, and: apt-get install iproute2 nftables",
+)
+
+FRONT = "10.0.0.100"
+_REPOSITORY = Path(__file__).parents[2]
+_ANSWER_S = 10.0
+
+
+@dataclass
+class Driver:
+    """One in its namespace."""
+
+    place: Place
+    process: "subprocess.Popen[str]"
+    kernel: Kernel
+    outcomes: "queue.Queue[str]" = field(default_factory=queue.Queue)
+    told: list[str] = field(default_factory=list)
+
+    def read(self) -> None:
+        """What it says, until it ends."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            words = json.loads(line) if line.startswith(('{"outcome"', '{"told"')) else {}
+            if "outcome" in words:
+                self.outcomes.put(words["outcome"])
+            elif "told" in words:
+                self.told.append(words["said"])
+
+    def do(self, order: str, **words: object) -> str:
+        """Give an order; what came of it."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"do": order, **words}) + "\n")
+        self.process.stdin.flush()
+        return self.outcomes.get(timeout=_ANSWER_S)
+
+    def answers(self) -> bool:
+        """Would its kernel answer for the front?"""
+        return self.place.has(FRONT) and self.kernel.lease(FRONT) is not None
+
+    def signal(self, number: int) -> None:
+        """To its process."""
+        self.process.send_signal(number)
+
+
+@contextlib.contextmanager
+def driver(place: Place, *, front_class: str = "overlap") -> Iterator[Driver]:
+    """Node 1 is the front's home."""
+    words = (f"lb-{place.number}", f"zone-{place.number}", FRONT, front_class)
+    argv = ("ip", "netns", "exec", place.name, sys.executable, "-m", "tests.support.vip_driver", *words)
+    kernel = Kernel()
+    with in_network(place.path):
+        assert kernel.problem() == ""
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_REPOSITORY) as process:
+        made = Driver(place, process, kernel)
+        reader = threading.Thread(target=made.read)
+        reader.start()
+        try:
+            assert made.outcomes.get(timeout=_ANSWER_S) == "ready"
+            yield made
+        finally:
+            process.kill()
+            reader.join()
+            kernel.close()
+
+
+@pytest.fixture
+def place() -> Iterator[Segment]:
+    with segment(2) as made:
+        yield made
+
+
+@pytest.fixture
+def pair(place: Segment) -> Iterator[tuple[Driver, Driver]]:
+    """The home, and another; both serve."""
+    with driver(place.nodes[0]) as home, driver(place.nodes[1]) as other:
+        for one in (home, other):
+            assert one.do("serve") == "Done"
+        yield home, other
+
+
+def stays(condition: Callable[[], bool], for_s: float) -> bool:
+    """Does it hold all the time?"""
+    until_s = time.monotonic() + for_s
+    while time.monotonic() < until_s:
+        if not condition():
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _dropping(family: str, hook: str, what: str) -> str:
+    chain = f"chain drops {{\n type filter hook {hook} priority 0; policy accept;\n {what} drop\n }}"
+    return f"table {family} lossy {{\n {chain}\n}}\n"
+
+
+def test_of_two_holders_the_worse_falls_silent_and_answers_again_when_the_better_is_gone(
+    pair: tuple[Driver, Driver],
+) -> None:
+    home, other = pair
+    assert other.do("acquire", epoch=7) == "Done"
+    assert home.do("acquire", epoch=1) == "Done"
+    wait_for(lambda: not other.answers(), "silence of the worse")
+    assert other.do("renew", for_s=60) == "Done"
+    assert stays(lambda: home.answers() and not other.answers(), 2 * MUTE_S)
+    assert home.do("release") == "Done"
+    assert not home.answers()
+    wait_for(other.answers, "the other's answers")
+
+
+def test_a_repair_takes_nothing_from_a_better_holder_that_serves(pair: tuple[Driver, Driver]) -> None:
+    home, other = pair
+    assert other.do("acquire") == "Done"
+    assert home.do("acquire") == "Done"
+    wait_for(lambda: not other.answers(), "silence of the worse")
+    assert other.do("acquire", ask_first=False) == "Occupied"
+    assert home.answers()
+    assert not other.answers()
+
+
+def test_who_thaws_leaves_the_front_with_a_better_holder(pair: tuple[Driver, Driver]) -> None:
+    home, other = pair
+    assert other.do("acquire") == "Done"
+    other.signal(signal.SIGSTOP)
+    wait_for(lambda: not other.answers(), "silence of the frozen")
+    assert home.do("acquire", ask_first=True) == "Done"
+    other.signal(signal.SIGCONT)
+    assert stays(lambda: home.answers() and not other.answers(), 2 * MUTE_S)
+    assert not other.place.has(FRONT)
+
+
+def test_a_home_that_thaws_takes_its_front_back_and_the_other_falls_silent(pair: tuple[Driver, Driver]) -> None:
+    home, other = pair
+    assert home.do("acquire") == "Done"
+    home.signal(signal.SIGSTOP)
+    wait_for(lambda: not home.answers(), "silence of the frozen")
+    assert other.do("acquire", ask_first=True) == "Done"
+    home.signal(signal.SIGCONT)
+    wait_for(lambda: home.answers() and not other.answers(), "the front at its home alone")
+
+
+def test_who_thaws_before_anybody_took_the_front_answers_again(place: Segment) -> None:
+    with driver(place.nodes[1]) as alone:
+        assert alone.do("acquire") == "Done"
+        alone.signal(signal.SIGSTOP)
+        wait_for(lambda: not alone.answers(), "silence of the frozen")
+        alone.signal(signal.SIGCONT)
+        wait_for(alone.answers, "answers of the thawed")
+
+
+def test_an_exclusive_front_that_lapsed_waits_for_the_word_of_who_has_the_votes(place: Segment) -> None:
+    with driver(place.nodes[0], front_class="exclusive") as alone:
+        assert alone.do("acquire") == "Done"
+        alone.signal(signal.SIGSTOP)
+        wait_for(lambda: not alone.answers(), "silence of the frozen")
+        alone.signal(signal.SIGCONT)
+        wait_for(lambda: any("lapsed" in one for one in alone.told), "a word about it")
+        assert stays(lambda: not alone.answers(), MUTE_S)
+        assert alone.do("acquire") == "Done"
+        assert alone.answers()
+
+
+def test_a_lease_that_ended_without_a_word_is_missed(place: Segment) -> None:
+    with driver(place.nodes[0]) as alone:
+        assert alone.do("acquire") == "Done"
+        assert alone.do("forget") == "Done"
+        assert not alone.answers()
+        wait_for(alone.answers, "answers again")
+
+
+def test_who_hands_it_over_gives_way_to_a_worse_one_until_told_to_keep_it(pair: tuple[Driver, Driver]) -> None:
+    home, other = pair
+    assert home.do("acquire") == "Done"
+    assert home.do("drain") == "Done"
+    assert other.do("acquire") == "Done"
+    wait_for(lambda: not home.answers(), "silence of who hands it over")
+    assert stays(lambda: other.answers() and not home.answers(), 2 * MUTE_S)
+    assert other.do("release") == "Done"
+    assert home.do("acquire") == "Done"
+    assert other.do("acquire") == "Done"
+    wait_for(lambda: not other.answers(), "silence of the worse")
+    assert home.answers()
+
+
+def test_what_a_dead_node_of_the_mesh_left_is_taken_while_its_kernel_still_answers(
+    pair: tuple[Driver, Driver],
+) -> None:
+    """Its lease is held by a sentinel of its own here, so that it does not lapse before the question comes."""
+    home, other = pair
+    assert home.do("acquire") == "Done"
+    assert other.do("acquire", ask_first=True) == "Occupied"
+    # Its kernel answers on; nothing comes to its web server any more.
+    home.place.run("nft", "-f", "-", text=_dropping("ip", "input", "tcp dport 80"))
+    assert other.do("acquire", ask_first=True) == "Done"
+
+
+def test_one_answer_of_three_to_its_probes_is_enough_for_a_stranger(place: Segment) -> None:
+    stranger = place.watcher
+    stranger.run("ip", "address", "add", f"{FRONT}/24", "dev", "eth0")
+    stranger.run("nft", "-f", "-", text=_dropping("arp", "output", "numgen inc mod 3 < 2"))
+    with driver(place.nodes[0]) as alone:
+        assert alone.do("acquire", ask_first=True) == "Occupied"
+        assert not alone.place.has(FRONT)
+
+
+def test_what_is_let_go_has_neither_address_nor_lease(place: Segment) -> None:
+    with driver(place.nodes[0]) as alone:
+        assert alone.do("acquire") == "Done"
+        assert alone.do("release") == "Done"
+        assert stays(lambda: not alone.place.has(FRONT) and alone.kernel.lease(FRONT) is None, LEASE_S)
+
+
+def test_an_address_with_another_prefix_is_replaced(place: Segment) -> None:
+    alone_at = place.nodes[0]
+    alone_at.run("ip", "address", "add", f"{FRONT}/24", "dev", "eth0")
+    with driver(alone_at) as alone:
+        assert alone.do("acquire") == "Done"
+        assert [one["prefixlen"] for one in alone_at.addresses() if one["local"] == FRONT] == [32]
+
+
+def test_an_interface_that_gets_another_hardware_address_is_announced_with_that(place: Segment) -> None:
+    alone_at = place.nodes[0]
+    with driver(alone_at) as alone:
+        assert alone.do("acquire") == "Done"
+        alone_at.run("ip", "link", "set", "eth0", "address", "02:00:00:00:00:77")
+        wait_for(lambda: "02:00:00:00:00:77" in _neighbour_of(place.client), "the new hardware address at the client")
+
+
+def _neighbour_of(client: Place) -> str:
+    """What the client knows of the front; it must have asked once."""
+    with in_network(client.path), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.sendto(b"", (FRONT, 9))
+    return client.run("ip", "neighbour", "show", FRONT)
