@@ -2,8 +2,11 @@
 
 import errno
 import os
+import re
 import shutil
+import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,7 +18,7 @@ from lbmesh.drivers.vip.limits import LEASE_S
 from lbmesh.sentinel.leases import Leases
 from lbmesh.sentinel.log import LogWriter
 from lbmesh_chaos.lab.kernel import in_network
-from tests.support.segment import Place, segment
+from tests.support.segment import Place, looking, segment
 from tests.support.wait import wait_for
 
 pytestmark = pytest.mark.skipif(
@@ -141,3 +144,103 @@ def test_a_lease_lives_while_it_is_renewed_and_is_not_taken_up_again_once_lapsed
         leases.end(EndLease(address))
         assert kernel.lease(address) is None
         leases.close()
+
+
+def test_a_lease_ends_with_the_votes(place: Place) -> None:
+    said: list[object] = []
+    leases = Leases(tell_agent=said.append, hangs=lambda _: False, log=LogWriter("error"))
+    with kernel_of(place) as kernel, in_network(place.path):
+        set_rules_in(place, FOUR)
+        leases.hold(HoldLease(FOUR, 7, time.monotonic() + LEASE_S / 2))
+        assert kernel.lease(FOUR) == 7
+        assert _lease_ms(place) <= 1000 * LEASE_S / 2
+        leases.hold(HoldLease(FOUR, 7, time.monotonic() + LEASE_S))
+        time.sleep(LEASE_S / 2)
+        leases.step()
+        assert _lease_ms(place) <= 1000 * LEASE_S / 2
+        wait_for(lambda: _has_lapsed(leases, said), "the word of its end")
+        assert said[-1] == LeaseSaid(FOUR, "its votes ended", has_lapsed=True)
+        leases.hold(HoldLease(FOUR, 8, time.monotonic() - 1))
+        assert said[-1] == LeaseSaid(FOUR, "its time is over already")
+        assert leases.next_deadline() == float("inf")
+        leases.close()
+
+
+def _has_lapsed(leases: Leases, said: list[object]) -> bool:
+    leases.step()
+    return isinstance(said[-1], LeaseSaid) and said[-1].has_lapsed
+
+
+def _lease_ms(place: Place) -> int:
+    """What nft says of how long the lease lives."""
+    listed = place.run("nft", "list", "set", "inet", "lbmesh_fronts", "lease4")
+    return int(re.findall(r"timeout (\d+)ms", listed)[0])
+
+
+def test_a_lease_whose_rules_go_is_told_once_and_lapses(place: Place) -> None:
+    said: list[object] = []
+    leases = Leases(tell_agent=said.append, hangs=lambda _: False, log=LogWriter("error"))
+    with kernel_of(place), in_network(place.path):
+        set_rules_in(place, FOUR)
+        leases.hold(HoldLease(FOUR, 7, float("inf")))
+        place.run("nft", "flush", "ruleset")
+        wait_for(lambda: _has_lapsed(leases, said), "the word of its end")
+        assert len(said) == 3
+        assert isinstance(said[1], LeaseSaid)
+        assert "flushed" in said[1].problem
+        leases.hold(HoldLease(FOUR, 7, float("inf")))
+        assert leases.next_deadline() == float("inf")
+        leases.end(EndLease(FOUR))
+        assert said[-1] == LeaseSaid(FOUR)
+        leases.close()
+
+
+@pytest.mark.parametrize("address", [FOUR, SIX])
+def test_an_address_without_a_lease_neither_sends_nor_hears(address: str) -> None:
+    with segment(1) as made, kernel_of(made.nodes[0]) as kernel:
+        place, client = made.nodes[0], made.client
+        family, far = (socket.AF_INET6, "fd00::200") if ":" in address else (socket.AF_INET, client.address)
+        set_rules_in(place, address)
+        link = kernel.link("eth0")
+        assert link is not None
+        kernel.add(link.index, address, 128 if ":" in address else 32)
+        client.run("ip", "neighbour", "replace", address, "lladdr", place.mac, "dev", "eth0")
+        leases = Leases(tell_agent=lambda _: None, hangs=lambda _: False, log=LogWriter("error"))
+        with in_network(place.path):
+            ours = socket.socket(family, socket.SOCK_DGRAM)
+            leases.end(EndLease(address))
+        with in_network(client.path):
+            theirs = socket.socket(family, socket.SOCK_DGRAM)
+        with ours, theirs:
+            ours.bind((address, 7777))
+            ours.settimeout(10)
+            before = _arrived(place)
+            theirs.sendto(b"without", (address, 7777))
+            wait_for(lambda: _arrived(place) > before, "the datagram at the node")
+            with pytest.raises(PermissionError):
+                ours.sendto(b"", (far, 9))
+            leases.hold(HoldLease(address, 1, float("inf")))
+            theirs.sendto(b"with", (address, 7777))
+            assert ours.recv(100) == b"with"
+            leases.hold(HoldLease(address, 1, float("inf")))
+            ours.sendto(b"", (far, 9))
+        leases.close()
+
+
+def _arrived(place: Place) -> int:
+    return int(place.run("cat", "/sys/class/net/eth0/statistics/rx_packets"))
+
+
+def test_nobody_learns_from_arp_where_an_address_without_a_lease_is() -> None:
+    with segment(1) as made, kernel_of(made.nodes[0]) as kernel:
+        place = made.nodes[0]
+        link = kernel.link("eth0")
+        assert link is not None
+        kernel.add(link.index, FOUR, 32)
+        with looking(made, FOUR, asks_http=False) as seen:
+            time.sleep(0.2)
+        assert {mac for _, mac in seen.replies} == {place.mac}
+        set_rules_in(place, FOUR)
+        with looking(made, FOUR, asks_http=False) as seen:
+            time.sleep(0.2)
+        assert seen.replies == []

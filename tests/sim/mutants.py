@@ -1,27 +1,13 @@
 """The safeguards, each with the change that takes it out and the tests that must fail without it."""
 
-from dataclasses import dataclass
+from tests.sim.mutant import mutant as _mutant
+from tests.sim.mutants_vip import VIP_MUTANTS
 
 GOSSIP, HEALTH, CONTROL = "tests/unit/gossip/", "tests/unit/health/", "tests/unit/control/"
 FAILOVER = "tests/unit/failover/"
 DNS, TEST_DNS_CLAUSES = "tests/unit/dns/", "tests/conformance/test_dns.py"
 SCENARIOS = "tests/sim/test_gossip_scenarios.py::"
 SAFEGUARDS = "tests/sim/test_safeguards.py::"
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """`old` stands once in `module` and becomes `new`. `tests`: pytest's names; one of them at least must fail."""
-
-    name: str
-    module: str
-    old: str
-    new: str
-    tests: tuple[str, ...]
-
-
-def _mutant(name: str, module: str, old: str, new: str, *tests: str) -> Mutant:
-    return Mutant(name, f"lbmesh.{module}", old, new, tests)
 
 
 VERDICT = "gossip.verdict"
@@ -874,4 +860,6 @@ MUTANTS = (
         "        while True:\n",
         "tests/unit/nameserver/test_tcp.py",
     ),
+    # Addresses on a shared L2.
+    *VIP_MUTANTS,
 )

@@ -6,7 +6,8 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 
-from tests.sim.mutants import MUTANTS, Mutant
+from tests.sim.mutant import Mutant
+from tests.sim.mutants import MUTANTS
 from tests.sim.spread import spread
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.sim.mutants import MUTANTS, Mutant
+from tests.sim.mutant import Mutant
+from tests.sim.mutants import MUTANTS
 from tests.sim.mutants_run import ROOT
 
 

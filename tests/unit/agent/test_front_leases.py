@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from math import inf
 
 import trio
+import trio.testing
 
 from lbmesh.agent.front_leases import FrontLeases
 from lbmesh.control.processes import ControlMessage, EndLease, HoldLease, LeaseSaid, decode_control
@@ -49,6 +50,29 @@ def test_an_order_waits_for_the_answer_of_its_front() -> None:
             leases.said(LeaseSaid(OTHER, "not here"))
             leases.said(LeaseSaid(FRONT))
         assert answers == {FRONT: "", OTHER: "not here"}
+
+    running(check)
+
+
+def test_orders_of_one_front_do_not_take_each_others_answers() -> None:
+    async def check(leases: FrontLeases, ordered: Callable[[], Awaitable[ControlMessage]]) -> None:
+        answers: dict[str, str] = {}
+
+        async def hold() -> None:
+            answers["hold"] = await leases.hold(FRONT, 7, inf)
+
+        async def end() -> None:
+            answers["end"] = await leases.end(FRONT)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hold)
+            assert await ordered() == HoldLease(FRONT, 7, inf)
+            nursery.start_soon(end)
+            await trio.testing.wait_all_tasks_blocked()
+            leases.said(LeaseSaid(FRONT, "of the first"))
+            assert await ordered() == EndLease(FRONT)
+            leases.said(LeaseSaid(FRONT, "of the second"))
+        assert answers == {"hold": "of the first", "end": "of the second"}
 
     running(check)
 

@@ -1,0 +1,464 @@
+"""The safeguards of addresses on a shared L2. Their tests run drivers, and where nothing less shows it whole nodes, in
+namespaces: as root.
+"""
+
+from tests.sim.mutant import mutant
+
+HOLDER, DRIVER, FRAMES = "drivers.vip.holder", "drivers.vip.driver", "drivers.vip.frames"
+KERNEL, ELEMENTS, RULES = "drivers.vip.kernel", "drivers.vip.lease_elements", "drivers.vip.lease_rules"
+SENTINEL, AGENT = "sentinel.leases", "agent.front_leases"
+UNIT = "tests/unit/drivers/vip/"
+ALONE = "tests/integration/test_vip_driver.py::"
+NODES = "tests/integration/test_vip.py::"
+TEST_KERNEL = "tests/integration/test_vip_kernel.py"
+TEST_AGENT = "tests/unit/agent/test_front_leases.py"
+
+WORSE = ALONE + "test_of_two_holders_the_worse_falls_silent_and_answers_again_when_the_better_is_gone"
+THAWS_WORSE = ALONE + "test_who_thaws_leaves_the_front_with_a_better_holder"
+THAWS_HOME = ALONE + "test_a_home_that_thaws_takes_its_front_back_and_the_other_falls_silent"
+THAWS_ALONE = ALONE + "test_who_thaws_before_anybody_took_the_front_answers_again"
+EXCLUSIVE = ALONE + "test_an_exclusive_front_that_lapsed_waits_for_the_word_of_who_has_the_votes"
+REPAIR = ALONE + "test_a_repair_takes_nothing_from_a_better_holder_that_serves"
+HANDS_OVER = ALONE + "test_who_hands_it_over_gives_way_to_a_worse_one_until_told_to_keep_it"
+DEAD = ALONE + "test_what_a_dead_node_of_the_mesh_left_is_taken_while_its_kernel_still_answers"
+STRANGER = ALONE + "test_one_answer_of_three_to_its_probes_is_enough_for_a_stranger"
+LET_GO = ALONE + "test_what_is_let_go_has_neither_address_nor_lease"
+MISSED = ALONE + "test_a_lease_that_ended_without_a_word_is_missed"
+PREFIX = ALONE + "test_an_address_with_another_prefix_is_replaced"
+ANOTHER_MAC = ALONE + "test_an_interface_that_gets_another_hardware_address_is_announced_with_that"
+BY_HAND = NODES + "test_what_somebody_changes_by_hand_is_repaired"
+SAID = NODES + "test_what_is_missing_is_said_and_the_node_serves_on"
+LEAVES = NODES + "test_a_node_that_leaves_takes_its_address_and_its_rules_with_it"
+KILLED = NODES + "test_the_front_of_a_killed_node_answers_at_another_and_comes_home_without_a_double"
+AGENT_DIES = NODES + "test_the_death_of_the_agent_interrupts_nobody"
+
+VIP_MUTANTS = (
+    # Before it is taken.
+    mutant(
+        "vip: asks first",
+        HOLDER,
+        "        if (order.ask_first or self._is_silent) and",
+        "        if self._is_silent and",
+        DEAD,
+    ),
+    mutant(
+        "vip: a silent holder asks before it is repaired",
+        HOLDER,
+        "(order.ask_first or self._is_silent) and",
+        "order.ask_first and",
+        REPAIR,
+    ),
+    mutant(
+        "vip: rules before the address",
+        HOLDER,
+        "self._open() or await self._rules.keep():",
+        "self._open():",
+        BY_HAND + "[nft flush ruleset]",
+    ),
+    mutant(
+        "vip: looks again afterwards",
+        HOLDER,
+        "await self._begin(order.epoch, order.until_s) or self._check()",
+        "await self._begin(order.epoch, order.until_s)",
+        ALONE,
+    ),
+    mutant(
+        "vip: a stranger's address is not taken", HOLDER, "        if mark is None:\n", "        if False:\n", STRANGER
+    ),
+    mutant(
+        "vip: of who bears our mark HTTP is asked",
+        HOLDER,
+        'if await answers_http(self.front.address, HTTP_PROBE_S) else ""',
+        "",
+        DEAD,
+    ),
+    mutant(
+        "vip: what is served is not taken",
+        HOLDER,
+        'if await answers_http(self.front.address, HTTP_PROBE_S) else ""',
+        'if False else ""',
+        DEAD,
+    ),
+    mutant(
+        "vip: does not ask itself",
+        HOLDER,
+        "        self._take_away()\n        claim = ",
+        "        claim = ",
+        THAWS_WORSE,
+        REPAIR,
+    ),
+    mutant(
+        "vip: more than one probe",
+        HOLDER,
+        "        for _ in range(PROBES):\n",
+        "        for _ in range(1):\n",
+        STRANGER,
+    ),
+    mutant(
+        "vip: an old answer is none",
+        HOLDER,
+        "        self._claim, self._heard = None, trio.Event()\n",
+        "        self._heard = trio.Event()\n",
+        WORSE,
+    ),
+    mutant("vip: an interface that is there", HOLDER, "        if link is None:\n", "        if False:\n", SAID),
+    mutant("vip: an interface that is Ethernet", HOLDER, "        if not link.mac:\n", "        if False:\n", SAID),
+    mutant("vip: an interface that is up", HOLDER, "        if not link.is_up:\n", "        if False:\n", ALONE),
+    mutant("vip: another hardware address", HOLDER, "self._segment.link == link:", "True:", ANOTHER_MAC),
+    mutant(
+        "vip: not the address twice",
+        HOLDER,
+        "                self._kernel.delete(one)\n        failed =",
+        "                pass\n        failed =",
+        PREFIX,
+    ),
+    mutant(
+        "vip: no claim without a lease",
+        HOLDER,
+        '            return f"the lease of {self.front.name} cannot be held: {problem}"\n',
+        "            pass\n",
+        ALONE,
+    ),
+    # While it is held.
+    mutant("vip: a deleted address is missed", HOLDER, "        if not where:\n", "        if False:\n", BY_HAND),
+    mutant(
+        "vip: deleted rules are missed",
+        HOLDER,
+        'return "" if self._kernel.has_rules() else',
+        'return "" if True else',
+        BY_HAND,
+    ),
+    mutant(
+        "vip: an address without our mark is not believed",
+        HOLDER,
+        "where = [one for one in self._ours() if",
+        "where = [one for one in self._kernel.assigned(name) if",
+        ALONE,
+    ),
+    mutant(
+        "vip: a lease that ended without a word",
+        HOLDER,
+        "                    elif self._kernel.lease(self.front.name) is None:\n",
+        "                    elif False:\n",
+        MISSED,
+    ),
+    mutant(
+        "vip: who is silent announces nothing",
+        HOLDER,
+        "held is None or held.muted_s is not None or segment is None",
+        "held is None or segment is None",
+        ALONE,
+    ),
+    mutant(
+        "vip: nothing is announced without a lease",
+        HOLDER,
+        "        if self._kernel.lease(self.front.name) is not None:\n",
+        "        if True:\n",
+        ALONE,
+    ),
+    mutant(
+        "vip: a silent holder's lease is not extended",
+        HOLDER,
+        "            if self._held.muted_s is None:\n                self._leases.extend",
+        "            if True:\n                self._leases.extend",
+        WORSE,
+    ),
+    mutant(
+        "vip: the worse of two falls silent",
+        HOLDER,
+        "claim.mark.is_better_than(self._mark(held)):\n",
+        "False:\n",
+        WORSE,
+    ),
+    mutant(
+        "vip: the better of two does not",
+        HOLDER,
+        "elif self.is_draining or claim.mark.is_better_than(self._mark(held)):\n",
+        "elif True:\n",
+        WORSE,
+    ),
+    mutant(
+        "vip: silence ends the lease",
+        HOLDER,
+        "                await self._leases.end(self.front.name)\n            held",
+        "            held",
+        WORSE,
+    ),
+    mutant("vip: who hands over gives way", HOLDER, "elif self.is_draining or claim", "elif claim", HANDS_OVER),
+    mutant(
+        "vip: who keeps it after all gives way no more",
+        HOLDER,
+        "        self.is_draining = False\n        async",
+        "        async",
+        HANDS_OVER,
+    ),
+    mutant(
+        "vip: who hands over does not come back",
+        HOLDER,
+        "held.muted_s is None or self.is_draining:\n",
+        "held.muted_s is None:\n",
+        HANDS_OVER,
+    ),
+    mutant(
+        "vip: a lapse is silence",
+        HOLDER,
+        "            self._note_lapse(self._held)\n        else:",
+        "            pass\n        else:",
+        THAWS_ALONE,
+        THAWS_WORSE,
+        EXCLUSIVE,
+    ),
+    mutant(
+        "vip: an exclusive front waits for the core",
+        HOLDER,
+        "            if self.front.is_exclusive:\n                held",
+        "            if False:\n                held",
+        EXCLUSIVE,
+    ),
+    mutant(
+        "vip: the core is told of an exclusive lapse",
+        HOLDER,
+        '                tell(Drifted(self.front.name, "it is not',
+        '                str(Drifted(self.front.name, "it is not',
+        EXCLUSIVE,
+    ),
+    mutant(
+        "vip: who comes back asks",
+        HOLDER,
+        "        if by := await self._who_answers(self._mark(held)):\n",
+        '        if by := "":\n',
+        ALONE,
+    ),
+    mutant(
+        "vip: a better home that comes back does not wait",
+        HOLDER,
+        "        if own is not None and own.is_better_than(mark):\n",
+        "        if False:\n",
+        THAWS_HOME,
+    ),
+    mutant(
+        "vip: comes back with the address",
+        HOLDER,
+        "self._open() or self._add() or await self._begin(held",
+        "self._open() or await self._begin(held",
+        WORSE,
+        THAWS_ALONE,
+    ),
+    mutant(
+        "vip: marks remembered are bounded",
+        HOLDER,
+        "        if len(self._marks) > HOLDERS_MAX:\n",
+        "        if False:\n",
+        ALONE,
+    ),
+    mutant(
+        "vip: a lost interface is opened again",
+        HOLDER,
+        "                if segment is self._segment:\n                    self._close()\n",
+        "                pass\n",
+        ALONE,
+    ),
+    # Letting go, and after a crash.
+    mutant(
+        "vip: letting go ends the lease",
+        HOLDER,
+        "            problem = await self._leases.end(self.front.name)\n            failed",
+        '            problem = ""\n            failed',
+        LET_GO,
+    ),
+    mutant(
+        "vip: letting go deletes the address",
+        HOLDER,
+        "            failed = self._take_away()\n",
+        "            failed = 0\n",
+        LET_GO,
+    ),
+    mutant(
+        "vip: who leaves deletes the address",
+        HOLDER,
+        "        self._take_away()\n        self._close()\n",
+        "        self._close()\n",
+        LEAVES,
+    ),
+    mutant(
+        "vip: the work of a dead agent goes on",
+        HOLDER,
+        "        if left and epoch is not None:\n",
+        "        if False:\n",
+        AGENT_DIES,
+    ),
+    mutant(
+        "vip: what a crash left is deleted",
+        HOLDER,
+        "        elif left and self._held is None:\n            self._take_away()\n",
+        "        elif left and self._held is None:\n            pass\n",
+        KILLED,
+    ),
+    mutant(
+        "vip: strays are deleted",
+        DRIVER,
+        "                self._kernel.delete(stray)\n",
+        "                pass\n",
+        ALONE,
+    ),
+    mutant(
+        "vip: who leaves deletes the rules",
+        DRIVER,
+        "                await self._rules.unwant(front.name)\n",
+        "                pass\n",
+        LEAVES,
+    ),
+    mutant(
+        "vip: rules that are wanted twice stay",
+        DRIVER,
+        "        if not self._wanted[front]:\n",
+        "        if True:\n",
+        ALONE,
+    ),
+    mutant("vip: rules are looked for", DRIVER, "(not wanted or self._kernel.has_rules())", "True", BY_HAND),
+    # The kernel.
+    mutant(
+        "vip: an address that is gone is no failure",
+        KERNEL,
+        "return 0 if failed in (errno.EADDRNOTAVAIL, errno.ENODEV) else failed",
+        "return failed",
+        TEST_KERNEL,
+    ),
+    mutant("vip: all rules are there", KERNEL, "== count for family", ">= 1 for family", TEST_KERNEL, BY_HAND),
+    mutant(
+        "vip: a renewal finds no lease",
+        ELEMENTS,
+        "        yield _NEW, REQUEST | CREATE, (family, name, lasting)\n        yield _DELETE",
+        "        yield _DELETE",
+        UNIT,
+        TEST_KERNEL,
+    ),
+    mutant(
+        "vip: a lease is for ARP and IP",
+        ELEMENTS,
+        '((_ARP, "lease4"), (_INET, "lease4"))',
+        '((_INET, "lease4"),)',
+        UNIT,
+        TEST_KERNEL,
+    ),
+    mutant(
+        "vip: silent in ARP",
+        RULES,
+        "arp saddr ip @fronts4 arp saddr ip != @lease4 drop",
+        "arp saddr ip @fronts4 arp saddr ip != @lease4 accept",
+        TEST_KERNEL,
+    ),
+    mutant(
+        "vip: deaf over IPv4",
+        RULES,
+        "arrivals ip daddr @fronts4 ip daddr != @lease4 drop",
+        "arrivals ip daddr @fronts4 ip daddr != @lease4 accept",
+        TEST_KERNEL,
+    ),
+    mutant(
+        "vip: deaf over IPv6",
+        RULES,
+        "arrivals ip6 daddr @fronts6 ip6 daddr != @lease6 drop",
+        "arrivals ip6 daddr @fronts6 ip6 daddr != @lease6 accept",
+        TEST_KERNEL,
+    ),
+    mutant(
+        "vip: silent over IPv4",
+        RULES,
+        "answers ip saddr @fronts4 ip saddr != @lease4 drop",
+        "answers ip saddr @fronts4 ip saddr != @lease4 accept",
+        TEST_KERNEL,
+    ),
+    mutant(
+        "vip: silent over IPv6",
+        RULES,
+        "answers ip6 saddr @fronts6 ip6 saddr != @lease6 drop",
+        "answers ip6 saddr @fronts6 ip6 saddr != @lease6 accept",
+        TEST_KERNEL,
+    ),
+    mutant("vip: fronts of before are no fronts", RULES, "flush set inet {table} fronts4\n", "", TEST_KERNEL),
+    # Frames.
+    mutant(
+        "vip: nearer home is better",
+        FRAMES,
+        "(self.rank, -self.epoch, -self.score) <",
+        "(-self.epoch, -self.score) <",
+        UNIT,
+    ),
+    mutant("vip: a packet from afar is no claim", FRAMES, "ip[7] == _HOP_LIMIT and", "True and", UNIT),
+    mutant("vip: a claim of another address is none", FRAMES, "or sender != packed:", "or False:", UNIT),
+    # The lease.
+    mutant(
+        "vip: forwarders that hang end the lease",
+        SENTINEL,
+        "if not self._leases or self._hangs(now_s):",
+        "if not self._leases:",
+        TEST_KERNEL,
+    ),
+    mutant("vip: a lapsed lease is not taken up again", SENTINEL, "or silent_s >= LEASE_S:", "or False:", TEST_KERNEL),
+    mutant("vip: a lease ends with the votes", SENTINEL, "if now_s >= lease.until_s or", "if", TEST_KERNEL),
+    mutant(
+        "vip: a renewal is no longer than the votes",
+        SENTINEL,
+        "min(LEASE_S, until_s - now_s))\n        for",
+        "LEASE_S)\n        for",
+        TEST_KERNEL,
+    ),
+    mutant(
+        "vip: a first lease is no longer than the votes",
+        SENTINEL,
+        "min(LEASE_S, wanted.until_s - now_s))",
+        "LEASE_S)",
+        TEST_KERNEL,
+    ),
+    mutant(
+        "vip: votes that are over begin nothing",
+        SENTINEL,
+        "        if timeout_s <= 0:\n",
+        "        if False:\n",
+        TEST_KERNEL,
+    ),
+    mutant(
+        "vip: only a success counts as a renewal",
+        SENTINEL,
+        "            if not problem:\n                lease.since_s",
+        "            if True:\n                lease.since_s",
+        TEST_KERNEL,
+    ),
+    mutant(
+        "vip: a problem is told once",
+        SENTINEL,
+        "            if problem != lease.problem:\n",
+        "            if True:\n",
+        TEST_KERNEL,
+    ),
+    mutant(
+        "vip: no lease that the kernel refused",
+        SENTINEL,
+        "        if not problem:\n            self._leases",
+        "        if True:\n            self._leases",
+        TEST_KERNEL,
+    ),
+    mutant(
+        "vip: without rules there is nothing to end",
+        SENTINEL,
+        "if failed in (0, errno.ENOENT) else",
+        "if failed == 0 else",
+        TEST_KERNEL,
+    ),
+    mutant("vip: a lapse is no answer", AGENT, "if not message.has_lapsed and (asked", "if (asked", TEST_AGENT),
+    mutant(
+        "vip: the sentinel has a bound of time",
+        AGENT,
+        "            with trio.move_on_after(LEASE_ANSWER_S):\n",
+        "            with trio.CancelScope():\n",
+        TEST_AGENT,
+    ),
+    mutant(
+        "vip: one order about a lease at a time",
+        AGENT,
+        "        async with self._turns.setdefault(order.front, trio.Lock()):\n",
+        "        async with trio.Lock():\n",
+        TEST_AGENT,
+    ),
+)
