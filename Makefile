@@ -152,6 +152,14 @@ bench-gone: setup
 bench-dns: setup
 	$(BIN)/python -m tests.bench.nameserver $(ARGS)
 
+# Fronts on one L2, as root: 30 nodes killed, 30 silent, 10 frozen, 10 cut one way, 20 minutes; kept round by round in
+# build/bench-failover.jsonl, with which the next call goes on. Others beside it: make bench-failover ARGS="--systems
+# keepalived keepalived-100ms --share 0.2" (keepalived and haproxy needed).
+.PHONY: bench-failover
+bench-failover: ARGS ?= --systems lbmesh
+bench-failover: setup
+	$(BIN)/python -m tests.bench.vip series $(ARGS)
+
 # Where Envoy or py-spy has no wheel the benchmark says so, and goes on without it.
 $(VENV)/.ready-bench: $(VENV)/.ready requirements-bench.lock
 	-$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
