@@ -281,7 +281,8 @@ def test_an_interface_that_is_down_is_a_failure_in_words_and_is_opened_again_whe
 def test_an_address_whose_mark_somebody_takes_away_is_told(place: Segment) -> None:
     with driver(place.nodes[0]) as alone:
         assert alone.do("acquire") == "Done"
-        alone.place.run("ip", "address", "change", f"{FRONT}/32", "dev", "eth0", "proto", "static")
+        for change in ("del", "add"):
+            alone.place.run("ip", "address", change, f"{FRONT}/32", "dev", "eth0")
         wait_for(lambda: any("not marked as ours" in one for one in alone.told), "a word about it")
 
 
