@@ -3,13 +3,14 @@ would be the next one's: one that did not pass, or a replica that was held for d
 back for flapping.
 
 `python -m lbmesh_chaos.drill.suite DIRECTORY FILE…`. A page and a JSON object of each come into the directory, and a
-table of all, which is printed too. The exit code is 1 when one failed or could not be run, else 3 when of one nothing
-can be said, else 0.
+table of all, which is printed too; of one that did not pass, the logs of all hosts as well, in NAME.logs. The exit code
+is 1 when one failed or could not be run, else 3 when of one nothing can be said, else 0.
 """
 
 import json
 import logging
 import os
+import shutil
 import sys
 import time
 from collections import deque
@@ -22,6 +23,8 @@ from typing import Any
 
 from lbmesh_chaos.drill.experiment_file import Drill, ExperimentError, read_drill
 from lbmesh_chaos.drill.run import DrillError, run
+from lbmesh_chaos.lab import paths
+from lbmesh_chaos.lab.client import LabClient
 from lbmesh_chaos.lab.start import StartError, start
 from lbmesh_chaos.model.flow import Kind
 from lbmesh_chaos.model.timeline import What
@@ -52,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     rows, verdicts = [_HEAD, ("---",) * len(_HEAD)], set()
-    for file, found in _run_all(drills):
+    for file, found in _run_all(drills, directory):
         rows.append(_row(file.stem, found, directory))
         verdicts.add(rows[-1][1])
         print(" | ".join(rows[-1]), flush=True)
@@ -62,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if verdicts <= {"passed"} else 3 if verdicts <= {"passed", "inconclusive"} else 1
 
 
-def _run_all(drills: Sequence[tuple[Path, Drill]]) -> Iterator[tuple[Path, Mapping[str, Any] | str]]:
+def _run_all(drills: Sequence[tuple[Path, Drill]], directory: Path) -> Iterator[tuple[Path, Mapping[str, Any] | str]]:
     """Each with its report, or with why there is none."""
     numbers = count(1)
     for _, group in groupby(sorted(drills, key=_world), key=_world):
@@ -74,6 +77,8 @@ def _run_all(drills: Sequence[tuple[Path, Drill]]) -> Iterator[tuple[Path, Mappi
                     file, drill = left.popleft()
                     found = _outcome(drill, lab, file)
                     is_fit = not isinstance(found, str) and _leaves_nothing(drill, found)
+                    if isinstance(found, str) or found["verdict"] != str(Ruling.PASSED):
+                        _keep_logs(lab, directory / f"{file.stem}.logs")
                     yield file, found
 
 
@@ -82,6 +87,18 @@ def _outcome(drill: Drill, lab: str, file: Path) -> Mapping[str, Any] | str:
         return _carried_out(drill, lab, file)
     except DrillError as error:
         return str(error)
+
+
+def _keep_logs(lab: str, directory: Path) -> None:
+    """What every program of the lab has written down so far: they go with it, and say why a drill did not pass."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
+    with LabClient(lab) as client:
+        inside = client.root / paths.LAB.relative_to("/")
+        for host in (inside / paths.host_dir("any").parent.relative_to(paths.LAB)).iterdir():
+            shutil.copytree(host / "log", directory / host.name)
+        for file in (paths.LOG, paths.EVENTS):
+            shutil.copy(inside / file.relative_to(paths.LAB), directory)
 
 
 def _leaves_nothing(drill: Drill, found: Mapping[str, Any]) -> bool:
