@@ -129,9 +129,15 @@ class HealthBook:
         self._revisits = dict.fromkeys(self._records)
 
     def set_isolated(self, now: float, *, is_isolated: bool) -> None:
-        """Does this node hear no peer, though there are some? To be called before `ready`, each time."""
+        """Does this node hear no peer, though there are some? To be called before `ready`, each time.
+
+        A probe that was under way when its own link came back proves nothing if it fails.
+        """
         if is_isolated or self._is_isolated:
             self._isolated_s = now
+        if self._is_isolated and not is_isolated:
+            for record in self._records.values():
+                record.interrupt()
         self._is_isolated = is_isolated
 
     def notice_pause(self, now: float) -> None:
@@ -187,10 +193,11 @@ class HealthBook:
 
     def request_failed(self, replica: ReplicaId, reason: str, now: float, *, after_answer: bool = False) -> None:
         """Take a failed request, with the access log's word for it. `after_answer`: the replica answered others since
-        the failure before.
+        the failure before. One that may have begun while this node was isolated says nothing of the replica.
         """
         record = self._records.get(replica)
-        if record is not None:
+        stale_s = self._services[replica.service].traffic.timeouts.connect_s if record else 0.0
+        if record is not None and now - self._isolated_s > stale_s:
             record.take_failure(reason, now, after_answer=after_answer)
             self._touched[replica] = None
 

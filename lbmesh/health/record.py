@@ -118,9 +118,13 @@ class Record:
         self.verdict = replace(self.verdict, at_s=self.verdict.at_s + pause_s)
         for observer, word in self.opinions.items():
             self.opinions[observer] = replace(word, at_s=word.at_s + pause_s)
-        self.interrupted = self.in_flight
+        self.interrupt()
         self.planned_s = inf
         self.silent_since_s += pause_s
+
+    def interrupt(self) -> None:
+        """If the probe that is under way fails, it was this node's doing."""
+        self.interrupted = self.in_flight
 
     def settle(self, node: str, zone: str, standing: Standing, now: float, isolated_s: float = -inf) -> bool:
         """Merge what counts. True when more than the reason has changed. `isolated_s`: see `Damping.after`.

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 from lbmesh_chaos.lab.client import LabClient
@@ -24,6 +25,25 @@ def test_hosts_reach_each_other_by_address_and_by_name_until_they_are_cut_off() 
         assert get(lab, "client-a1", by_address)[0] == 0
         assert lab.heal(number) == []
         assert get(lab, "client-a1", by_address)[0] == 200
+
+
+def test_latency_is_felt_and_leaves_nothing() -> None:
+    with lab_of(WORLD) as name, LabClient(name) as lab:
+        assert float(lab.output("lb-a1", (sys.executable, "-c", _CONNECT))[1]) < 0.1
+        number = lab.apply("latency", {"targets": ["lb-a1"], "delay": "150ms", "at_most": "1m"})
+        assert float(lab.output("lb-a1", (sys.executable, "-c", _CONNECT))[1]) >= 0.15
+        assert any("routing rule" in line for line in lab.residue())
+        assert any("interface chaos-relay" in line for line in lab.residue())
+        assert lab.heal(number) == []
+        assert float(lab.output("lb-a1", (sys.executable, "-c", _CONNECT))[1]) < 0.1
+
+
+_CONNECT = """
+import time, socket
+at = time.monotonic()
+socket.create_connection(("fd00::2:2:1", 8080))
+print(time.monotonic() - at)
+"""
 
 
 def test_a_drill_over_ipv6(tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ from lbmesh_chaos.model.faults import (
     Freeze,
     HalfConnected,
     Kill,
-    Latency,
     OneWay,
     Part,
     Split,
@@ -149,8 +148,6 @@ def _impossible_within(name: str, fault: Fault, world: World) -> Iterator[Wrong]
                 f"the clock of {stuck} cannot be set; write it into the world's clocks, or aim at {_adjustable(world)}"
             )
             yield Wrong(name, "targets", names, message)
-        case Latency() if world.ipv6:
-            yield Wrong(name, "", None, "the relay carries IPv4 alone; write a world without ipv6, or the fault lossy")
         case Ailing(_, 0.0, 0.0, 0.0, 0.0, 0.0):
             wanted = "nothing would ail; write slow, errors, truncated, resets or silent"
             yield Wrong(name, "", None, wanted)

@@ -140,14 +140,20 @@ class Hands:
                 await self._start_relay(step)
             case EndDelay(host):
                 # The rules first: what leaves in between goes out by itself, and is not lost with the relay.
-                preference = f"{RELAY_PREFERENCE}:"
-                rules = await run(("ip", "rule", "show"), host=host)
-                for _ in range(sum(line.startswith(preference) for line in rules.splitlines())):
-                    await run(("ip", "rule", "del", "preference", str(RELAY_PREFERENCE)), host=host)
+                for family in await self.relay_rules(host):
+                    await run(("ip", family, "rule", "del", "preference", str(RELAY_PREFERENCE)), host=host)
                 relay = self.relays.pop(host, None)
                 if relay is not None:
                     relay.signal(signal.SIGKILL)
                     await relay.wait()
+
+    async def relay_rules(self, host: str) -> list[str]:
+        """The family, in the words of `ip`, of each routing rule that leads into the host's relay."""
+        found = []
+        for family in ("-4", "-6"):
+            rules = await self.processes.run(("ip", family, "rule", "show"), host=host)
+            found += [family for line in rules.splitlines() if line.startswith(f"{RELAY_PREFERENCE}:")]
+        return found
 
     async def _start_relay(self, step: Delay) -> None:
         log = os.open(paths.log(step.host, "relay"), os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)

@@ -95,6 +95,6 @@ def settings(host: Host) -> tuple[tuple[str, str], ...]:
         ("net/ipv4/conf/all/rp_filter", "0"),
         ("net/ipv4/conf/default/rp_filter", "0"),
     )
-    if host.role is not Role.ROUTER:
-        return common
-    return (*common, ("net/ipv4/ip_forward", "1"), ("net/ipv6/conf/all/forwarding", "1"))
+    # A host must forward IPv6 for its relay's sake: unlike IPv4, it is not a single interface's to say.
+    forwarding = ("net/ipv6/conf/all/forwarding", "1")
+    return (*common, forwarding, *((("net/ipv4/ip_forward", "1"),) if host.role is Role.ROUTER else ()))

@@ -2,9 +2,10 @@
 
     python -m lbmesh_chaos.lab.relay --delay-s=0.05 --jitter-s=0.01 10.2.0.0/16 10.3.1.1
 
-What the host itself sends to these networks is routed into a TUN interface instead of its cable. The relay reads it,
-waits, and writes it back; it then comes in from the TUN interface, and the kernel forwards it by the main table, as it
-was. Only the routing rules outlive the relay, and lead into an empty table: without it, nothing is held up.
+The networks are of one family, IPv4 or IPv6. What the host itself sends to them is routed into a TUN interface instead
+of its cable. The relay reads it, waits, and writes it back; it then comes in from the TUN interface, and the kernel
+forwards it by the main table, as it was. Only the routing rules outlive the relay, and lead into an empty table:
+without it, nothing is held up.
 
 Measured between two namespaces of a two-core machine: it adds 0.1 ms to each datagram's way (99 % within 0.2 ms of what
 was asked for), and one TCP connection that is held up by 50 ms carried 48 MB/s, by 5 ms 130 MB/s.
@@ -88,21 +89,22 @@ def _open_tun() -> int:
 
 def _lead_into(networks: list[str]) -> None:
     """Have what the host sends there come to the TUN interface, and what is written to it go on."""
-    # What comes back has this host's own address as its source, which is otherwise taken for a forgery.
+    # What comes back has this host's own address as its source, which IPv4 otherwise takes for a forgery.
     for name, value in (("accept_local", "1"), ("rp_filter", "0"), ("forwarding", "1")):
         Path(f"/proc/sys/net/ipv4/conf/{INTERFACE}/{name}").write_text(value)
-    source, mtu = _uplink()
+    family = "-6" if ":" in networks[0] else "-4"
+    source, mtu = _uplink(family)
     _ip("link", "set", INTERFACE, "up", "mtu", str(mtu), "txqueuelen", str(_QUEUE_LENGTH))
     table = str(RELAY_PREFERENCE)
-    _ip("route", "add", "default", "dev", INTERFACE, "src", source, "table", table)
+    _ip(family, "route", "add", "default", "dev", INTERFACE, "src", source, "table", table)
     for network in networks:
-        _ip("rule", "add", "pref", table, "iif", "lo", "to", network, "lookup", table)
+        _ip(family, "rule", "add", "pref", table, "iif", "lo", "to", network, "lookup", table)
 
 
-def _uplink() -> tuple[str, int]:
+def _uplink(family: str) -> tuple[str, int]:
     """The address and the MTU of the interface that the default route leads to."""
-    route = json.loads(_ip("-j", "route", "show", "default"))[0]
-    link = json.loads(_ip("-j", "-4", "addr", "show", "dev", route["dev"]))[0]
+    route = json.loads(_ip("-j", family, "route", "show", "default"))[0]
+    link = json.loads(_ip("-j", family, "addr", "show", "dev", route["dev"], "scope", "global"))[0]
     return link["addr_info"][0]["local"], link["mtu"]
 
 

@@ -11,10 +11,9 @@ from lbmesh_chaos.lab import clocks, paths
 from lbmesh_chaos.lab.hands import Hands
 from lbmesh_chaos.lab.processes import CommandError, Processes
 from lbmesh_chaos.lab.programs import Programs
+from lbmesh_chaos.lab.relay import INTERFACE
 from lbmesh_chaos.model.world import UPLINK, Host, Role
 
-RELAY_LINK = "relay"
-"""The relay's TUN interface."""
 SETTLE_S = 10.0
 """A balancer's sentinel starts a killed child again; it has so long."""
 _LOOK_EVERY_S = 0.02
@@ -92,10 +91,9 @@ class Residue:
     async def _of_relay(self, host: str) -> AsyncIterator[str]:
         if host in self.hands.relays:
             yield f"a relay runs on {host}"
-        if f" {RELAY_LINK}" in await self.processes.run(("ip", "link", "show"), host=host):
-            yield f"{host} still has the interface {RELAY_LINK}"
-        rules = await self.processes.run(("ip", "rule", "show"), host=host)
-        if any(line.startswith(f"{RELAY_PREFERENCE}:") for line in rules.splitlines()):
+        if f" {INTERFACE}:" in await self.processes.run(("ip", "link", "show"), host=host):
+            yield f"{host} still has the interface {INTERFACE}"
+        if await self.hands.relay_rules(host):
             yield f"{host} still has a routing rule of preference {RELAY_PREFERENCE}"
 
 

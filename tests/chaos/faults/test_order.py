@@ -1,6 +1,5 @@
 """What may be ordered, and what is refused, with what to write instead."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -89,11 +88,6 @@ def test_everything_wrong_is_said_at_once() -> None:
 )
 def test_what_is_refused(name: str, arguments: dict[str, Any], says: str) -> None:
     assert says in refused(name, **arguments)
-
-
-def test_a_world_of_ipv6_has_no_relay() -> None:
-    world = replace(WORLD, ipv6=True)
-    assert "the relay carries IPv4 alone" in refused("latency", world, targets="lb-a1", delay="5ms")
 
 
 def test_a_zone_without_balancers_cannot_lose_one() -> None:

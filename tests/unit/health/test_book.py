@@ -210,3 +210,38 @@ def test_who_ceases_to_answer_at_all_is_no_last_resort_any_more() -> None:
     book.probe_finished(replica_id(0), success=False, reason="status 404, wanted 200", answered=True, now=6.0)
     book.ready(6.0)
     assert state(book, 0) == (Availability.UNKNOWN, Rule.LAST_RESORT)
+
+
+def isolated_until(until_s: float) -> HealthBook:
+    """A node alone whose link was broken, and has one probe of its one replica under way. One more that fails, and the
+    replica is down.
+    """
+    book = alone(None)
+    book.set_isolated(until_s - 2.0, is_isolated=True)
+    for failed in range(CHECK.fall - 1):
+        book.probe_finished(ID, success=False, reason="no connection within 0.5s", now=until_s - 1.0 + failed / 10)
+    let_pass(book, until_s)
+    book.set_isolated(until_s, is_isolated=False)
+    return book
+
+
+def test_a_probe_that_was_under_way_when_this_nodes_link_came_back_proves_nothing_if_it_fails() -> None:
+    book = isolated_until(12.0)
+    book.probe_finished(ID, success=False, reason="no connection within 0.5s", now=12.3)
+    assert book.ready(12.3).probes, "it is asked again at once"
+    assert state(book)[0] is Availability.UP
+    book.probe_finished(ID, success=False, reason="no connection within 0.5s", now=12.8)
+    book.ready(12.8)
+    assert state(book)[0] is Availability.DOWN
+
+
+def test_nor_does_a_request_that_fails_so_soon_that_it_may_have_begun_before() -> None:
+    book = isolated_until(12.0)
+    for tenth in range(5):
+        book.request_failed(ID, "connect_timeout", 12.2 + tenth / 10)
+        book.ready(12.2 + tenth / 10)
+    assert state(book)[0] is Availability.UP
+    for tenth in range(5):
+        book.request_failed(ID, "connect_timeout", 13.2 + tenth / 10)
+        book.ready(13.2 + tenth / 10)
+    assert state(book)[0] is Availability.DOWN
