@@ -1,6 +1,7 @@
 """The drills' load against replicas that fail and lie: whatever they do is found, counted as what it is, and named."""
 
 import signal
+import socket
 from itertools import product
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from lbmesh_chaos.model.tally import (
 )
 from tests.support.drill_load import load, replica, tally_of
 from tests.support.origins import refused_address
+from tests.support.wait import wait_for
 
 ENGINES = [(Kind.KEPT, Kind.FRESH), (Kind.MESH_SYNC,), (Kind.MESH_ASYNC,)]
 """Each set in a process of its own."""
@@ -209,3 +211,27 @@ def test_what_there_is_no_room_for_is_lost_and_was_not_sent(tmp_path: Path, kind
         told = {(reason, Verdict(one.verdicts[number])) for number, reason in one.reasons.items()}
         told -= {(NO_ROOM, Verdict.VOID), (SILENT, Verdict.VOID)}
         assert told == {(NO_ROOM, Verdict.LOST), (SILENT, Verdict.UNKNOWN)}
+
+
+def test_a_replica_that_ends_answers_who_has_connected_before_it_listens_no_more(tmp_path: Path) -> None:
+    """Or a restart would reset requests that nobody may send again."""
+    with replica(tmp_path) as origin:
+        origin.process.send_signal(signal.SIGTERM)
+        with socket.create_connection(("127.0.0.1", origin.port)) as early:
+            wait_for(lambda: _is_refused(origin.port), "the end of the listener")
+            early.sendall(b"GET /small/flow-1 HTTP/1.1\r\nHost: shop\r\nX-Lbmesh-Drill-Id: flow-1\r\n\r\n")
+            answer = b"".join(iter(lambda: early.recv(65_536), b""))
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"Connection: close" in answer
+        assert origin.process.wait(5.0) == 0
+
+
+def _is_refused(port: int) -> bool:
+    """While the replica lets go of its listener nobody is heard at all."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=0.05).close()
+    except ConnectionRefusedError:
+        return True
+    except TimeoutError:
+        return False
+    return False

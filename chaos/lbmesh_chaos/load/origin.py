@@ -18,6 +18,7 @@ from random import Random
 
 from lbmesh_chaos.load.behaviour import BehaviourFile
 from lbmesh_chaos.load.bodies import ID, ID_HEADER, PIECE_BYTES, PIECE_GAP_S, SIZES, body_of, judge_body
+from lbmesh_chaos.load.closing import begin_no_more
 from lbmesh_chaos.load.logs import LogWriter, ReplicaHeader
 from lbmesh_chaos.load.messages import MalformedError, Message, MessageReader
 from lbmesh_chaos.load.timers import Timers
@@ -31,8 +32,12 @@ READ_BYTES = 65_536
 BACKLOG = 4096
 GOODBYE_S = 0.5
 """A replica that ends serves so long as before, but says with each answer that the connection ends."""
+HANDSHAKES_S = 0.1
+"""Then no handshake begins any more, and those that have begun may take so long."""
+FIRST_S = 1.0
+"""After that nobody can connect, and who has connected may take so long to bring a first request."""
 FINISH_S = 5.0
-"""And may take so long to finish what it has begun by then."""
+"""And the replica so long to finish what it has begun."""
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -50,9 +55,11 @@ class OriginOptions:
 
 
 class _Connection:
-    """One client of this replica. `busy`: an answer is not yet out, and what came meanwhile waits in `unread`."""
+    """One client of this replica. `busy`: an answer is not yet out, and what came meanwhile waits in `unread`.
+    `is_new`: nothing has come yet.
+    """
 
-    __slots__ = ("busy", "closes", "out", "peer", "reader", "socket", "unread")
+    __slots__ = ("busy", "closes", "is_new", "out", "peer", "reader", "socket", "unread")
 
     def __init__(self, opened: socket.socket, peer: str) -> None:
         self.socket = opened
@@ -62,6 +69,7 @@ class _Connection:
         self.unread = b""
         self.busy = False
         self.closes = False
+        self.is_new = True
 
 
 class Origin:
@@ -108,19 +116,26 @@ class Origin:
     def _leave(self) -> None:
         self._leaving = True
         self._turn_until(time.monotonic() + GOODBYE_S)
+        begin_no_more(self._listening)
+        self._turn_until(time.monotonic() + HANDSHAKES_S)
         self._accept()
         self._epoll.unregister(self._listening.fileno())
         self._listening.close()
-        self._turn_until(time.monotonic() + FINISH_S, self._has_finished)
+        now_s = time.monotonic()
+        self._turn_until(now_s + FINISH_S, partial(self._has_finished, now_s + FIRST_S))
 
     def _turn_until(self, until_s: float, is_over: Callable[[], bool] = lambda: False) -> None:
         while time.monotonic() < until_s and not is_over():
             self._turn()
 
-    def _has_finished(self) -> bool:
-        """Nothing is under way; connections on which nothing is are closed."""
+    def _has_finished(self, first_until_s: float) -> bool:
+        """Nothing is under way; connections on which nothing is, and for which the kernel has nothing, are closed."""
+        now_s = time.monotonic()
         for connection in tuple(self._connections.values()):
-            if not connection.busy and not connection.out and connection.reader.idle:
+            if not connection.busy:
+                self._step(connection, select.EPOLLIN)
+            awaited = connection.is_new and now_s < first_until_s
+            if not (connection.busy or connection.out or awaited) and connection.reader.idle:
                 self._close(connection)
         return not self._connections
 
@@ -175,7 +190,9 @@ class Origin:
             data = b""
         if not data:
             self._close(connection)
-        elif connection.busy:
+            return
+        connection.is_new = False
+        if connection.busy:
             connection.unread += data
         else:
             self._read(connection, data)
