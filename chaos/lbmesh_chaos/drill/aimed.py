@@ -60,7 +60,7 @@ def _run(drill: Drill, now: Session, target: AdminTarget, seed: int) -> Outcome:
     world, began_s = target.world, time.monotonic()
     watch = _Watch(target)
     try:
-        ran = carry_out(drill.experiment)
+        ran = carry_out(drill.experiment, now)
         residue = healed(now)
         # The views have their time to agree again: the last fault may have been healed by the method's last step.
         time.sleep(drill.extension.marks.agree_s or 0.0)

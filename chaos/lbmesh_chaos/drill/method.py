@@ -47,8 +47,8 @@ def pause(seconds: float) -> None:
     time.sleep(seconds)
 
 
-def carry_out(experiment: dict[str, Any]) -> Ran:
-    """Run it to its end."""
+def carry_out(experiment: dict[str, Any], now: Session) -> Ran:
+    """Run it to its end, in a session that is open."""
     method = list(with_pauses_of_their_own(experiment.get("method", ())))
     try:
         journal: dict[str, Any] = run_experiment({**experiment, "method": method})
@@ -65,15 +65,18 @@ def carry_out(experiment: dict[str, Any]) -> Ran:
     ]
     if failed:
         return Ran(aborted="; ".join(failed))
-    if None in states:
-        return Ran(is_steady=None if states == [None, None] else False, why_not="it was not looked at")
+    looked_at = [one for one in states if one is not None]
     unmet = [
         probe["activity"]["name"]
-        for state in states
+        for state in looked_at
         for probe in state["probes"]
         if not probe.get("tolerance_met", False)
     ]
-    return Ran(is_steady=not unmet, why_not=", ".join(unmet))
+    if unmet:
+        return Ran(is_steady=False, why_not="; ".join([f"not met: {', '.join(unmet)}", *now.unmet]))
+    if len(looked_at) < len(states):
+        return Ran(is_steady=False if looked_at else None, why_not="it was not looked at")
+    return Ran(is_steady=True)
 
 
 def healed(now: Session) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ def run_in(drill: Drill, seed: int, lab: str, now: Session, client: LabClient) -
     try:
         running = [_start_client(client, one) for one in placed]
         time.sleep(max(0.0, began_s + load.lead_s - time.monotonic()))
-        ran = carry_out(drill.experiment)
+        ran = carry_out(drill.experiment, now)
         residue = healed(now)
         statuses = [client.wait(pid) for pid in running] if not ran.aborted else []
     finally:

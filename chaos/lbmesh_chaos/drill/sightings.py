@@ -69,8 +69,8 @@ def _of_replica(replica: Mapping[str, Any], observer: str, at_s: float) -> tuple
     match replica["availability"]:
         case "down":
             return What.AGREED, since_s, str(replica["reason"])
-        case "up" if replica["ejected_for_s"]:
-            return What.EJECTED, at_s, str(replica["reason"])
+        case "unknown" if replica["ejected_for_s"] is not None:
+            return What.EJECTED, since_s, str(replica["reason"])
         case "up" if own is not None and not own["up"]:
             return What.SUSPECTED, at_s - own["age_s"], str(own["reason"])
         case "up":

@@ -54,12 +54,13 @@ def main(arguments: Sequence[str]) -> int:
     except ExperimentError as error:
         print(error, file=sys.stderr)
         return 2
-    rows, verdicts = [_HEAD, ("---",) * len(_HEAD)], set()
+    rows, verdicts, began_s = [_HEAD, ("---",) * len(_HEAD)], set(), time.monotonic()
     for file, found in _run_all(drills, directory):
         rows.append(_row(file.stem, found, directory))
         verdicts.add(rows[-1][1])
         print(" | ".join(rows[-1]), flush=True)
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    table += f"\n\n{len(drills)} drills in {time.monotonic() - began_s:.0f} s.\n"
     (directory / "table.md").write_text(table)
     print(table, end="")
     return 0 if verdicts <= {"passed"} else 3 if verdicts <= {"passed", "inconclusive"} else 1

@@ -44,6 +44,7 @@ bind = "{front}"
 name = "{service}"
 hosts = ["*"]
 health = {{ path = "/healthz", interval = "500ms", timeout = "500ms" }}
+outliers = {{ ejection = "3s" }}
 replicas = [
 {replicas}
 ]

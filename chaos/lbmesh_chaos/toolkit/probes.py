@@ -4,6 +4,7 @@ import logging
 
 from lbmesh.config.values import duration_or_none_s
 from lbmesh_chaos.toolkit import session
+from lbmesh_chaos.toolkit.session import Session
 from lbmesh_chaos.toolkit.target import RefusedError
 from lbmesh_chaos.toolkit.whole import wait_until_whole
 
@@ -14,11 +15,11 @@ log = logging.getLogger("chaostoolkit")
 
 def mesh_is_whole(within: str = "0s") -> bool:
     """Every balancer answers, and holds all the others for alive and all replicas for up; at the latest then."""
+    now = session.current()
     try:
-        wait_until_whole(session.current().target, duration_or_none_s(within))
+        wait_until_whole(now.target, duration_or_none_s(within))
     except RefusedError as why:
-        log.warning(str(why))
-        return False
+        return _no(now, str(why))
     return True
 
 
@@ -26,6 +27,10 @@ def nothing_is_left() -> bool:
     """No fault stands, and those that were undone left nothing behind."""
     now = session.current()
     left = (*now.residue, *now.target.residue())
-    for line in left:
-        log.warning(line)
-    return not left
+    return not left or _no(now, "; ".join(left))
+
+
+def _no(now: Session, why: str) -> bool:
+    log.warning(why)
+    now.unmet.append(why)
+    return False

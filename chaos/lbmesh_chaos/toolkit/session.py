@@ -13,12 +13,15 @@ from lbmesh_chaos.toolkit.target import RefusedError, Target
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """`seed`: of what the faults draw. `orders`: all that were done, by their labels. `residue`: what undoing left."""
+    """`seed`: of what the faults draw. `orders`: all that were done, by their labels. `residue`: what undoing left.
+    `unmet`: why probes said no.
+    """
 
     target: Target
     seed: int = 0
     orders: dict[str, Order] = field(default_factory=dict)
     residue: list[str] = field(default_factory=list)
+    unmet: list[str] = field(default_factory=list)
     _standing: dict[str, int] = field(default_factory=dict)
 
     def apply(self, fault: str, arguments: Mapping[str, Any]) -> Order:

@@ -5,6 +5,10 @@ import signal
 import time
 
 from lbmesh_chaos.drill.method import carry_out, with_pauses_of_their_own
+from lbmesh_chaos.toolkit import session
+from lbmesh_chaos.toolkit.session import Session
+from tests.chaos.faults.worlds import three_zones
+from tests.chaos.toolkit.targets import Remembering
 
 
 def interrupt() -> None:
@@ -32,5 +36,20 @@ def test_each_pause_is_an_activity_of_its_own() -> None:
 def test_what_is_interrupted_in_an_action_makes_no_pause() -> None:
     method = [{**INTERRUPTED, "pauses": {"after": 100_000}}]
     hypothesis = {"title": "nothing is asked", "probes": list[object]()}
-    ran = carry_out({"title": "a", "description": "b", "steady-state-hypothesis": hypothesis, "method": method})
+    experiment = {"title": "a", "description": "b", "steady-state-hypothesis": hypothesis, "method": method}
+    ran = carry_out(experiment, Session(Remembering(three_zones())))
     assert ran.aborted == "the experiment was interrupted"
+
+
+def test_a_steady_state_that_does_not_hold_says_what_is_missing() -> None:
+    provider = {"type": "python", "module": "lbmesh_chaos.toolkit.probes", "func": "mesh_is_whole"}
+    probe = {"type": "probe", "name": "the mesh is whole", "tolerance": True, "provider": provider}
+    hypothesis = {"title": "all is well", "probes": [probe]}
+    experiment = {"title": "a", "description": "b", "steady-state-hypothesis": hypothesis, "method": list[object]()}
+    now = session.opened(Session(Remembering(three_zones())))
+    try:
+        ran = carry_out(experiment, now)
+    finally:
+        session.forgotten()
+    assert ran.is_steady is False
+    assert "lb-a1 does not answer" in ran.why_not

@@ -93,6 +93,17 @@ def test_an_own_bad_opinion_is_a_suspicion_and_all_of_them_an_agreement() -> Non
     assert [one.what for one in seen.saw(state("left"), 13.0)] == [What.CLEARED]
 
 
+def test_a_replica_that_live_traffic_ejected_is_seen_though_all_hold_it_for_up() -> None:
+    """lbmesh calls it unknown meanwhile; afterwards it has been up for as long as the checks say."""
+    seen = Sightings("lb-a1", {"10.2.2.1:8080": "app-b1"})
+    ejected, back = state("alive", availability="unknown"), state("alive")
+    ejected["services"][0]["replicas"][0]["ejected_for_s"] = 2.5
+    back["services"][0]["replicas"][0]["for_s"] = 60.0
+    list(seen.saw(state("alive"), 10.0))
+    assert list(seen.saw(ejected, 12.0)) == [Event(11.0, What.EJECTED, "app-b1", "lb-a1", "why")]
+    assert [(one.what, one.at_s) for one in seen.saw(back, 14.0)] == [(What.CLEARED, 14.0)]
+
+
 def test_a_doubt_that_passes_is_over_when_that_is_seen_and_not_before_it_began() -> None:
     """Meanwhile the member was alive, and has been for a minute."""
     seen = Sightings("lb-a1", {"10.2.2.1:8080": "app-b1"})
