@@ -40,8 +40,9 @@ class Drill:
 
     @property
     def hypothesis(self) -> str:
-        """What the steady state is called."""
-        return str((self.experiment.get("steady-state-hypothesis") or {}).get("title", ""))
+        """What it promises, in its own words; else what the steady state is called."""
+        steady = self.experiment.get("steady-state-hypothesis") or {}
+        return str(self.experiment.get("description") or steady.get("title", "")).strip()
 
 
 def read_drill(file: Path, targets: TargetList | None = None) -> Drill:

@@ -126,22 +126,27 @@ def run_in(drill: Drill, seed: int, lab: str, now: Session, client: LabClient) -
         observers=tuple(one.name for one in world.with_role(Role.BALANCER)),
         invariants=(
             Invariant("the steady state holds before and after", ran.is_steady, ran.why_not),
-            Invariant(
+            _held(
                 "the load outlasts the faults",
                 all(one.healed_s < began_s + load.lasts_s for one in faults),
                 f"write more than {load.lasts_s:g} s into load.lasts",
             ),
-            Invariant(
+            _held(
                 "no fault is healed by its dead man's timer",
                 not outlived,
                 ", ".join(str(one["label"]) for one in outlived),
             ),
-            Invariant("every load process ends well", not any(statuses), f"they ended with {statuses}"),
+            _held("every load process ends well", not any(statuses), f"they ended with {statuses}"),
         ),
         residue=(*now.residue, *residue),
         aborted=ran.aborted,
         marks=Marks(None, None, None, None) if ran.aborted else drill.extension.marks,
     )
+
+
+def _held(name: str, held: bool, otherwise: str) -> Invariant:
+    """`otherwise`: what to say of one that did not hold."""
+    return Invariant(name, held, "" if held else otherwise)
 
 
 def _start_client(client: LabClient, placed: Placed) -> int:

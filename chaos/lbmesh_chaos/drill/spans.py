@@ -72,7 +72,7 @@ def text_of(order: Order) -> str:
     """What was done, for people: the fault and its arguments, those left at their defaults not among them."""
     fault = order.fault
     said = [
-        f"{name} {_spelled(getattr(fault, name))}"
+        name if getattr(fault, name) is True else f"{name} {_spelled(getattr(fault, name))}"
         for name, spec in type(fault).__dataclass_fields__.items()
         if getattr(fault, name) != spec.default
     ]

@@ -1,15 +1,18 @@
 """What the plots show, in buckets of one width over the whole drill. Pure."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from lbmesh_chaos.model.flow import Kind
 from lbmesh_chaos.model.outcome import Outcome
 from lbmesh_chaos.model.tally import FlowFates, Verdict
 from lbmesh_chaos.report.statistics import quantile
 
 BUCKETS_MAX = 300
 """What an eye tells apart on a page; the width is the next of WIDTHS_S."""
+REQUESTS_MIN = 15
+"""In a bucket of the rarest kind, or the plot shows how schedules and buckets beat and not what happened."""
 WIDTHS_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 
 
@@ -56,10 +59,13 @@ class Series:
 def make_series(outcome: Outcome) -> Series:
     """Of all requests."""
     length_s = max(outcome.ended_s - outcome.began_s, WIDTHS_S[0])
-    width_s = next((width for width in WIDTHS_S if length_s / width <= BUCKETS_MAX), WIDTHS_S[-1])
-    grid = _Grid(outcome.began_s, width_s, max(1, -int(-length_s // width_s)))
     fates = outcome.tally.fates
-    kinds = dict.fromkeys(one.flow.kind for one in fates)
+    kinds = Counter[Kind]()
+    for one in fates:
+        kinds[one.flow.kind] += len(one.due_s)
+    buckets_max = max(1.0, min((BUCKETS_MAX, *(many / REQUESTS_MIN for many in kinds.values()))))
+    width_s = next((width for width in WIDTHS_S if length_s / width <= buckets_max), WIDTHS_S[-1])
+    grid = _Grid(outcome.began_s, width_s, max(1, -int(-length_s // width_s)))
     groups = {
         "plain clients": [one for one in fates if one.flow.kind.is_plain],
         "lbmesh.client": [one for one in fates if not one.flow.kind.is_plain],

@@ -14,7 +14,7 @@ from lbmesh_chaos.report.as_text import to_text
 from lbmesh_chaos.report.counts import count
 from lbmesh_chaos.report.page.page import to_page
 from lbmesh_chaos.report.report import Report, make_report
-from lbmesh_chaos.report.series import make_series
+from lbmesh_chaos.report.series import REQUESTS_MIN, make_series
 from tests.support.drill_outcomes import BEGAN_S, LENGTH_S, carried, fates, fault, outcome
 
 
@@ -63,7 +63,8 @@ def test_the_series_hold_every_request_once() -> None:
     assert totals == {"kept": [298, 2, 0, 0], "fresh": [298, 0, 1, 1], "mesh-async": [300, 0, 0, 0]}
     assert {one.name: sum(one.executed) for one in series.zones} == {"a": 3, "b": 1}
     kept = next(one for one in series.kinds if one.name == "kept")
-    assert {round(at * series.width_s, 1) for at, lost in enumerate(kept.lost) if lost} <= {10.9, 11.0, 11.1, 11.2}
+    assert [at * series.width_s for at, lost in enumerate(kept.lost) if lost] == [10.0]
+    assert min(map(sum, zip(kept.ok, kept.lost, strict=True))) >= REQUESTS_MIN
 
 
 def test_the_json_can_be_read_by_anybody() -> None:
@@ -96,7 +97,7 @@ def test_the_page_needs_nothing_else_and_shows_what_was() -> None:
     assert page.count('class="band"') == 1 + 1  # the fault, and the legend's
     assert page.count('class="mark suspected"') == 1 + 1
     assert page.count('class="starved"') == 1 + 1
-    assert len(re.findall(r'class="fill lost"', page)) == 2 + 1
+    assert len(re.findall(r'class="fill lost"', page)) == 1 + 1  # two requests, due in one bucket
     assert "client-a was not let run for 100 ms" in page
     assert re.search(r'class="verdict passed">passed<', page)
 

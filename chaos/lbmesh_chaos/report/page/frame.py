@@ -6,8 +6,10 @@ from lbmesh_chaos.report.page.markup import Markup, join, tag
 from lbmesh_chaos.report.page.scale import Linear
 
 WIDTH = 1180.0
-LEFT = 152.0
+LEFT = 162.0
 """For the panels' names and their figures."""
+TICKS = 58.0
+"""Of it, for the figures: "2000/s", "100 ms"."""
 RIGHT = 22.0
 
 
@@ -51,8 +53,9 @@ def stack(panels: list[Panel], top: float, gap: float) -> tuple[Markup, float]:
 
 def name(text: str, y: float, *notes: str) -> Markup:
     """A panel's name in the gutter, with smaller lines below it."""
-    lines = [tag("text", note, x=LEFT - 48, y=y + 14 * at, class_="note") for at, note in enumerate(notes, 1)]
-    return join(tag("text", text, x=LEFT - 48, y=y, class_="name"), *lines)
+    x = LEFT - TICKS
+    lines = [tag("text", note, x=x, y=y + 14 * at, class_="note") for at, note in enumerate(notes, 1)]
+    return join(tag("text", text, x=x, y=y, class_="name"), *lines)
 
 
 def time_axis(frame: Frame, y: float, *, above: bool) -> Markup:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from lbmesh_chaos.model.tally import Starved
-from lbmesh_chaos.report.page.frame import LEFT, RIGHT, WIDTH, Frame, Panel, name
+from lbmesh_chaos.report.page.frame import LEFT, RIGHT, TICKS, WIDTH, Frame, Panel, name
 from lbmesh_chaos.report.page.markup import Markup, join, tag
 from lbmesh_chaos.report.page.scale import Linear, Logarithmic
 from lbmesh_chaos.report.series import KindSeries, LatencySeries, Series, ZoneSeries
@@ -135,8 +135,8 @@ def _zone_names(zones: Sequence[ZoneSeries]) -> list[Markup]:
     parts = []
     for at, one in enumerate(zones[:ZONE_COLOURS]):
         y = ZONES_HEIGHT - 8 - at * 16
-        parts.append(tag("rect", x=LEFT - 58, y=y - 8, width=9, height=9, rx=2, class_=f"area zone{at}"))
-        parts.append(tag("text", f"{one.name}", x=LEFT - 64, y=y, class_="note"))
+        parts.append(tag("rect", x=LEFT - TICKS - 10, y=y - 8, width=9, height=9, rx=2, class_=f"area zone{at}"))
+        parts.append(tag("text", f"{one.name}", x=LEFT - TICKS - 16, y=y, class_="note"))
     return parts
 
 
