@@ -7,7 +7,7 @@ from lbmesh_chaos.report.counts import Count
 from lbmesh_chaos.report.passage import Passage
 from lbmesh_chaos.report.report import Group, Report
 
-FORMAT = 2
+FORMAT = 3
 """Rises when a figure changes its name or its meaning."""
 
 
@@ -108,6 +108,7 @@ def _passage(one: Passage, began_s: float) -> dict[str, Any]:
         "agreed_up_s": one.agreed_up_s,
         "struck": _count(one.struck),
         "control": _count(one.control),
+        "caught": _count(one.caught),
         "hurt": list(one.hurt),
         "control_hurt": list(one.control_hurt),
     }

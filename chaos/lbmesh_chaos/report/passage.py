@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from lbmesh_chaos.model.outcome import FaultSpan, Outcome
 from lbmesh_chaos.model.tally import FlowFates, Verdict
 from lbmesh_chaos.model.timeline import Event
-from lbmesh_chaos.report.counts import Count, count, count_all
+from lbmesh_chaos.report.counts import Count, count_all
 from lbmesh_chaos.report.statistics import Cluster
 from lbmesh_chaos.report.traffic import absence
 from lbmesh_chaos.report.views import clearances, condemnations, doubts
@@ -41,7 +41,8 @@ class Passage:
     these again, be it before the heal.
 
     `struck` and `control`: requests of clients in the fault's zones and in the others, from its beginning to the next
-    one's. `hurt`: flows that lost something, by name. `control_hurt`: those among them that should not have.
+    one's, and those failed that it caught in flight, which are `caught`. `hurt`: flows that lost something, by name.
+    `control_hurt`: those among them that should not have.
     """
 
     fault: FaultSpan
@@ -57,6 +58,7 @@ class Passage:
     recover_s: float | None
     struck: Count
     control: Count
+    caught: Count
     hurt: tuple[str, ...]
     control_hurt: tuple[str, ...]
 
@@ -110,7 +112,8 @@ def _passage(outcome: Outcome, fault: FaultSpan, until_s: float) -> Passage:
     holes = [_holes(one, fault, until_s) for one in outcome.tally.fates]
     first_failed = [one.first_s for one in holes if one.first_s is not None]
     moved_s, back_s = absence(outcome, fault, until_s)
-    in_zones = [one.flow.zone in fault.zones for one in outcome.tally.fates]
+    inside = [one for one in outcome.tally.fates if one.flow.zone in fault.zones]
+    outside = [one for one in outcome.tally.fates if one.flow.zone not in fault.zones]
     hurt = [one.flow.name for one, hole in zip(outcome.tally.fates, holes, strict=True) if hole.first_s is not None]
     return Passage(
         fault=fault,
@@ -124,8 +127,9 @@ def _passage(outcome: Outcome, fault: FaultSpan, until_s: float) -> Passage:
         moved_s=_since(fault.applied_s, moved_s),
         back_s=_since(fault.applied_s, back_s),
         recover_s=_recover(holes, fault),
-        struck=_count_in(outcome.tally.fates, in_zones, True, fault.applied_s, until_s),
-        control=_count_in(outcome.tally.fates, in_zones, False, fault.applied_s, until_s),
+        struck=count_all(inside, fault.applied_s, until_s) + _caught(inside, fault),
+        control=count_all(outside, fault.applied_s, until_s) + _caught(outside, fault),
+        caught=_caught(outcome.tally.fates, fault),
         hurt=tuple(hurt),
         control_hurt=tuple(
             one.flow.name for one in outcome.tally.fates if one.flow.name in hurt and one.flow.zone not in fault.zones
@@ -194,8 +198,7 @@ def _failed(fates: FlowFates, from_s: float, until_s: float) -> list[int]:
     return found
 
 
-def _count_in(
-    fates: Sequence[FlowFates], in_zones: Sequence[bool], wanted: bool, from_s: float, until_s: float
-) -> Count:
-    chosen = (one for one, inside in zip(fates, in_zones, strict=True) if inside is wanted)
-    return sum((count(one, from_s, until_s) for one in chosen), Count())
+def _caught(fates: Iterable[FlowFates], fault: FaultSpan) -> Count:
+    """Those that were under way when it began, and failed."""
+    verdicts = [one.verdicts[at] for one in fates for at in _failed(one, fault.applied_s, fault.applied_s)]
+    return Count(lost=verdicts.count(Verdict.LOST), unknown=verdicts.count(Verdict.UNKNOWN))

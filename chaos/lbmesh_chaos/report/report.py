@@ -1,7 +1,7 @@
 """The report: all figures of a drill, made once, for the page, the JSON and the terminal to show. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lbmesh_chaos.model.outcome import Outcome
 from lbmesh_chaos.model.tally import FlowFates
@@ -64,7 +64,6 @@ def make_report(outcome: Outcome, rng: Draws) -> Report:
     found = passages(outcome)
     fates = outcome.tally.fates
     total = count_all(fates)
-    first_s = found[0].fault.applied_s if found else outcome.ended_s
     return Report(
         outcome=outcome,
         judged=judge(outcome, found, total),
@@ -76,9 +75,18 @@ def make_report(outcome: Outcome, rng: Draws) -> Report:
         by_zone=_groups(outcome, "zone"),
         by_method=_groups(outcome, "method"),
         reasons=count_reasons(fates),
-        baseline=count_all(fates, outcome.began_s, first_s),
+        baseline=_before(outcome, found),
         series=make_series(outcome),
     )
+
+
+def _before(outcome: Outcome, found: Sequence[Passage]) -> Count:
+    """What the first fault caught in flight failed through it, and is left out."""
+    if not found:
+        return count_all(outcome.tally.fates)
+    first = found[0]
+    counted = count_all(outcome.tally.fates, outcome.began_s, first.fault.applied_s)
+    return replace(counted, lost=counted.lost - first.caught.lost, unknown=counted.unknown - first.caught.unknown)
 
 
 def availability(total: Count, around: Sequence[Cluster], rng: Draws) -> Availability:

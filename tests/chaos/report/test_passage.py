@@ -1,11 +1,14 @@
 """A fault's times and its cost."""
 
+from random import Random
+
 import pytest
 
 from lbmesh_chaos.model.outcome import Place
 from lbmesh_chaos.model.tally import Tally, Verdict
 from lbmesh_chaos.model.timeline import Event, What
 from lbmesh_chaos.report.passage import Passage, clusters, passages
+from lbmesh_chaos.report.report import make_report
 from lbmesh_chaos.report.timeline import timeline
 from tests.support.drill_outcomes import BEGAN_S, carried, fates, fault, outcome, steadily
 
@@ -203,6 +206,17 @@ def test_the_control_is_who_asks_from_elsewhere() -> None:
     assert (one.control.sent, one.control.lost, one.control.unknown) == (400, 0, 1)
     assert one.hurt == ("a", "c")
     assert one.control_hurt == ("c",)
+
+
+def test_what_a_fault_caught_in_flight_is_its_cost_and_not_that_of_the_time_before() -> None:
+    caught, early = fates("a", "a", bad={9.9: LOST}), fates("c", "c", bad={9.0: LOST})
+    caught.latencies_s[99] = 5.0
+    drill = outcome(Tally((caught, early)), fault())
+    (one,) = passages(drill)
+    assert (one.struck.lost, one.caught.lost, one.control.lost) == (1, 1, 0)
+    assert (one.struck.sent, one.control.sent) == (201, 200)
+    report = make_report(drill, Random(1))
+    assert (report.baseline.lost, report.baseline.sent) == (1, 199)
 
 
 def test_each_request_belongs_to_one_cluster() -> None:
