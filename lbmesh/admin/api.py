@@ -316,6 +316,7 @@ def _front(one: FrontStatus, now: float) -> dict[str, Any]:
     front = one.front
     return {
         "address": front.name,
+        "port": front.address.port,
         "zone": front.zone,
         "node": front.node,
         "class": front.front_class,

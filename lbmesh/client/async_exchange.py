@@ -61,8 +61,8 @@ class AsyncExchange:
         """Until an answer is taken, an error is final, or nothing more may be tried."""
         while self._taken is None and self._error is None:
             match self._attempts.step(anyio.current_time()):
-                case Start(attempt, order):
-                    tasks.start_soon(self._attempt, attempt, order)
+                case Start(attempt, order, fresh):
+                    tasks.start_soon(self._attempt, attempt, order, fresh)
                 case Wait(until):
                     with anyio.CancelScope(deadline=float("inf") if until is None else until):
                         await self._news.wait()
@@ -78,13 +78,13 @@ class AsyncExchange:
             except Exception as error:  # raised once the tasks are gone, not as an exception group
                 self._error = error
 
-    async def _attempt(self, attempt: int, order: tuple[Address, ...]) -> None:
-        self._arrived.append(await self._outcome(attempt, order))
+    async def _attempt(self, attempt: int, order: tuple[Address, ...], fresh: bool) -> None:
+        self._arrived.append(await self._outcome(attempt, order, fresh))
         self._news.set()
 
-    async def _outcome(self, attempt: int, order: tuple[Address, ...]) -> Outcome[AsyncLink]:
+    async def _outcome(self, attempt: int, order: tuple[Address, ...], fresh: bool) -> Outcome[AsyncLink]:
         try:
-            dialled = await self._links.dial(order, self._request.url, self._timeouts)
+            dialled = await self._links.dial(order, self._request.url, self._timeouts, fresh=fresh)
         except DialError as error:
             return NotDialled(attempt, error)
         except Exception as error:  # judged by Verdicts, which raises what it does not know

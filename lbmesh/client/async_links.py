@@ -12,7 +12,8 @@ from lbmesh.client.async_race import AsyncRaced, race
 from lbmesh.client.async_stream import WatchedStream
 from lbmesh.client.attempts import Failure
 from lbmesh.client.idle import ConnectionKey, IdleConnections
-from lbmesh.client.policy import IDLE_MAX, Policy
+from lbmesh.client.limits import IDLE_MAX
+from lbmesh.client.policy import Policy
 from lbmesh.client.translate import DialError, Timeouts, handshake_limit_s, is_timeout, origin_of, tell
 from lbmesh.model.address import Address
 
@@ -52,17 +53,22 @@ class AsyncLinks:
         idle_max = limits.max_keepalive_connections
         self._idle: IdleConnections[AsyncLink] = IdleConnections(IDLE_MAX if idle_max is None else idle_max)
         self._closed = False
+        self._parents: list[AsyncLink] = []
 
-    async def dial(self, order: Sequence[Address], url: httpcore.URL, timeouts: Timeouts) -> AsyncDialled:
-        """A link to the first of `order` that can be had; over TLS, one whose handshake succeeded.
+    async def dial(
+        self, order: Sequence[Address], url: httpcore.URL, timeouts: Timeouts, *, fresh: bool
+    ) -> AsyncDialled:
+        """A link to the first of `order` that can be had; over TLS, one whose handshake succeeded. `fresh`: none that
+        was kept.
 
         Raises DialError when there is none.
         """
         key = ConnectionKey(order[0], origin_of(url))
-        kept, expired = self._idle.take(key)
-        await _close(expired)
-        if kept is not None:
-            return AsyncDialled(kept)
+        if not fresh:
+            kept, expired = self._idle.take(key)
+            await _close(expired)
+            if kept is not None:
+                return AsyncDialled(kept)
         failed: list[Failure] = []
         left = list(order)
         timed_out = False
@@ -96,6 +102,12 @@ class AsyncLinks:
         """Close all kept links, and from now on those that are given back."""
         self._closed = True
         await self.drop()
+
+    def start_afresh(self) -> None:
+        """In the child of a fork: leave the links alone, for to close one would take it from the parent's loop, whose
+        epoll the child shares.
+        """
+        self._parents = self._idle.drop()
 
     async def _race(self, left: Sequence[Address], failed: Sequence[Failure], deadline: float | None) -> AsyncRaced:
         timeout_s = None if deadline is None else deadline - anyio.current_time()

@@ -1,21 +1,22 @@
 """The transport for `httpx.AsyncClient`, on trio or asyncio."""
 
-import random
 import ssl
 import sys
-from collections.abc import Sequence
+from functools import partial
 
 import anyio
+import anyio.to_thread
 import httpcore
 import httpx
 
 from lbmesh.client.async_body import AsyncBody
 from lbmesh.client.async_exchange import AsyncAnswer, AsyncExchange
 from lbmesh.client.async_links import AsyncLinks
-from lbmesh.client.attempts import Answered, Attempts
-from lbmesh.client.budget import AttemptBudget
-from lbmesh.client.memory import BalancerMemory
-from lbmesh.client.policy import DEFAULT_LIMITS, Policy, Uniform, may_repeat, parse_balancers
+from lbmesh.client.attempts import Answered
+from lbmesh.client.fleet import Fleet
+from lbmesh.client.fork import watch
+from lbmesh.client.listing import Balancers
+from lbmesh.client.policy import DEFAULT_LIMITS, Policy, Repeat, Uniform, repeat_of
 from lbmesh.client.resumption import Resumption
 from lbmesh.client.translate import REPORT_EXTENSION, Timeouts, is_replayable, to_core, with_fields
 
@@ -28,32 +29,40 @@ class AsyncMeshTransport(httpx.AsyncBaseTransport):
 
     def __init__(
         self,
-        balancers: Sequence[str],
+        balancers: Balancers,
         *,
+        zone: str | None = None,
         policy: Policy | None = None,
         verify: ssl.SSLContext | bool = True,
         limits: httpx.Limits = DEFAULT_LIMITS,
         rng: Uniform | None = None,
     ) -> None:
-        """`balancers` are addresses like "10.0.1.10:80". Raises ValueError when they or the policy make no
+        """`balancers`: addresses or names with ports, either by zone, or an Admin. `zone`: the client's, whose
+        balancers come first; None: LBMESH_ZONE of the environment. Raises ValueError when they or the policy make no
         sense.
         """
         self._policy = policy or Policy()
-        addresses = parse_balancers(balancers)
-        self._memory = BalancerMemory(addresses, self._policy, rng or random.Random())
-        self._budget = AttemptBudget(self._policy.budget_share, self._policy.budget_floor)
+        self._fleet = Fleet(balancers, self._policy, zone, rng)
         self._links = AsyncLinks(self._policy, httpx.create_ssl_context(verify=verify), limits)
         self._room_size = limits.max_connections or sys.maxsize
         self._room: anyio.Semaphore | None = None
+        watch(self)
+
+    def start_afresh(self) -> None:
+        """In the child of a fork."""
+        self._fleet.start_afresh()
+        self._links.start_afresh()
+        self._room = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raises an httpx.TransportError that names every balancer tried and what happened there."""
         timeouts = Timeouts.of(request)
-        may_be_sent_again = may_repeat(request.method, replayable=is_replayable(request))
+        repeat = repeat_of(request.method, request.headers, self._policy, replayable=is_replayable(request))
         core_request = to_core(request)
+        await self._find(timeouts.connect)
         room = await self._enter(timeouts.pool)
         try:
-            answer, report = await self._exchange(core_request, timeouts, may_be_sent_again).run()
+            answer, report = await (await self._exchange(core_request, timeouts, repeat)).run()
         except BaseException:
             room.release()
             raise
@@ -66,9 +75,11 @@ class AsyncMeshTransport(httpx.AsyncBaseTransport):
             return httpx.Response(head.status, headers=head.headers, stream=held, extensions=extensions)
 
         async def ask_again(after: Answered, fields: list[tuple[bytes, bytes]]) -> tuple[AsyncAnswer, Answered]:
-            return await self._exchange(with_fields(core_request, fields), timeouts, True, after).run()
+            return await (await self._exchange(with_fields(core_request, fields), timeouts, repeat, after)).run()
 
-        resumption = Resumption(report, head.status, head.headers, core_request.headers) if may_be_sent_again else None
+        resumption = (
+            None if repeat is Repeat.ONCE else Resumption(report, head.status, head.headers, core_request.headers)
+        )
         body = AsyncBody(answer, self._links, room.release, resumption, ask_again, self._policy.stall_s)
         response = httpx.Response(head.status, headers=head.headers, stream=body, extensions=extensions)
         body.extensions = response.extensions
@@ -86,10 +97,20 @@ class AsyncMeshTransport(httpx.AsyncBaseTransport):
             return room
         raise httpx.PoolTimeout("as many requests are under way as limits.max_connections allows")
 
-    def _exchange(
-        self, request: httpcore.Request, timeouts: Timeouts, may_repeat: bool, after: Answered | None = None
+    async def _find(self, timeout_s: float | None) -> None:
+        """Raises httpx.ConnectError or ConnectTimeout when no balancer is known."""
+        finder = self._fleet.finder
+        in_time = finder.is_ready() or await anyio.to_thread.run_sync(
+            partial(finder.wait, timeout_s), abandon_on_cancel=True
+        )
+        if not finder.home:
+            raise (httpx.ConnectError if in_time else httpx.ConnectTimeout)(finder.describe())
+
+    async def _exchange(
+        self, request: httpcore.Request, timeouts: Timeouts, repeat: Repeat, after: Answered | None = None
     ) -> AsyncExchange:
-        now = anyio.current_time()
-        attempts = Attempts(self._policy, self._memory, self._budget, now, may_repeat=may_repeat, after=after)
-        hold_bytes = self._policy.hold_bytes if may_repeat else 0
+        for balancer in self._fleet.settle():
+            await self._links.drop(balancer)
+        attempts = self._fleet.attempts(anyio.current_time(), repeat, after)
+        hold_bytes = 0 if repeat is Repeat.ONCE else self._policy.hold_bytes
         return AsyncExchange(self._links, attempts, request, timeouts, hold_bytes=hold_bytes)

@@ -14,16 +14,18 @@ from enum import Enum, auto
 
 from lbmesh.client.budget import AttemptBudget
 from lbmesh.client.memory import BalancerMemory
-from lbmesh.client.policy import BUDGET_POLL_S, Policy
+from lbmesh.client.pace import Pace
+from lbmesh.client.policy import BUDGET_POLL_S, Policy, Repeat
 from lbmesh.model.address import Address
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Begin attempt number `attempt` (from 0) over `order`."""
+    """Begin attempt number `attempt` (from 0) over `order`. `fresh`: on a new connection, not on a kept one."""
 
     attempt: int
     order: tuple[Address, ...]
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,10 @@ class Attempts:
         policy: Policy,
         memory: BalancerMemory,
         budget: AttemptBudget,
+        pace: Pace,
         now: float,
         *,
-        may_repeat: bool,
+        repeat: Repeat,
         after: Answered | None = None,
     ) -> None:
         self.failures: list[Failure] = list(after.failures) if after else []
@@ -94,17 +97,21 @@ class Attempts:
         self._policy = policy
         self._memory = memory
         self._budget = budget
-        self._may_repeat = may_repeat
-        self._untried = list(memory.order(now, may_repeat=may_repeat))
+        self._pace = pace
+        self._may_repeat = repeat is not Repeat.ONCE
+        self._hedge_delay_s = pace.delay_s if repeat is Repeat.HEDGED else None
+        # One that cannot be hedged is no probe: a frozen balancer would hold it until its timeout.
+        self._may_hedge = repeat is Repeat.HEDGED
+        self._untried = list(memory.order(now, may_repeat=self._may_hedge))
         self._began = now
         self._running: dict[int, Address | None] = {}
+        self._sent: dict[int, float] = {}
         self._last_sent = now
         self._wanted_since: float | None = None
         self._timed_out = False
         self._put_aside: list[Address] = []
         if after:
-            self._untried.remove(after.balancer)
-            self._untried.append(after.balancer)
+            self._put_last(after.balancer)
             self._put_aside.append(after.balancer)
         budget.requests += 1
 
@@ -125,7 +132,8 @@ class Attempts:
         self._wanted_since = None
         attempt, self.started = self.started, self.started + 1
         self._running[attempt] = None
-        return Start(attempt, tuple(self._untried))
+        fresh = not self._may_hedge and not self._memory.is_proven(self._untried[0], now)
+        return Start(attempt, tuple(self._untried), fresh)
 
     def connected(
         self,
@@ -142,11 +150,10 @@ class Attempts:
         self._note_failed(failed, now)
         for slow in outrun:
             self._rest(slow, now)
-            self._untried.remove(slow)
-            self._untried.append(slow)
+            self._put_last(slow)
         self._untried.remove(balancer)
         self._running[attempt] = balancer
-        self._last_sent = now
+        self._sent[attempt] = self._last_sent = now
 
     def dial_failed(self, attempt: int, failed: Sequence[Failure], now: float, *, timed_out: bool) -> None:
         """No balancer of the attempt's order could be connected to."""
@@ -170,17 +177,23 @@ class Attempts:
         self.ended(attempt)
 
     def answered(self, attempt: int, status: int, now: float) -> Judgement:
-        """The head of an answer is here. Those it outran or outdid rest for a while once it is taken."""
+        """The head of an answer is here. Those it outdid, or outran by a clear margin, rest once it is taken."""
         balancer = self._running[attempt]
         assert balancer is not None
         self.ended(attempt)
+        self._pace.note(now - self._sent[attempt])
         if self._may_repeat and status in self._policy.retry_statuses:
             self._put_aside.append(balancer)
             self.failures.append(Failure(balancer, f"answered {status}", now - self._began))
             return Judgement.KEEP
-        self._memory.worked(balancer)
-        outrun = [b for started, b in self._running.items() if b is not None and started < attempt]
-        for worse in (*outrun, *self._put_aside):
+        self._memory.worked(balancer, now)
+        for started, outrun in self._running.items():
+            if outrun is not None and outrun != balancer and started < attempt:
+                waited_s = now - self._sent[started]
+                self._pace.note(waited_s)
+                if self._memory.outrun(outrun, waited_s, now):
+                    self.spoiled.add(outrun)
+        for worse in self._put_aside:
             if worse != balancer:
                 self._rest(worse, now)
         return Judgement.TAKE
@@ -217,9 +230,9 @@ class Attempts:
     def _due(self, now: float) -> float | None:
         if not self._running:
             return now
-        if self._policy.hedge_delay_s is None or None in self._running.values():
+        if self._hedge_delay_s is None or None in self._running.values():
             return None
-        return self._last_sent + self._policy.hedge_delay_s
+        return self._last_sent + self._hedge_delay_s
 
     def _wait_for_budget(self, now: float) -> Step:
         if self._wanted_since is None:
@@ -233,6 +246,11 @@ class Attempts:
             self.failures.append(Failure(failure.balancer, failure.what, now - self._began))
             self._rest(failure.balancer, now)
             self._untried.remove(failure.balancer)
+
+    def _put_last(self, balancer: Address) -> None:
+        if balancer in self._untried:  # a look-up may have taken it from the list
+            self._untried.remove(balancer)
+            self._untried.append(balancer)
 
     def _rest(self, balancer: Address, now: float) -> None:
         self._memory.failed(balancer, now)

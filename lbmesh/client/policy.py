@@ -1,20 +1,17 @@
 """What the client may do when a balancer refuses, breaks off or keeps silent: every number in one place."""
 
-from collections.abc import Sequence
+from collections.abc import Container
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Protocol
 
 import httpx
 
-from lbmesh.model.address import Address, parse_address
-
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """RFC 9110 §9.2.2: the safe methods, PUT and DELETE. Names of methods are case-sensitive (§9.1)."""
 
-BALANCERS_MAX = 64
-"""More addresses than this in one transport are refused: a race over them would outlast any caller's
-patience.
-"""
+KEYED_METHODS = frozenset({"POST", "PATCH"})
+"""Repeated only with an idempotency key: the origin has promised to carry out one key once."""
 
 PROBE_S = 1.0
 """While one request tries a balancer that has rested, the others leave it alone this long."""
@@ -26,9 +23,6 @@ DEFAULT_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20,
 """httpx's own defaults. `max_connections` bounds the requests under way; rivals come on top, within the
 budget.
 """
-
-IDLE_MAX = 100
-"""Connections kept when the limits say None, which elsewhere means no bound."""
 
 
 class Uniform(Protocol):
@@ -57,6 +51,19 @@ class Policy:
     balancer too. None: never.
     """
 
+    hedge_quantile: float | None = 0.99
+    """Once enough answers were measured, this quantile of their times is the delay, where it is shorter than
+    `hedge_delay_s`. None: the delay is fixed.
+    """
+
+    hedge_min_s: float = 0.04
+    """A measured delay is at least so long."""
+
+    idempotency_field: str | None = "Idempotency-Key"
+    """A POST or PATCH with this field is sent again when its connection broke, or the answer says that it was not
+    carried out; it is never hedged. The origin must honour it. None: never.
+    """
+
     retry_statuses: frozenset[int] = frozenset({502, 503, 504})
     """Answers to idempotent requests that are put aside while another balancer may give a better one."""
 
@@ -70,6 +77,17 @@ class Policy:
     """A body that is passed on as it comes and is silent for so long is asked for from another balancer, too.
     None: never.
     """
+
+    unproven_s: float | None = 1.0
+    """A request that must not be repeated uses a kept connection only if its balancer has answered something so
+    recently; else it races anew, which finds out before anything is sent. None: always the kept one.
+    """
+
+    refresh_s: float = 5.0
+    """Names, or the admin API, are looked up again when a request comes so long after they were."""
+
+    stale_s: float = 60.0
+    """Addresses older than this are used only when the look-up that is under way has failed."""
 
     attempts_max: int = 4
     """Times one request is sent, over all balancers."""
@@ -99,6 +117,12 @@ class Policy:
             )
         if self.hold_bytes < 0 or (self.stall_s is not None and self.stall_s <= 0):
             raise ValueError("hold_bytes must be 0 or more, stall_s above 0; stall_s=None switches it off")
+        if self.hedge_quantile is not None and not 0 < self.hedge_quantile < 1:
+            raise ValueError(f"hedge_quantile is {self.hedge_quantile}: write a share like 0.99; None: a fixed delay")
+        if self.hedge_min_s <= 0 or (self.unproven_s is not None and self.unproven_s < 0):
+            raise ValueError("hedge_min_s must be above 0, unproven_s 0 or more; unproven_s=None switches it off")
+        if not 0 < self.refresh_s <= self.stale_s:
+            raise ValueError(f"refresh_s is {self.refresh_s}: write more than 0 and at most stale_s ({self.stale_s})")
         if self.attempts_max < 1:
             raise ValueError(f"attempts_max is {self.attempts_max}: write 1 (never send again) or more")
         if not 0 < self.rest_s <= self.rest_max_s:
@@ -107,19 +131,22 @@ class Policy:
             raise ValueError("budget_share, budget_floor and budget_wait_s must be 0 or more")
 
 
-def parse_balancers(balancers: Sequence[str]) -> tuple[Address, ...]:
-    """The balancers' addresses, in the order given, each once.
+class Repeat(Enum):
+    """How often a request may be sent."""
 
-    Raises ValueError, with what to write, for no address, too many, or a malformed one.
-    """
-    if isinstance(balancers, str):
-        raise ValueError(f'balancers is the text "{balancers}": write a list, for example ["{balancers}"]')
-    parsed = tuple(dict.fromkeys(parse_address(text) for text in balancers))
-    if not 1 <= len(parsed) <= BALANCERS_MAX:
-        raise ValueError(f"{len(parsed)} balancers given: write 1 to {BALANCERS_MAX} addresses")
-    return parsed
+    ONCE = auto()
+    AFTER_FAILURE = auto()
+    """Again when the attempt before has ended: two at one time with one idempotency key are refused by many origins."""
+    HEDGED = auto()
+    """Also while another attempt is under way."""
 
 
-def may_repeat(method: str, *, replayable: bool) -> bool:
-    """True when a request may be sent more than once: idempotent, and its body can be read again."""
-    return replayable and method in IDEMPOTENT_METHODS
+def repeat_of(method: str, field_names: Container[str], policy: Policy, *, replayable: bool) -> Repeat:
+    """By method and body. `field_names`: of the request. `replayable`: the body can be read again."""
+    if not replayable:
+        return Repeat.ONCE
+    if method in IDEMPOTENT_METHODS:
+        return Repeat.HEDGED
+    if method in KEYED_METHODS and policy.idempotency_field is not None and policy.idempotency_field in field_names:
+        return Repeat.AFTER_FAILURE
+    return Repeat.ONCE

@@ -75,8 +75,8 @@ class SyncExchange:
         try:
             while taken is None:
                 match self._step():
-                    case Start(attempt, order):
-                        taken = self._judge(self._attempt(attempt, order, None))
+                    case Start(attempt, order, fresh):
+                        taken = self._judge(self._attempt(attempt, order, fresh, None))
                     case Wait(until):
                         self._wait(None, 0, until)
                         taken = self._taken
@@ -97,11 +97,17 @@ class SyncExchange:
         with self._lock:
             return self._verdicts.judge(outcome, time.monotonic())
 
-    def _attempt(self, attempt: int, order: tuple[Address, ...], rival: Rival | None) -> Outcome[SyncLink] | None:
+    def _attempt(
+        self, attempt: int, order: tuple[Address, ...], fresh: bool, rival: Rival | None
+    ) -> Outcome[SyncLink] | None:
         """One attempt, in whatever thread this is; None when it was given up for a rival or cancelled."""
         try:
             dialled = self._links.dial(
-                order, self._request.url, self._timeouts, lambda: rival is not None and rival.cancelled
+                order,
+                self._request.url,
+                self._timeouts,
+                lambda: rival is not None and rival.cancelled,
+                fresh=fresh,
             )
         except DialError as error:
             return NotDialled(attempt, error)
@@ -140,8 +146,8 @@ class SyncExchange:
         """
         while True:
             match self._step():
-                case Start(attempt, order):
-                    self._start_rival(attempt, order)
+                case Start(attempt, order, fresh):
+                    self._start_rival(attempt, order, fresh)
                     continue
                 case Wait(until):
                     limits = [limit for limit in (until, deadline) if limit is not None]
@@ -172,16 +178,16 @@ class SyncExchange:
             while self._arrived and self._taken is None:
                 self._taken = self._verdicts.judge(self._arrived.pop(0), time.monotonic())
 
-    def _start_rival(self, attempt: int, order: tuple[Address, ...]) -> None:
+    def _start_rival(self, attempt: int, order: tuple[Address, ...], fresh: bool) -> None:
         if self._wake is None:
             self._wake = socket.socketpair()
             self._wake[1].setblocking(False)
         rival = Rival(attempt)
         self._rivals.append(rival)
-        self._start_thread(lambda: self._run_rival(rival, order))
+        self._start_thread(lambda: self._run_rival(rival, order, fresh))
 
-    def _run_rival(self, rival: Rival, order: tuple[Address, ...]) -> None:
-        outcome = self._attempt(rival.attempt, order, rival)
+    def _run_rival(self, rival: Rival, order: tuple[Address, ...], fresh: bool) -> None:
+        outcome = self._attempt(rival.attempt, order, fresh, rival)
         if outcome is None:
             return
         with self._lock:

@@ -4,6 +4,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import httpcore
@@ -11,7 +12,8 @@ import httpx
 
 from lbmesh.client.attempts import Failure
 from lbmesh.client.idle import ConnectionKey, IdleConnections
-from lbmesh.client.policy import IDLE_MAX, Policy
+from lbmesh.client.limits import IDLE_MAX
+from lbmesh.client.policy import Policy
 from lbmesh.client.sync_race import Raced, race
 from lbmesh.client.sync_socket import SocketStream
 from lbmesh.client.translate import DialError, Timeouts, handshake_limit_s, is_timeout, origin_of, tell
@@ -56,13 +58,20 @@ class SyncLinks:
         self._closed = False
 
     def dial(
-        self, order: Sequence[Address], url: httpcore.URL, timeouts: Timeouts, cancelled: Callable[[], bool]
+        self,
+        order: Sequence[Address],
+        url: httpcore.URL,
+        timeouts: Timeouts,
+        cancelled: Callable[[], bool],
+        *,
+        fresh: bool,
     ) -> Dialled:
-        """A link to the first of `order` that can be had; over TLS, one whose handshake succeeded.
+        """A link to the first of `order` that can be had; over TLS, one whose handshake succeeded. `fresh`: none that
+        was kept.
 
         Raises DialError when there is none.
         """
-        if (kept := self._take(ConnectionKey(order[0], origin_of(url)))) is not None:
+        if not fresh and (kept := self._take(ConnectionKey(order[0], origin_of(url)))) is not None:
             return Dialled(kept)
         failed: list[Failure] = []
         outrun: tuple[Address, ...] = ()
@@ -102,6 +111,15 @@ class SyncLinks:
         """Close all kept links, and from now on those that are given back."""
         self._closed = True
         self.drop()
+
+    def start_afresh(self) -> None:
+        """In the child of a fork: close this process's descriptors, which ends nothing for the parent, and go on with
+        no link and a lock that nobody holds.
+        """
+        for link in self._idle.drop():
+            with suppress(OSError):
+                link.connection.close()
+        self._lock = threading.Lock()
 
     def _take(self, key: ConnectionKey) -> SyncLink | None:
         with self._lock:

@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from lbmesh.client.attempts import Failure
 from lbmesh.client.sync_socket import SocketStream, milliseconds_until
@@ -30,13 +29,6 @@ class Raced:
     balancer: Address
     failed: tuple[Failure, ...]
     outrun: tuple[Address, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    balancer: Address
-    family: int
-    address: tuple[Any, ...]
 
 
 def race(
@@ -64,8 +56,7 @@ class _Race:
     def __init__(self, order: Sequence[Address], stagger_s: float, timeout_s: float | None) -> None:
         self.failed: list[Failure] = []
         self._order = deque(order)
-        self._candidates: deque[_Candidate] = deque()
-        self._connecting: dict[int, tuple[int, socket.socket, _Candidate]] = {}
+        self._connecting: dict[int, tuple[int, socket.socket, Address]] = {}
         self._started = 0
         self._poll = select.poll()
         self._stagger_s = stagger_s
@@ -75,7 +66,7 @@ class _Race:
     def advance(self) -> Raced | None:
         """Start what is due, wait a moment, look what happened. Raises DialError when all is lost."""
         now = time.monotonic()
-        while self._more and (not self._connecting or self._next_start <= now):
+        while self._order and (not self._connecting or self._next_start <= now):
             self._start_next()
             self._next_start = now + self._stagger_s
         if not self._connecting:
@@ -93,67 +84,46 @@ class _Race:
             connecting.close()
         self._connecting.clear()
 
-    @property
-    def _more(self) -> bool:
-        return bool(self._candidates or self._order)
-
     def _wake_at(self, now: float) -> float:
         return min(
             now + CANCEL_CHECK_S,
-            self._next_start if self._more else now + CANCEL_CHECK_S,
+            self._next_start if self._order else now + CANCEL_CHECK_S,
             now + CANCEL_CHECK_S if self._deadline is None else self._deadline,
         )
 
     def _start_next(self) -> None:
-        if not self._candidates:
-            self._resolve(self._order.popleft())
-        if not self._candidates:
+        balancer = self._order.popleft()
+        family = socket.AF_INET6 if ":" in balancer.host else socket.AF_INET
+        try:
+            connecting = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        except OSError as error:  # a machine without this family
+            self.failed.append(Failure(balancer, words_for(error.errno or 0)))
             return
-        candidate = self._candidates.popleft()
-        connecting = socket.socket(candidate.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        result = connecting.connect_ex(candidate.address)
+        try:
+            result = connecting.connect_ex((balancer.host, balancer.port))
+        except OSError as error:  # the interface of a scoped address is not there
+            result = error.errno or errno.EADDRNOTAVAIL
         if result not in (0, errno.EINPROGRESS):
             connecting.close()
-            self._fail(candidate, words_for(result))
+            self.failed.append(Failure(balancer, words_for(result)))
             return
-        self._connecting[connecting.fileno()] = (self._started, connecting, candidate)
+        self._connecting[connecting.fileno()] = (self._started, connecting, balancer)
         self._started += 1
         self._poll.register(connecting, select.POLLOUT)
 
-    def _resolve(self, balancer: Address) -> None:
-        """A literal is its own answer; a name gives each of its addresses, as the system's resolver orders
-        them.
-        """
-        if balancer.is_literal:
-            family = socket.AF_INET6 if ":" in balancer.host else socket.AF_INET
-            self._candidates.append(_Candidate(balancer, family, (balancer.host, balancer.port)))
-            return
-        try:
-            found = socket.getaddrinfo(balancer.host, balancer.port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            self.failed.append(Failure(balancer, f"has a name that does not resolve: {error.strerror}"))
-            return
-        self._candidates += [_Candidate(balancer, family, address) for family, _, _, _, address in found]
-
     def _settle(self, descriptor: int) -> Raced | None:
-        number, connected, candidate = self._connecting.pop(descriptor)
+        number, connected, balancer = self._connecting.pop(descriptor)
         self._poll.unregister(descriptor)
         if error := connected.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             connected.close()
-            self._fail(candidate, words_for(error))
+            self.failed.append(Failure(balancer, words_for(error)))
             self._next_start = time.monotonic()
             return None
-        earlier = [c.balancer for n, _, c in self._connecting.values() if n < number]
-        outrun = tuple(b for b in dict.fromkeys(earlier) if b != candidate.balancer)
-        return Raced(SocketStream(connected), candidate.balancer, tuple(self.failed), outrun)
-
-    def _fail(self, candidate: _Candidate, what: str) -> None:
-        """A balancer has failed when none of its addresses is left."""
-        others = [*self._candidates, *(c for _, _, c in self._connecting.values())]
-        if candidate.balancer not in [other.balancer for other in others]:
-            self.failed.append(Failure(candidate.balancer, what))
+        outrun = tuple(earlier for n, _, earlier in self._connecting.values() if n < number)
+        return Raced(SocketStream(connected), balancer, tuple(self.failed), outrun)
 
     def _silent(self) -> list[Failure]:
-        silent = dict.fromkeys(c.balancer for _, _, c in self._connecting.values())
-        return [Failure(balancer, "did not take the connection in time") for balancer in silent]
+        return [
+            Failure(balancer, "did not take the connection in time") for _, _, balancer in self._connecting.values()
+        ]

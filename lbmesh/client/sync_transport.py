@@ -1,19 +1,19 @@
 """The transport for `httpx.Client`."""
 
-import random
 import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import httpcore
 import httpx
 
-from lbmesh.client.attempts import Answered, Attempts
-from lbmesh.client.budget import AttemptBudget
-from lbmesh.client.memory import BalancerMemory
-from lbmesh.client.policy import DEFAULT_LIMITS, Policy, Uniform, may_repeat, parse_balancers
+from lbmesh.client.attempts import Answered
+from lbmesh.client.fleet import Fleet
+from lbmesh.client.fork import watch
+from lbmesh.client.listing import Balancers
+from lbmesh.client.policy import DEFAULT_LIMITS, Policy, Repeat, Uniform, repeat_of
 from lbmesh.client.resumption import Resumption
 from lbmesh.client.sync_body import SyncBody
 from lbmesh.client.sync_exchange import SyncAnswer, SyncExchange
@@ -28,39 +28,52 @@ class MeshTransport(httpx.BaseTransport):
     """Sends requests to whichever of several balancers answers.
 
     The request's URL names the service, as it always does; only the connection goes to a balancer.
-    Thread-safe. Needs no thread of its own unless a balancer keeps silent.
+    Thread-safe, and may be made before a fork. Needs no thread of its own unless a balancer keeps silent or where the
+    balancers are is looked up.
     """
 
     def __init__(
         self,
-        balancers: Sequence[str],
+        balancers: Balancers,
         *,
+        zone: str | None = None,
         policy: Policy | None = None,
         verify: ssl.SSLContext | bool = True,
         limits: httpx.Limits = DEFAULT_LIMITS,
         rng: Uniform | None = None,
     ) -> None:
-        """`balancers` are addresses like "10.0.1.10:80". Raises ValueError when they or the policy make no
+        """`balancers`: addresses or names with ports, either by zone, or an Admin. `zone`: the client's, whose
+        balancers come first; None: LBMESH_ZONE of the environment. Raises ValueError when they or the policy make no
         sense.
         """
         self._policy = policy or Policy()
-        addresses = parse_balancers(balancers)
-        self._memory = BalancerMemory(addresses, self._policy, rng or random.Random())
-        self._budget = AttemptBudget(self._policy.budget_share, self._policy.budget_floor)
+        self._fleet = Fleet(balancers, self._policy, zone, rng)
         self._links = SyncLinks(self._policy, httpx.create_ssl_context(verify=verify), limits)
-        self._room = threading.Semaphore(limits.max_connections or sys.maxsize)
+        self._room_size = limits.max_connections or sys.maxsize
+        self._start_empty()
+        watch(self)
+
+    def start_afresh(self) -> None:
+        """In the child of a fork."""
+        self._fleet.start_afresh()
+        self._links.start_afresh()
+        self._start_empty()
+
+    def _start_empty(self) -> None:
+        self._room = threading.Semaphore(self._room_size)
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Raises an httpx.TransportError that names every balancer tried and what happened there."""
         timeouts = Timeouts.of(request)
-        may_be_sent_again = may_repeat(request.method, replayable=is_replayable(request))
+        repeat = repeat_of(request.method, request.headers, self._policy, replayable=is_replayable(request))
         core_request = to_core(request)
+        self._find(timeouts.connect)
         if not self._room.acquire(timeout=timeouts.pool):
             raise httpx.PoolTimeout("as many requests are under way as limits.max_connections allows")
         try:
-            answer, report = self._exchange(core_request, timeouts, may_be_sent_again).run()
+            answer, report = self._exchange(core_request, timeouts, repeat).run()
         except BaseException:
             self._room.release()
             raise
@@ -72,9 +85,11 @@ class MeshTransport(httpx.BaseTransport):
             return httpx.Response(head.status, headers=head.headers, stream=held, extensions=extensions)
 
         def ask_again(after: Answered, fields: list[tuple[bytes, bytes]]) -> tuple[SyncAnswer, Answered]:
-            return self._exchange(with_fields(core_request, fields), timeouts, True, after).run()
+            return self._exchange(with_fields(core_request, fields), timeouts, repeat, after).run()
 
-        resumption = Resumption(report, head.status, head.headers, core_request.headers) if may_be_sent_again else None
+        resumption = (
+            None if repeat is Repeat.ONCE else Resumption(report, head.status, head.headers, core_request.headers)
+        )
         body = SyncBody(answer, self._links, self._room.release, resumption, ask_again, self._policy.stall_s)
         response = httpx.Response(head.status, headers=head.headers, stream=body, extensions=extensions)
         body.extensions = response.extensions
@@ -88,13 +103,21 @@ class MeshTransport(httpx.BaseTransport):
         for thread in threads:
             thread.join(JOIN_S)
 
+    def _find(self, timeout_s: float | None) -> None:
+        """Raises httpx.ConnectError or ConnectTimeout when no balancer is known."""
+        finder = self._fleet.finder
+        in_time = finder.is_ready() or finder.wait(timeout_s)
+        if not finder.home:
+            raise (httpx.ConnectError if in_time else httpx.ConnectTimeout)(finder.describe())
+
     def _exchange(
-        self, request: httpcore.Request, timeouts: Timeouts, may_repeat: bool, after: Answered | None = None
+        self, request: httpcore.Request, timeouts: Timeouts, repeat: Repeat, after: Answered | None = None
     ) -> SyncExchange:
         with self._lock:
-            attempts = Attempts(
-                self._policy, self._memory, self._budget, time.monotonic(), may_repeat=may_repeat, after=after
-            )
+            gone = self._fleet.settle()
+            attempts = self._fleet.attempts(time.monotonic(), repeat, after)
+        for balancer in gone:
+            self._links.drop(balancer)
         return SyncExchange(
             self._links,
             attempts,
@@ -102,7 +125,7 @@ class MeshTransport(httpx.BaseTransport):
             self._start_thread,
             request,
             timeouts,
-            may_repeat=may_repeat,
+            may_repeat=repeat is not Repeat.ONCE,
             hold_bytes=self._policy.hold_bytes,
         )
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import httpx
 import trio
 
 from lbmesh.client import Answered, AsyncMeshTransport, MeshTransport, Policy
+from lbmesh.client.listing import Balancers
 
 FLAVOURS = ("sync", "trio", "asyncio")
 URL = "http://shop.example.com/basket"
@@ -31,7 +31,7 @@ class Got:
 
 def call(
     flavour: str,
-    balancers: Sequence[str],
+    balancers: Balancers,
     *methods: str,
     policy: Policy | None = None,
     timeout: float | httpx.Timeout = 10.0,

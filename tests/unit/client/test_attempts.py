@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from lbmesh.client.attempts import Attempts, Failure, Judgement, Start, Stop, Wait
 from lbmesh.client.budget import AttemptBudget
 from lbmesh.client.memory import BalancerMemory
-from lbmesh.client.policy import Policy
+from lbmesh.client.pace import Pace
+from lbmesh.client.policy import Policy, Repeat
 from lbmesh.model.address import Address
 
 A, B, C = (Address(f"10.0.{zone}.10", 80) for zone in (1, 2, 3))
@@ -17,12 +18,12 @@ LISTED = Policy(spread=False)
 
 
 def begin(
-    policy: Policy = LISTED, *, may_repeat: bool = True, budget: AttemptBudget | None = None
+    policy: Policy = LISTED, *, repeat: Repeat = Repeat.HEDGED, budget: AttemptBudget | None = None
 ) -> tuple[Attempts, BalancerMemory, AttemptBudget]:
     """A request at time 0 over A, B and C."""
     memory = BalancerMemory((A, B, C), policy, random.Random(1))
     budget = budget or AttemptBudget(policy.budget_share, policy.budget_floor)
-    return Attempts(policy, memory, budget, 0.0, may_repeat=may_repeat), memory, budget
+    return Attempts(policy, memory, budget, Pace(policy), 0.0, repeat=repeat), memory, budget
 
 
 def test_the_first_attempt_starts_at_once_over_all() -> None:
@@ -49,7 +50,7 @@ def test_hedging_can_be_switched_off(policy: Policy) -> None:
 
 
 def test_a_request_that_cannot_be_repeated_is_sent_once() -> None:
-    attempts, _, _ = begin(may_repeat=False)
+    attempts, _, _ = begin(repeat=Repeat.ONCE)
     attempts.step(0.0)
     attempts.connected(0, A, 0.0)
     assert attempts.step(60.0) == Wait(None)
@@ -141,11 +142,11 @@ def test_an_empty_budget_is_waited_for_but_not_for_ever() -> None:
 EVENTS = st.lists(st.sampled_from(["answer", "503", "break", "stale", "timeout", "refused", "all refused", "tick"]))
 
 
-@given(EVENTS, st.booleans(), st.integers(1, 5), st.integers(0, 2))
-def test_whatever_happens_the_bounds_hold(events: list[str], may_repeat: bool, attempts_max: int, floor: int) -> None:
+@given(EVENTS, st.sampled_from(Repeat), st.integers(1, 5), st.integers(0, 2))
+def test_whatever_happens_the_bounds_hold(events: list[str], repeat: Repeat, attempts_max: int, floor: int) -> None:
     """Never more attempts than allowed, one send when it must not be repeated, and everything is given back."""
     policy = Policy(spread=False, attempts_max=attempts_max, budget_floor=floor, budget_share=0.0)
-    attempts, _, budget = begin(policy, may_repeat=may_repeat)
+    attempts, _, budget = begin(policy, repeat=repeat)
     sent: list[Address] = []
     dialling: list[Start] = []
     connected: list[int] = []
@@ -178,7 +179,7 @@ def test_whatever_happens_the_bounds_hold(events: list[str], may_repeat: bool, a
         elif connected and event in ("break", "stale", "timeout"):
             attempts.broke(connected.pop(), event, now, reused=event == "stale", timed_out=event == "timeout")
     attempts.close()
-    assert len(sent) <= (attempts_max if may_repeat else 1)
+    assert len(sent) <= (1 if repeat is Repeat.ONCE else attempts_max)
     assert (budget.extra, budget.requests) == (0, 0)
 
 

@@ -2,13 +2,18 @@
 
 from dataclasses import dataclass
 
+import httpx
 import pytest
 
 from lbmesh.client.budget import AttemptBudget
+from lbmesh.client.directory import Endpoint
 from lbmesh.client.idle import ConnectionKey, IdleConnections
-from lbmesh.client.policy import BALANCERS_MAX, Policy, may_repeat, parse_balancers
+from lbmesh.client.limits import ADDRESSES_MAX
+from lbmesh.client.listing import Admin, parse_balancers, parse_listing
+from lbmesh.client.policy import Policy, Repeat, repeat_of
 from lbmesh.model.address import Address
 
+LISTED = Policy()
 A, B = Address("10.0.1.10", 80), Address("10.0.2.10", 80)
 
 
@@ -21,6 +26,10 @@ A, B = Address("10.0.1.10", 80), Address("10.0.2.10", 80)
         ({"attempts_max": 0}, "write 1"),
         ({"rest_s": 60.0}, "rest_max_s"),
         ({"budget_floor": -1}, "0 or more"),
+        ({"hedge_quantile": 1.0}, "like 0.99"),
+        ({"hedge_min_s": 0.0}, "above 0"),
+        ({"unproven_s": -1.0}, "unproven_s=None"),
+        ({"refresh_s": 61.0}, "at most stale_s"),
     ],
 )
 def test_values_that_cannot_work_are_refused(arguments: dict[str, float], words: str) -> None:
@@ -34,7 +43,7 @@ def test_values_that_cannot_work_are_refused(arguments: dict[str, float], words:
         ([], "0 balancers given"),
         ("10.0.1.10:80", 'write a list, for example \\["10.0.1.10:80"\\]'),
         (["10.0.1.10"], "has no port"),
-        ([f"10.0.{n}.10:80" for n in range(BALANCERS_MAX + 1)], f"1 to {BALANCERS_MAX}"),
+        ([f"10.0.{n}.10:80" for n in range(ADDRESSES_MAX + 1)], f"1 to {ADDRESSES_MAX}"),
     ],
 )
 def test_a_list_of_balancers_that_makes_no_sense_is_refused(balancers: list[str], words: str) -> None:
@@ -46,15 +55,53 @@ def test_each_balancer_counts_once() -> None:
     assert parse_balancers(["10.0.1.10:80", "10.0.2.10:80", "10.0.1.10:80"]) == (A, B)
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"])
 def test_idempotent_methods_may_be_repeated_when_the_body_can(method: str) -> None:
-    assert may_repeat(method, replayable=True)
-    assert not may_repeat(method, replayable=False)
+    assert repeat_of(method, (), LISTED, replayable=True) is Repeat.HEDGED
+    assert repeat_of(method, (), LISTED, replayable=False) is Repeat.ONCE
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "CONNECT", "get", "LOCK"])
 def test_other_methods_may_not(method: str) -> None:
-    assert not may_repeat(method, replayable=True)
+    assert repeat_of(method, (), LISTED, replayable=True) is Repeat.ONCE
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_a_key_allows_repeats_one_after_the_other(method: str) -> None:
+    keyed = httpx.Headers({"idempotency-key": "1"})
+    assert repeat_of(method, keyed, LISTED, replayable=True) is Repeat.AFTER_FAILURE
+    assert repeat_of(method, keyed, LISTED, replayable=False) is Repeat.ONCE
+    assert repeat_of(method, keyed, Policy(idempotency_field=None), replayable=True) is Repeat.ONCE
+    assert repeat_of("LOCK", keyed, LISTED, replayable=True) is Repeat.ONCE
+
+
+def test_balancers_may_be_listed_by_zone() -> None:
+    listed = parse_listing({"zone-a": ["10.0.1.10:80"], "zone-b": ["10.0.2.10:80"]})
+    assert listed == (Endpoint(A, "zone-a"), Endpoint(B, "zone-b"))
+
+
+@pytest.mark.parametrize(
+    ("listing", "words"),
+    [
+        ({}, "0 balancers"),
+        ({"zone-a": []}, "0 balancers"),
+        ({"": ["10.0.1.10:80"]}, "a plain list"),
+        ({"zone-a": ["10.0.1.10:80"], "zone-b": ["10.0.1.10:80"]}, "in two zones"),
+    ],
+)
+def test_a_listing_by_zone_that_makes_no_sense_is_refused(listing: dict[str, list[str]], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        parse_listing(listing)
+
+
+def test_an_admin_source_that_makes_no_sense_is_refused_and_its_token_kept_quiet() -> None:
+    with pytest.raises(ValueError, match="write"):
+        Admin(["10.0.1.10:9901"], scheme="ftp")
+    with pytest.raises(ValueError, match="write"):
+        Admin(["10.0.1.10:9901"], port=0)
+    with pytest.raises(ValueError, match="write"):
+        Admin([])
+    assert "secret" not in repr(Admin(["10.0.1.10:9901"], token="secret"))
 
 
 def test_the_budget_is_a_share_with_a_floor() -> None:

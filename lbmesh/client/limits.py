@@ -1,0 +1,13 @@
+"""What bounds the client where a caller's list, a resolver's answer or a flood of requests could grow without one."""
+
+ADDRESSES_MAX = 64
+"""Addresses in one transport: a race over more would outlast any caller's patience."""
+
+IDLE_MAX = 100
+"""Connections kept when httpx's limits say None, which elsewhere means no bound."""
+
+PACE_SAMPLES = 512
+"""Times to the answer that the hedge delay is measured from."""
+
+STATE_BYTES_MAX = 64 * 1024 * 1024
+"""Of a node's answer on its admin API, as for `lbmesh status`."""

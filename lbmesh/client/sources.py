@@ -1,0 +1,92 @@
+"""Asks where the balancers are: the system's resolver for a name, or a node's admin API. Blocking, so in a thread."""
+
+import json
+import socket
+from collections.abc import Callable, Sequence
+from zlib import crc32
+
+import httpx
+
+from lbmesh.client.admin_picture import OTHER_SHAPE, endpoints_of
+from lbmesh.client.directory import Endpoint
+from lbmesh.client.limits import STATE_BYTES_MAX
+from lbmesh.client.listing import Admin
+from lbmesh.model.address import Address
+
+ADMIN_TIMEOUT_S = 2.0
+"""For each step of asking one node, before the next is asked."""
+
+Ask = Callable[[], Sequence[Endpoint] | str]
+"""The addresses in the source's order, or why there are none."""
+
+
+def resolver(entry: Endpoint) -> Ask:
+    """All addresses of a name, of both families, as the system's resolver orders them; each in the name's zone."""
+
+    def ask() -> Sequence[Endpoint] | str:
+        name, port = entry.address.host, entry.address.port
+        try:
+            found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            return f"does not resolve: {(error.strerror or str(error)).lower()}"
+        return [Endpoint(Address(_host(address), port), entry.zone) for _, _, _, _, address in found]
+
+    return ask
+
+
+def _host(address: Sequence[object]) -> str:
+    """glibc gives a link-local address with its scope as a number beside it."""
+    host = str(address[0])
+    scope = address[3] if len(address) > 3 else 0
+    return f"{host}%{scope}" if scope and "%" not in host else host
+
+
+def admin_api(admin: Admin, seed: float | None) -> Ask:
+    """What the first node says that answers, beginning with the one that did the last time. `seed`: of this client's
+    own order, the same at each answer; None: the node's.
+    """
+    addresses = list(admin.addresses)
+    headers = {"Authorization": f"Bearer {admin.token}"} if admin.token else {}
+
+    def ask() -> Sequence[Endpoint] | str:
+        told = []
+        for address in list(addresses):
+            try:
+                found: Sequence[Endpoint] = endpoints_of(
+                    json.loads(_fetch(f"{admin.scheme}://{address}/v1/state", headers)), admin.port
+                )
+            except (httpx.HTTPError, _RefusedError) as error:
+                told.append(f"{address} {str(error) or 'did not answer in time'}")
+                continue
+            except OTHER_SHAPE:
+                told.append(f"{address} answered with something else: is it the admin address of an lbmesh node?")
+                continue
+            addresses.remove(address)
+            addresses.insert(0, address)
+            if seed is not None:
+                found = sorted(found, key=lambda each: crc32(f"{seed} {each.address}".encode()))
+            return found or f"{address} knows no front and no member"
+        return "; ".join(told)
+
+    return ask
+
+
+class _RefusedError(Exception):
+    """The node answered, but not with its state."""
+
+
+def _fetch(url: str, headers: dict[str, str]) -> bytes:
+    with (
+        httpx.Client(timeout=ADMIN_TIMEOUT_S, trust_env=False, headers=headers) as client,
+        client.stream("GET", url) as response,
+    ):
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            raise _RefusedError("wants its admin token: give Admin(..., token=...)")
+        if response.status_code != httpx.codes.OK:
+            raise _RefusedError(f"answered with status {response.status_code}")
+        state = bytearray()
+        for part in response.iter_bytes():
+            state += part
+            if len(state) > STATE_BYTES_MAX:
+                raise _RefusedError(f"answered with more than {STATE_BYTES_MAX >> 20} MiB")
+        return bytes(state)
