@@ -101,7 +101,7 @@ class Policy:
     budget_share: float = 0.2
     """Attempts beyond the first that may be under way, as a share of the requests under way."""
 
-    budget_floor: int = 3
+    budget_floor: int = 10
     """That many are always allowed, however few the requests."""
 
     budget_wait_s: float = 1.0
