@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 
 OK = 200
 PAUSE_S = 0.05
@@ -18,8 +19,7 @@ PAUSE_S = 0.05
 def blocking(kind: str, url: str) -> Callable[[], int]:
     """Asks once, with a client that is made now; the answer's status."""
     if kind.startswith("requests"):
-        import requests
-
+        requests = import_module("requests")
         session, timeout = requests.Session(), None if kind == "requests" else (3.05, 10)
         return lambda: int(session.get(url, timeout=timeout).status_code)
     import httpx
@@ -36,8 +36,7 @@ def blocking(kind: str, url: str) -> Callable[[], int]:
 def in_tasks(kind: str, url: str) -> Callable[[], Awaitable[int]]:
     """The same on asyncio, where it runs already."""
     if kind == "aiohttp":
-        import aiohttp
-
+        aiohttp = import_module("aiohttp")
         session = aiohttp.ClientSession()
 
         async def ask() -> int:
