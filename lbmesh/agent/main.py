@@ -49,6 +49,7 @@ from lbmesh.control.processes import (
     Reload,
     Reloaded,
 )
+from lbmesh.drivers.command.driver import CommandFronts
 from lbmesh.drivers.driver import FrontDriver
 from lbmesh.drivers.none import UnmovedFronts
 from lbmesh.drivers.vip.driver import VipFronts
@@ -136,8 +137,12 @@ class Agent:
 
     def _drivers(self) -> dict[DriverKind, FrontDriver]:
         settings = self._hub.plane.settings
-        vip = VipFronts(settings.node.name, settings.node.zone, self._leases, settings.fronts)
-        return {DriverKind.NONE: UnmovedFronts(), DriverKind.VIP: vip}
+        name, zone = settings.node.name, settings.node.zone
+        return {
+            DriverKind.NONE: UnmovedFronts(),
+            DriverKind.VIP: VipFronts(name, zone, self._leases, settings.fronts),
+            DriverKind.COMMAND: CommandFronts(name, zone),
+        }
 
     async def _begin(self, links: ForwarderLinks, nursery: trio.Nursery) -> None:
         """Learn what the forwarders serve, if there was an agent before, else what the disk remembers; then what the

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from lbmesh.config import values
-from lbmesh.config.fronts import front_address
+from lbmesh.config.front_values import front_address
 from lbmesh.config.settings import DnsSettings
 from lbmesh.config.table import Table
 from lbmesh.dns.names import mailbox_to_wire, to_wire

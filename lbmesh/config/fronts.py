@@ -2,15 +2,23 @@
 
 import ipaddress
 from collections.abc import Sequence
-from pathlib import Path
 
 from lbmesh.config import values
+from lbmesh.config.front_values import (
+    absolute_path,
+    check_interval_s,
+    command_timeout_s,
+    front_address,
+    interface_name,
+)
+from lbmesh.config.fronts_ec2 import read_ec2
 from lbmesh.config.settings import FailoverSettings, GossipSettings, ListenerSettings, NodeSettings
 from lbmesh.config.table import Table
 from lbmesh.model.address import Address
 from lbmesh.model.front import (
     BIRD_SOCKET,
     CLASS_OF,
+    COMMAND_CHECK_S,
     COMMAND_TIMEOUT_S,
     HOLD_DOWN_S,
     BgpDriver,
@@ -159,12 +167,12 @@ def _read_options(options: Table, kind: DriverKind, host: str) -> Driver | None:
             socket = options.optional("socket", absolute_path, BIRD_SOCKET)
             return BgpDriver(protocol, prefix, socket) if protocol else None
         case DriverKind.EC2:
-            resource = options.required("resource", values.name, '"eipalloc-0123456789abcdef0"')
-            return Ec2Driver(resource) if resource else None
+            return read_ec2(options, address)
         case DriverKind.COMMAND:
             run = options.required("run", absolute_path, '"/usr/local/sbin/move-front"')
-            timeout_s = options.optional("timeout", values.duration_s, COMMAND_TIMEOUT_S)
-            return CommandDriver(run, timeout_s) if run else None
+            timeout_s = options.optional("timeout", command_timeout_s, COMMAND_TIMEOUT_S)
+            check_s = options.optional("check", check_interval_s, COMMAND_CHECK_S)
+            return CommandDriver(run, timeout_s, check_s) if run else None
         case DriverKind.NONE:
             return NoDriver()
 
@@ -220,32 +228,3 @@ def _check_class(table: Table, front: Front, gossip: GossipSettings | None, fail
             'failover.witnesses, or class = "overlap"'
         )
         table.error(message, "class")
-
-
-def front_address(value: object) -> str:
-    """The address that clients use: one that other machines can reach, without a port."""
-    example = 'write an address without a port, such as "203.0.113.10" or "2001:db8::10"'
-    if not isinstance(value, str) or len(value) > values.ADDRESS_CHARS_MAX:
-        raise ValueError(example)
-    try:
-        address = ipaddress.ip_address(value)
-    except ValueError as wrong:
-        raise ValueError(example) from wrong
-    if address.is_unspecified or address.is_multicast or getattr(address, "scope_id", None):
-        raise ValueError(f"clients of other machines cannot use it; {example}")
-    return str(address)
-
-
-def interface_name(value: object) -> str:
-    """A network interface's name (IFNAMSIZ is 16)."""
-    if not isinstance(value, str) or not 1 <= len(value) <= 15 or not value.isprintable() or set(value) & set("/ :"):
-        raise ValueError('write an interface such as "eth0"')
-    return value
-
-
-def absolute_path(value: object) -> Path:
-    """An absolute path."""
-    path = values.file_path(value)
-    if not path.is_absolute():
-        raise ValueError("write an absolute path")
-    return path

@@ -17,9 +17,11 @@ from lbmesh.failover.orders import (
     Failed,
     Found,
     Occupied,
+    Outdated,
     Release,
     Renew,
     Tickle,
+    Unfinished,
 )
 from lbmesh.model.front import Front
 
@@ -27,9 +29,10 @@ from lbmesh.model.front import Front
 class FrontDriver(Protocol):
     """One driver, for all fronts of its kind on this node."""
 
-    async def acquire(self, order: Acquire) -> Done | Failed | Occupied:
+    async def acquire(self, order: Acquire) -> Done | Failed | Occupied | Unfinished | Outdated:
         """Have this node answer for the front, with proof that the world looks like it. With `ask_first`, first look
-        whether it answers elsewhere (an ARP or ND probe, an HTTP request), and if so take nothing.
+        whether it answers elsewhere (an ARP or ND probe, an HTTP request), and if so take nothing. Where the
+        world remembers epochs, an older one takes nothing either.
         """
 
     async def release(self, order: Release) -> Done | Failed:
@@ -42,7 +45,9 @@ class FrontDriver(Protocol):
         """Reset the connections of the holder before."""
 
     def renew(self, order: Renew) -> None:
-        """Keep answering until then. Must not wait: the runner calls it between the awaits of the others."""
+        """Keep answering until then; while an acquire is under way, it may take until then. Must not wait: the runner
+        calls it between the awaits of the others.
+        """
 
     async def watch(self, front: Front, tell: Callable[[Drifted | Found], None]) -> None:
         """Look at the world for as long as the front is in the settings: first tell whether this node holds it from

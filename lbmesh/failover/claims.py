@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+EPOCH_MAX = 2**52
+"""Epochs are counted up; what says that it is a higher one is none."""
+
 
 class FrontState(StrEnum):
     """Of one front at one node. CLAIMING: it wants it, but does not hold it yet. DRAINING: it holds it, and is about to

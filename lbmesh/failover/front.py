@@ -22,6 +22,7 @@ from lbmesh.failover.front_limits import (
 )
 from lbmesh.failover.orders import (
     Acquire,
+    Answer,
     Done,
     Drain,
     Drained,
@@ -31,9 +32,11 @@ from lbmesh.failover.orders import (
     Occupied,
     Order,
     Outcome,
+    Outdated,
     Release,
     Renew,
     Tickle,
+    Unfinished,
 )
 from lbmesh.model.front import Front
 
@@ -88,6 +91,7 @@ class FrontMachine:
         self._pending: _Pending | None = None
         self._tickets = 0
         self._attempts = 0
+        self._is_half_done = False
         self._retry_s = now
         self._unfit_until_s = -inf
         self._renewed_s = -inf
@@ -105,7 +109,8 @@ class FrontMachine:
     @property
     def is_begun(self) -> bool:
         """True once a driver may have done something for the claim."""
-        return self._pending is not None or self._attempts > 0 or self.state is not FrontState.CLAIMING
+        has_tried = self._pending is not None or self._attempts > 0 or self._is_half_done
+        return has_tried or self.state is not FrontState.CLAIMING
 
     def due_s(self, right_until_s: float) -> float:
         """When to call `step` at the latest; infinite when no time changes anything."""
@@ -145,15 +150,15 @@ class FrontMachine:
             case Drifted(what=what):
                 if self.state.answers and self._pending is None:
                     self._drift = self.problem = what
-            case Done() | Failed() | Occupied():
+            case Done() | Failed() | Occupied() | Unfinished() | Outdated():
                 if self._pending and self._pending.ticket == outcome.ticket:
                     self._pending = None
                     self._end(now, outcome)
 
-    def _end(self, now: float, outcome: Done | Failed | Occupied) -> None:
+    def _end(self, now: float, outcome: Answer) -> None:
         match outcome:
             case Done():
-                self._attempts, self._retry_s, self._drift = 0, now, ""
+                self._attempts, self._retry_s, self._drift, self._is_half_done = 0, now, "", False
                 if self.state is FrontState.RELEASING:
                     self._go(now, FrontState.IDLE, self.reason)
                 elif self.state is not FrontState.FENCED:
@@ -167,7 +172,18 @@ class FrontMachine:
                 self._retry_s = now + min(RETRY_MAX_S, RETRY_S * 2 ** (min(self._attempts, 10) - 1))
             case Occupied(by=by):
                 self.problem = f"it still answers elsewhere: {by}"
-                self._retry_s = now + min(OCCUPIED_RETRY_MAX_S, max(OCCUPIED_RETRY_S, (now - self.since_s) / 4))
+                self._retry_s = now + self._patience_s(now)
+            case Unfinished(reason=reason):
+                self.problem, self._is_half_done = reason, True
+                self._retry_s = now + self._patience_s(now)
+            case Outdated(epoch=epoch, by=by):
+                # The votes were given to the older epoch: they must be asked for again, so this takes nothing from
+                # whoever has them. It is how a mesh that starts anew finds the epochs of the one before.
+                self.problem = f"{by} claimed it with epoch {epoch}, which is no older than {self.epoch}"
+                self.epoch, self._retry_s = max(self.epoch, epoch + 1), now
+
+    def _patience_s(self, now: float) -> float:
+        return min(OCCUPIED_RETRY_MAX_S, max(OCCUPIED_RETRY_S, (now - self.since_s) / 4))
 
     def step(self, now: float, wish: Wish, epoch: int, right_until_s: float) -> list[Order]:
         """Do what is due. `epoch`: for a new claim, higher than any other's. `right_until_s`: until when this node has
@@ -204,7 +220,7 @@ class FrontMachine:
         if wish.aim is Aim.HOLD and not self.is_unfit(now):
             self._go(now, FrontState.CLAIMING, wish.reason)
             self._wish, self.epoch = wish, max(epoch, self.epoch + 1)
-            self._attempts, self._retry_s, self.problem = 0, now, ""
+            self._attempts, self._retry_s, self._is_half_done, self.problem = 0, now, False, ""
 
     def _claiming(self, now: float, wish: Wish, epoch: int, right_until_s: float) -> Iterator[Order]:
         if wish.aim is not Aim.HOLD:
@@ -218,7 +234,11 @@ class FrontMachine:
                 self.epoch = max(self.epoch, epoch)
         elif self._pending is None and now >= self._retry_s:
             self._wish, self.reason = wish, wish.reason
+            self._renewed_s = right_until_s
             yield self._acquire(now, wish.reason, wish.ask_first, right_until_s)
+        elif self._pending is not None and right_until_s > self._renewed_s:
+            self._renewed_s = right_until_s
+            yield Renew(self.front, self.epoch, right_until_s)
 
     def _held(self, now: float, wish: Wish, right_until_s: float) -> Iterator[Order]:
         if now >= right_until_s:

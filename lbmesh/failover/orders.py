@@ -97,6 +97,25 @@ class Occupied:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfinished:
+    """The order is under way, or somebody asks for patience: `reason`. No failure; it is to be given again soon."""
+
+    front: str
+    ticket: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """The world remembers a claim with this epoch, which is no older than the order's: `by` whom. Nothing was taken."""
+
+    front: str
+    ticket: int
+    epoch: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Drained:
     """Nobody uses the front here any more."""
 
@@ -119,5 +138,8 @@ class Found:
     epoch: int
 
 
-Outcome = Done | Failed | Occupied | Drained | Drifted | Found
+Answer = Done | Failed | Occupied | Unfinished | Outdated
+"""What comes of an Acquire or a Release."""
+
+Outcome = Answer | Drained | Drifted | Found
 """`front`: its name."""

@@ -8,6 +8,7 @@ from lbmesh.model.address import Address
 
 HOLD_DOWN_S = 30.0
 COMMAND_TIMEOUT_S = 10.0
+COMMAND_CHECK_S = 10.0
 BIRD_SOCKET = Path("/run/bird/bird.ctl")
 
 
@@ -28,6 +29,16 @@ class DriverKind(StrEnum):
     EC2 = "ec2"
     COMMAND = "command"
     NONE = "none"
+
+
+class Ec2Kind(StrEnum):
+    """What leads an address to a node in EC2, by how ids of it begin: the allocation of an elastic address; a subnet,
+    of whose interfaces one has the front as a secondary private address; a route table with a route for the front.
+    """
+
+    ELASTIC = "eipalloc"
+    PRIVATE = "subnet"
+    ROUTE = "rtb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +64,33 @@ class BgpDriver:
 
 @dataclass(frozen=True, slots=True)
 class Ec2Driver:
-    """A call to EC2 that leads `resource` (an elastic address's allocation, an interface's secondary address, a route
-    table) here.
+    """Calls to EC2 that lead the front to this node's interface by `resource`, the id of an elastic address's
+    allocation, a subnet or a route table. `region`, `endpoint` (a URL): None for what boto3 finds. `interfaces`: (node,
+    id of its interface), for nodes that shall not ask the instance metadata. `device`: the kernel's interface on which
+    the address is put while it is led here; None when somebody else does that.
     """
 
     resource: str
+    region: str | None = None
+    endpoint: str | None = None
+    interfaces: tuple[tuple[str, str], ...] = ()
+    device: str | None = None
+
+    @property
+    def kind(self) -> Ec2Kind:
+        """What sort of thing the resource is."""
+        return Ec2Kind(self.resource.partition("-")[0])
 
 
 @dataclass(frozen=True, slots=True)
 class CommandDriver:
-    """A program that is run with a verb, the address and the epoch; exit status 0 within `timeout_s` is success."""
+    """A program that is run with a verb, the address and the epoch (docs/FRONTS-CLOUD.md); exit status 0 within
+    `timeout_s` is success. `check_s`: between two questions whether the front is still led here, 0 for none.
+    """
 
     run: Path
     timeout_s: float = COMMAND_TIMEOUT_S
+    check_s: float = COMMAND_CHECK_S
 
 
 @dataclass(frozen=True, slots=True)

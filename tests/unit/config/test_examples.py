@@ -80,6 +80,7 @@ def test_what_is_commented_out_is_the_default() -> None:
         *["split_by", "methods", "query", "allow", "deny", "maintenance", "rate_limit", "redirect", "max_body"],
         *["zone", "ttl", "ns_ttl", "negative_ttl", "mailbox", "rate", "client_subnet"],
         *["prefix_length", "protocol", "prefix", "socket", "resource", "run", "hold_down", "witnesses"],
+        *["region", "endpoint", "device", "interfaces", "timeout", "check"],
         *["rewrite", "regex", "request_headers", "mirror", "response_headers", "exact_paths", "respond"],
     ],
 )

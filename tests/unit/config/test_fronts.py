@@ -33,6 +33,7 @@ zone-b = ["lb-b1"]
 VIP = 'driver = "vip"\noptions = { interface = "eth0" }\n'
 COMMAND = 'driver = "command"\noptions = { run = "/move" }\n'
 HOME_B = '[[front]]\naddress = "203.0.113.10"\nzone = "zone-b"\n'
+EC2 = HOME_B + 'driver = "ec2"\noptions = { %s }\n' + THREE_ZONES
 ADDRESS = 'write an address without a port, such as "203.0.113.10" or "2001:db8::10"'
 
 
@@ -51,8 +52,28 @@ def test_defaults() -> None:
         (VIP + 'class = "exclusive"\n', VipDriver("eth0", 32), FrontClass.EXCLUSIVE),
         ('driver = "bgp"\noptions = { protocol = "p" }\n', BgpDriver("p", "203.0.113.10/32"), FrontClass.OVERLAP),
         (
-            'driver = "ec2"\noptions = { resource = "eipalloc-1" }\n',
-            Ec2Driver("eipalloc-1"),
+            'driver = "ec2"\noptions = { resource = "eipalloc-0123456789abcdef0" }\n',
+            Ec2Driver("eipalloc-0123456789abcdef0"),
+            FrontClass.EXCLUSIVE,
+        ),
+        (
+            (
+                'driver = "ec2"\noptions = { resource = "subnet-01234567", region = "eu-central-1", '
+                'device = "lo", endpoint = "http://[::1]:5000", '
+                'interfaces = { lb-b1 = "eni-89abcdef", lb-a1 = "eni-01234567" } }\n'
+            ),
+            Ec2Driver(
+                "subnet-01234567",
+                "eu-central-1",
+                "http://[::1]:5000",
+                (("lb-a1", "eni-01234567"), ("lb-b1", "eni-89abcdef")),
+                "lo",
+            ),
+            FrontClass.EXCLUSIVE,
+        ),
+        (
+            'driver = "command"\noptions = { run = "/move", timeout = "5s", check = "0s" }\n',
+            CommandDriver(Path("/move"), 5.0, 0.0),
             FrontClass.EXCLUSIVE,
         ),
         (COMMAND, CommandDriver(Path("/move")), FrontClass.EXCLUSIVE),
@@ -106,6 +127,35 @@ REFUSED = [
       "that holds the front")),
     (HOME_B + 'driver = "ec2"\noptions = {}\n' + THREE_ZONES, 4,
      'front "203.0.113.10": options.resource: missing; write resource = "eipalloc-0123456789abcdef0"'),
+    (EC2 % 'resource = "eipalloc-1"', 4,
+     ('front "203.0.113.10": options.resource: found "eipalloc-1"; write the id of an elastic address, a subnet or a '
+      'route table, such as "eipalloc-0123456789abcdef0", "subnet-0123456789abcdef0", "rtb-0123456789abcdef0"')),
+    (EC2 % 'resource = "eni-0123456789abcdef0"', 4,
+     ('front "203.0.113.10": options.resource: found "eni-0123456789abcdef0"; an interface is one node\'s, and all '
+      "nodes have the same fronts: write the subnet whose interfaces may have the address, "
+      '"subnet-0123456789abcdef0", and each node\'s interface in interfaces')),
+    (EC2 % 'resource = "vpc-01234567"', 4,
+     ('front "203.0.113.10": options.resource: found "vpc-01234567"; this leads no address anywhere: write an id such '
+      'as "eipalloc-0123456789abcdef0", "subnet-0123456789abcdef0", "rtb-0123456789abcdef0"')),
+    (EC2 % 'resource = "rtb-01234567", region = "Frankfurt"', 4,
+     'front "203.0.113.10": options.region: found "Frankfurt"; write a region such as "eu-central-1"'),
+    (EC2 % 'resource = "rtb-01234567", endpoint = "ec2.example.com"', 4,
+     ('front "203.0.113.10": options.endpoint: found "ec2.example.com"; write a URL such as '
+      '"https://ec2.eu-central-1.amazonaws.com"')),
+    (EC2 % 'resource = "rtb-01234567", interfaces = { lb-a1 = "i-01234567" }', 4,
+     ('front "203.0.113.10": options.interfaces.lb-a1: found "i-01234567"; write the id of an interface such as '
+      '"eni-0123456789abcdef0"')),
+    (EC2 % 'resource = "eipalloc-01234567", device = "eth0"', 4,
+     ('front "203.0.113.10": options.device: found "eth0"; EC2 translates an elastic address to a private one, which '
+      "stays on the machine: remove device, and set the private addresses up with the system")),
+    ((EC2 % 'resource = "eipalloc-01234567"').replace("203.0.113.10", "2001:db8::10"), 4,
+     ('front #1: options.resource: found "eipalloc-01234567"; an elastic address is one of IPv4; write '
+      'a subnet such as "subnet-0123456789abcdef0"')),
+    (HOME_B + 'driver = "command"\noptions = { run = "/move", timeout = "1m" }\n' + THREE_ZONES, 4,
+     ('front "203.0.113.10": options.timeout: found "1m"; who says nothing for longer has failed: write at most "12s", '
+      "and where a move takes longer have the program exit with status 75: it is run again")),
+    (HOME_B + 'driver = "command"\noptions = { run = "/move", check = "10ms" }\n' + THREE_ZONES, 4,
+     'front "203.0.113.10": options.check: found "10ms"; write at least "1s", or "0s" for no checks'),
     (HOME_B + 'driver = "command"\noptions = { run = "move" }\n' + THREE_ZONES, 4,
      'front "203.0.113.10": options.run: found "move"; write an absolute path'),
     (HOME_B + 'driver = "none"\noptions = { interface = "eth0" }\n', 4,
@@ -138,7 +188,7 @@ REFUSED = [
      ('front "203.0.113.10": class: found "exclusive"; a front without a driver moves nothing that '
       'could be held; write '
       'class = "overlap"')),
-    (HOME_B + 'driver = "ec2"\nclass = "overlap"\noptions = { resource = "x" }\n', 4,
+    (HOME_B + 'driver = "ec2"\nclass = "overlap"\noptions = { resource = "rtb-01234567" }\n', 4,
      ('front "203.0.113.10": class: found "overlap"; EC2 leads an address to one node at a time; write '
       'class = "exclusive"')),
     # [failover].

@@ -25,9 +25,11 @@ from lbmesh.failover.orders import (
     Occupied,
     Order,
     Outcome,
+    Outdated,
     Release,
     Renew,
     Tickle,
+    Unfinished,
 )
 from lbmesh.model.address import Address
 from lbmesh.model.front import Front, FrontClass
@@ -161,6 +163,55 @@ def test_a_front_that_answers_elsewhere_is_asked_again_soon_and_makes_nobody_unf
     assert told.machine.problem == "it still answers elsewhere: 02:00:00:00:00:01"
     told.take(Occupied(NAME, told.ticket, "02:00:00:00:00:01"))
     assert told.step(DROP) == [], "nothing was taken"
+
+
+def test_an_order_that_is_under_way_is_given_again_and_makes_nobody_unfit() -> None:
+    told = Told()
+    told.step(HOLD)
+    for _ in range(20):
+        told.take(Unfinished(NAME, told.ticket, "the provider works on it"))
+        assert told.step(HOLD, 1.1) == [Acquire]
+    assert told.machine.problem == "the provider works on it"
+    told.take(Unfinished(NAME, told.ticket, "the provider works on it"))
+    assert told.step(DROP) == [Release], "some of it may be done"
+
+
+def test_a_newer_epoch_in_the_world_is_exceeded_and_needs_new_votes() -> None:
+    told = Told(EXCLUSIVE)
+    told.right_until_s = told.now + 2.0
+    told.step(HOLD)
+    told.take(Outdated(NAME, told.ticket, 57, "lb-b1"))
+    assert told.machine.epoch == 58
+    assert told.machine.problem == "lb-b1 claimed it with epoch 57, which is no older than 7"
+    told.right_until_s = -inf
+    assert told.step(HOLD, epoch=9) == []
+    assert told.is_in(FrontState.CLAIMING), "nothing was begun"
+    told.right_until_s = told.now + 2.0
+    assert told.step(HOLD) == [Acquire]
+    (order,) = told.orders
+    assert isinstance(order, Acquire)
+    assert order.epoch == 58
+
+
+def test_a_holder_that_meets_a_newer_epoch_holds_no_more() -> None:
+    told = held(EXCLUSIVE, right_until_s=1000.0)
+    told.take(Drifted(NAME, "it is led elsewhere"))
+    assert told.step(HOLD) == [Acquire]
+    told.take(Outdated(NAME, told.ticket, 9, "lb-b1"))
+    told.right_until_s = -inf
+    assert told.step(HOLD) == [Release]
+    assert told.is_in(FrontState.FENCED)
+
+
+def test_a_right_that_lasts_longer_is_told_while_an_acquire_is_under_way() -> None:
+    told = Told(EXCLUSIVE)
+    told.right_until_s = told.now + 2.0
+    assert told.step(HOLD) == [Acquire]
+    assert told.step(HOLD, 0.5) == []
+    told.right_until_s += 1.0
+    assert told.step(HOLD) == [Renew]
+    assert told.orders == [Renew(EXCLUSIVE, 7, told.right_until_s)]
+    assert told.step(HOLD) == []
 
 
 def test_a_driver_that_does_not_answer_has_failed() -> None:

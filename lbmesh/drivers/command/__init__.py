@@ -1,0 +1,1 @@
+"""Fronts that a program of the operator's moves."""
