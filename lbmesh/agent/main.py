@@ -51,6 +51,7 @@ from lbmesh.control.processes import (
 )
 from lbmesh.drivers.command.driver import CommandFronts
 from lbmesh.drivers.driver import FrontDriver
+from lbmesh.drivers.ec2.driver import Ec2Fronts
 from lbmesh.drivers.none import UnmovedFronts
 from lbmesh.drivers.vip.driver import VipFronts
 from lbmesh.failover.words import Back, Gone
@@ -142,6 +143,7 @@ class Agent:
             DriverKind.NONE: UnmovedFronts(),
             DriverKind.VIP: VipFronts(name, zone, self._leases, settings.fronts),
             DriverKind.COMMAND: CommandFronts(name, zone),
+            DriverKind.EC2: Ec2Fronts(name),
         }
 
     async def _begin(self, links: ForwarderLinks, nursery: trio.Nursery) -> None:

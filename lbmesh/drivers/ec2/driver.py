@@ -1,0 +1,258 @@
+"""The driver of fronts that EC2 moves. Look, sign, lead, look again; whatever was done before is not done again.
+
+EC2 itself leads an address to one node at a time. So to let a front go is to move it no more: it stays led to who had
+it, and is served there, until the next holder leads it away. A node that is cut off thus costs nothing, nor does EC2
+when it cannot be reached just then.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import inf
+from time import monotonic
+
+import structlog
+import trio
+
+from lbmesh.drivers.ec2.api import Api
+from lbmesh.drivers.ec2.device import Device
+from lbmesh.drivers.ec2.errors import Ec2Error, Fault
+from lbmesh.drivers.ec2.limits import (
+    ACQUIRE_S,
+    CHANGES_MAX,
+    LOOK_S,
+    RESERVE,
+    VERIFY_GAP_MAX_S,
+    VERIFY_GAP_S,
+    VERIFY_S,
+)
+from lbmesh.drivers.ec2.metadata import Metadata
+from lbmesh.drivers.ec2.resources import Mark, Resource, Seen, resource_of
+from lbmesh.failover.orders import (
+    Acquire,
+    Done,
+    Drain,
+    Drifted,
+    Failed,
+    Found,
+    Outdated,
+    Release,
+    Renew,
+    Tickle,
+    Unfinished,
+)
+from lbmesh.model.front import Ec2Driver, Ec2Kind, Front
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Held:
+    """What is known of one front. `epoch`: of the claim that holds it here; None when it is not held. `until_s`: how
+    long anything may be moved. `acquiring`: of the acquire that is under way, until `acquired_by_s` at the latest;
+    `looking`: of a look. `changes`: how often in a row another's call came in between.
+    """
+
+    epoch: int | None = None
+    until_s: float = -inf
+    acquiring: trio.CancelScope | None = None
+    acquired_by_s: float = inf
+    looking: trio.CancelScope | None = None
+    turn: trio.Lock = field(default_factory=trio.Lock)
+    changes: int = 0
+    complaint: str = ""
+
+    def may(self) -> None:
+        """Before each call that moves something."""
+        if monotonic() >= self.until_s:
+            raise Ec2Error("the votes for the front lapsed while EC2 was at work")
+
+    def limit(self) -> None:
+        """Monotonic seconds become trio's, which may be another clock."""
+        if self.acquiring is not None:
+            self.acquiring.deadline = min(self.acquired_by_s, trio.current_time() + self.until_s - monotonic())
+
+
+class Ec2Fronts:
+    """`name`: this node's."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._metadata = Metadata()
+        self._device = Device()
+        self._fronts: dict[str, _Held] = {}
+        self._apis: dict[tuple[str | None, str | None], Api] = {}
+        self._leading = trio.Lock()
+
+    async def acquire(self, order: Acquire) -> Done | Failed | Unfinished | Outdated:
+        """Lead the front here, and do not believe that it is before EC2 shows it. Nothing is moved after the right to
+        it lapsed, as far as Renew has not told of a longer one.
+        """
+        held = self._of(order.front)
+        held.until_s = order.until_s
+        if held.looking is not None:
+            held.looking.cancel()
+        with trio.CancelScope() as held.acquiring:
+            held.acquired_by_s = trio.current_time() + ACQUIRE_S
+            held.limit()
+            outcome = await self._try(order, held)
+            held.acquiring = None
+            return outcome
+        held.acquiring = None
+        has_lapsed = monotonic() >= held.until_s
+        words = "the votes for the front lapsed while EC2 was at work" if has_lapsed else _TOO_LONG
+        return Failed(order.front.name, order.ticket, words)
+
+    async def release(self, order: Release) -> Done:
+        """Move it no more. EC2 leads it here until another is led there: see above."""
+        self._of(order.front).epoch = None
+        return Done(order.front.name, order.ticket)
+
+    async def drain(self, order: Drain) -> None:
+        """Clients follow the address, so they cannot be sent elsewhere before it moves."""
+
+    async def tickle(self, order: Tickle) -> None:
+        """What belongs to a connection of the holder before is answered with a reset by the kernel, once it comes."""
+
+    def renew(self, order: Renew) -> None:
+        """An acquire that is under way may take so long."""
+        held = self._of(order.front)
+        held.until_s = order.until_s
+        held.limit()
+
+    async def watch(self, front: Front, tell: Callable[[Drifted | Found], None]) -> None:
+        """Look from time to time whether the front that is held is still led here. What a former agent held is not
+        told: the right to it has to be won again, and until then it stays as it is.
+        """
+        held, driver = self._of(front), _options(front)
+        self._note(front, held, await self._problem(front))
+        try:
+            while True:
+                if held.epoch is not None or (driver.device and self._device.has(front.name)):
+                    await self._look(front, held, tell)
+                await trio.sleep(LOOK_S)
+        finally:
+            if driver.device:
+                self._device.take(front.name)
+
+    # Steps of an acquire
+
+    async def _try(self, order: Acquire, held: _Held) -> Done | Failed | Unfinished | Outdated:
+        name, ticket = order.front.name, order.ticket
+        try:
+            async with held.turn:
+                newer = await self._lead_here(order, held)
+        except Ec2Error as error:
+            held.changes = held.changes + 1 if error.fault is Fault.CHANGED else 0
+            if error.fault is Fault.THROTTLED or 0 < held.changes < CHANGES_MAX:
+                return Unfinished(name, ticket, str(error))
+            return Failed(name, ticket, str(error))
+        held.changes = 0
+        if newer is not None:
+            return Outdated(name, ticket, newer.epoch, newer.node)
+        if (device := _options(order.front).device) and (problem := self._device.put(name, device)):
+            return Failed(name, ticket, problem)
+        held.epoch = order.epoch
+        return Done(name, ticket)
+
+    async def _lead_here(self, order: Acquire, held: _Held) -> Mark | None:
+        """Have it led here. The mark that outdates ours, None for none. Raises Ec2Error."""
+        front, mine = order.front, Mark(order.epoch, self._name)
+        own, resource = await self._own(front), self._resource(front)
+        seen = await resource.look()
+        if seen.mark is not None and seen.mark.outdates(mine):
+            return seen.mark
+        if seen.holder == own and seen.mark == mine:
+            return None
+        if seen.mark != mine:
+            # First of all: who has an older claim, and looks after this, moves nothing any more.
+            held.may()
+            await resource.sign(mine)
+        if seen.holder != own:
+            async with self._leading:
+                log.info("leading a front here", front=front.name, epoch=order.epoch, before=seen.holder, to=own)
+                await resource.lead(seen, own, held.may)
+        return await self._verify(resource, own, mine)
+
+    async def _verify(self, resource: Resource, own: str, mine: Mark) -> Mark | None:
+        end_s, gap_s = monotonic() + VERIFY_S, VERIFY_GAP_S
+        while True:
+            seen = await resource.look()
+            if seen.mark is not None and seen.mark.outdates(mine):
+                return seen.mark
+            if seen.holder == own and seen.mark == mine:
+                return None
+            if monotonic() + gap_s >= end_s:
+                raise Ec2Error(f"EC2 said that it was done, but {_where(seen, own, mine)}")
+            await trio.sleep(gap_s)
+            gap_s = min(VERIFY_GAP_MAX_S, 2 * gap_s)
+
+    # The watch
+
+    async def _look(self, front: Front, held: _Held, tell: Callable[[Drifted | Found], None]) -> None:
+        epoch = held.epoch
+        with trio.CancelScope() as held.looking:
+            try:
+                async with held.turn:
+                    own = await self._own(front)
+                    seen = await self._resource(front).look(RESERVE)
+            except Ec2Error as error:
+                self._note(front, held, f"EC2 does not tell where it is led: {error}")
+                return
+            self._note(front, held, "")
+            if device := _options(front).device:
+                if seen.holder != own:
+                    self._device.take(front.name)
+                elif problem := self._device.put(front.name, device):
+                    self._note(front, held, problem)
+            if epoch is not None and epoch == held.epoch and (what := _where(seen, own, Mark(epoch, self._name))):
+                tell(Drifted(front.name, what))
+
+    async def _problem(self, front: Front) -> str:
+        """Why this node could not hold it. Also makes everything ready, so that a takeover need not."""
+        try:
+            await self._own(front)
+            await self._resource(front).look(RESERVE)
+        except Ec2Error as error:
+            return f"it cannot be held here as things are: {error}"
+        return ""
+
+    @staticmethod
+    def _note(front: Front, held: _Held, complaint: str) -> None:
+        """Log each problem once."""
+        if complaint and complaint != held.complaint:
+            log.warning("a front that EC2 moves", front=front.name, problem=complaint)
+        held.complaint = complaint
+
+    # What belongs to a front
+
+    def _of(self, front: Front) -> _Held:
+        return self._fronts.setdefault(front.name, _Held())
+
+    async def _own(self, front: Front) -> str:
+        """This node's interface. Raises Ec2Error."""
+        driver = _options(front)
+        if written := dict(driver.interfaces).get(self._name):
+            return written
+        return await self._metadata.interface(driver.resource if driver.kind is Ec2Kind.PRIVATE else None)
+
+    def _resource(self, front: Front) -> Resource:
+        driver = _options(front)
+        key = (driver.region, driver.endpoint)
+        if key not in self._apis:
+            self._apis[key] = Api(driver.region, driver.endpoint, self._metadata.region)
+        return resource_of(front, self._apis[key])
+
+
+_TOO_LONG = f"EC2 has not done it within {ACQUIRE_S:g} s"
+
+
+def _options(front: Front) -> Ec2Driver:
+    assert isinstance(front.driver, Ec2Driver)
+    return front.driver
+
+
+def _where(seen: Seen, own: str, mine: Mark) -> str:
+    """What is not as this claim has left it; "" if nothing."""
+    if seen.holder != own:
+        return f"it is led to {seen.holder or 'nobody'}, not to {own}"
+    return "" if seen.mark == mine else f"its tag says {seen.mark or 'nothing'}, not {mine}"
