@@ -1,8 +1,9 @@
 """What the instance knows of itself: the instance metadata service, version 2 (a token first), asked once."""
 
+import functools
 import os
+from urllib.parse import urlsplit
 
-import httpx
 import trio
 
 from lbmesh.drivers.ec2.errors import Ec2Error
@@ -42,23 +43,42 @@ class Metadata:
             advice = f"write {what} in {instead}, or let the node reach the metadata"
             try:
                 with trio.fail_after(METADATA_S):
-                    self._known[path] = await _read(path)
+                    work = functools.partial(_read, path)
+                    self._known[path] = await trio.to_thread.run_sync(work, abandon_on_cancel=True)
             except trio.TooSlowError as error:
                 words = f"the instance metadata do not answer within {METADATA_S:g} s: {advice}"
                 raise Ec2Error(words) from error
-            except (httpx.HTTPError, ValueError) as error:
+            except (OSError, ValueError) as error:
                 raise Ec2Error(f"the instance metadata do not tell {what} ({error}): {advice}") from error
         return self._known[path]
 
 
-async def _read(path: str) -> str:
-    """One answer. Raises ValueError for one that cannot be. The environment's variable is boto3's own."""
-    service = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", _SERVICE).rstrip("/")
-    async with httpx.AsyncClient(base_url=service, trust_env=False) as client:
-        fields = {"X-aws-ec2-metadata-token-ttl-seconds": str(_TOKEN_S)}
-        token = (await client.put("/latest/api/token", headers=fields)).raise_for_status().text
-        fields = {"X-aws-ec2-metadata-token": token}
-        answer = (await client.get(f"/latest/meta-data/{path}", headers=fields)).raise_for_status().text.strip()
-    if not answer or len(answer) > _ANSWER_MAX or not all(one.isprintable() or one == "\n" for one in answer):
-        raise ValueError(f"{path} is no answer")
-    return answer
+def _read(path: str) -> str:
+    """One answer, in a thread. Raises OSError, and ValueError for one that cannot be. The environment's variable is
+    boto3's own.
+    """
+    # Imported here, because hardly any agent needs it.
+    from http.client import HTTPConnection, HTTPException
+
+    where = urlsplit(os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", _SERVICE))
+    if where.scheme != "http" or not where.hostname:
+        raise ValueError("AWS_EC2_METADATA_SERVICE_ENDPOINT is no URL of http")
+
+    def ask(method: str, path: str, fields: dict[str, str]) -> str:
+        connection = HTTPConnection(where.hostname or "", where.port, timeout=METADATA_S)
+        try:
+            connection.request(method, path, headers=fields)
+            answer = connection.getresponse()
+            text = answer.read(_ANSWER_MAX + 1).decode("ascii").strip()
+        except HTTPException as error:
+            raise ValueError(f"{path} is no answer of HTTP") from error
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise ValueError(f"{path} has status {answer.status}")
+        if not text or len(text) > _ANSWER_MAX or not all(one.isprintable() or one == "\n" for one in text):
+            raise ValueError(f"{path} is no answer")
+        return text
+
+    token = ask("PUT", "/latest/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": str(_TOKEN_S)})
+    return ask("GET", f"/latest/meta-data/{path}", {"X-aws-ec2-metadata-token": token})
