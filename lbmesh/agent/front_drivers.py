@@ -15,6 +15,7 @@ from lbmesh.agent.hub import Hub
 from lbmesh.drivers.driver import FrontDriver
 from lbmesh.failover.orders import (
     Acquire,
+    Done,
     Drain,
     Drained,
     Drifted,
@@ -48,6 +49,7 @@ class FrontDrivers:
         self._drivers = drivers
         self._lines: dict[str, _Line] = {}
         self._watched: dict[Front, trio.CancelScope] = {}
+        self._held: dict[str, tuple[Front, int]] = {}
         hub.on_order = self.put
 
     def follow(self, fronts: tuple[Front, ...]) -> None:
@@ -76,6 +78,11 @@ class FrontDrivers:
         line.waiting.append(order)
         line.wake.set()
 
+    async def stand_down(self, reason: str) -> None:
+        """Send new clients of what is held still elsewhere, as far as drivers can: listeners are about to close."""
+        for front, epoch in tuple(self._held.values()):
+            await self._carry_out(Drain(front, epoch, "", reason))
+
     def _driver(self, front: Front) -> FrontDriver | None:
         return self._drivers.get(KINDS[type(front.driver)])
 
@@ -98,8 +105,12 @@ class FrontDrivers:
         try:
             match order:
                 case Acquire():
-                    return await driver.acquire(order)
+                    taken = await driver.acquire(order)
+                    if isinstance(taken, Done):
+                        self._held[name] = (order.front, order.epoch)
+                    return taken
                 case Release():
+                    self._held.pop(name, None)
                     return await driver.release(order)
                 case Drain():
                     await driver.drain(order)
@@ -115,11 +126,13 @@ class FrontDrivers:
     async def _watch(self, front: Front, driver: FrontDriver, scope: trio.CancelScope) -> None:
         with scope:
             try:
-                await driver.watch(front, self._tell)
+                await driver.watch(front, lambda found: self._tell(front, found))
             except Exception:
                 log.exception("a driver cannot watch its front", front=front.name)
 
-    def _tell(self, found: Drifted | Found) -> None:
+    def _tell(self, front: Front, found: Drifted | Found) -> None:
+        if isinstance(found, Found):
+            self._held[front.name] = (front, found.epoch)
         self._say(found)
 
     def _say(self, outcome: Outcome) -> None:

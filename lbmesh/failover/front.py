@@ -157,12 +157,12 @@ class FrontMachine:
 
     def _end(self, now: float, outcome: Answer) -> None:
         match outcome:
-            case Done():
+            case Done(note=note):
                 self._attempts, self._retry_s, self._drift, self._is_half_done = 0, now, "", False
                 if self.state is FrontState.RELEASING:
                     self._go(now, FrontState.IDLE, self.reason)
                 elif self.state is not FrontState.FENCED:
-                    self.problem = ""
+                    self.problem = note
                 if self.state is FrontState.CLAIMING:
                     self._go(now, FrontState.HELD, self._wish.reason)
                     self._renewed_s = -inf

@@ -83,8 +83,13 @@ class Fronts:
 
     @property
     def is_relieved(self) -> bool:
-        """True when others hold all that this node held, or are not there to."""
-        return not any(kept.machine.state.answers and not self._is_taken(kept) for kept in self._all.values())
+        """True when others hold all that this node held, or are not there to, and nothing is about to be let go: what
+        is withdrawn must be so before listeners close.
+        """
+        return not any(
+            kept.machine.state is FrontState.RELEASING or (kept.machine.state.answers and not self._is_taken(kept))
+            for kept in self._all.values()
+        )
 
     def _is_taken(self, kept: Kept) -> bool:
         heir = kept.place.holder

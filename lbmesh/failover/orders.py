@@ -72,10 +72,13 @@ Order = Acquire | Release | Renew | Drain | Tickle
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The order has been carried out, and the world looked like it afterwards."""
+    """The order has been carried out, and the world looked like it afterwards. `note`: what is not as it should be, and
+    yet no failure.
+    """
 
     front: str
     ticket: int
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,3 +185,29 @@ def test_a_front_of_dns_alone_needs_nothing_done() -> None:
         assert not driver.did
 
     running(check)
+
+
+def test_who_leaves_sends_clients_of_what_it_holds_elsewhere_and_of_nothing_else() -> None:
+    async def check(hub: FakeHub, runner: FrontDrivers, driver: SlowDriver) -> None:
+        hub.on_order(acquire(1))
+        await trio.sleep(2.0)
+        hub.on_order(acquire(2, OTHER))
+        await trio.sleep(2.0)
+        hub.on_order(release(3))
+        await trio.sleep(1.0)
+        driver.did.clear()
+        await runner.stand_down("this node leaves")
+        assert driver.did == ["drain to "]
+        assert hub.said == [Done(FRONT.name, 1), Done(OTHER.name, 2), Done(FRONT.name, 3)]
+
+    running(check)
+
+
+def test_what_is_held_from_before_is_stood_down_as_well() -> None:
+    async def check(_hub: FakeHub, runner: FrontDrivers, driver: SlowDriver) -> None:
+        runner.follow((FRONT,))
+        await trio.testing.wait_all_tasks_blocked()
+        await runner.stand_down("this node leaves")
+        assert driver.did == ["drain to "]
+
+    running(check)

@@ -351,3 +351,16 @@ def test_an_isolated_node_keeps_what_it_holds_and_begins_nothing() -> None:
     new = Told()
     new.step(HOLD)
     assert new.step(STAY) == [Release]
+
+
+def test_a_note_is_said_while_the_front_is_held_and_is_no_failure() -> None:
+    told = Told()
+    told.step(HOLD)
+    told.machine.take(told.now, Done(NAME, told.ticket, "no BFD"))
+    told.step(HOLD)
+    assert (told.machine.state, told.machine.problem) == (FrontState.HELD, "no BFD")
+    assert told.step(HOLD, 60.0) == []
+    told.machine.take(told.now, Drifted(NAME, "BFD is up again"))
+    assert told.step(HOLD) == [Acquire]
+    told.machine.take(told.now, Done(NAME, told.ticket))
+    assert (told.machine.state, told.machine.problem) == (FrontState.HELD, "")
