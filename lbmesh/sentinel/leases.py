@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import inf
 
 from lbmesh.control.processes import ControlMessage, EndLease, HoldLease, LeaseSaid
+from lbmesh.drivers.bgp.gate_rules import BGP_LEASE
 from lbmesh.drivers.vip import lease_elements
 from lbmesh.drivers.vip.limits import LEASE_RENEW_S, LEASE_S
 from lbmesh.drivers.vip.netlink_socket import NETFILTER, Netlink
@@ -45,6 +46,9 @@ class Leases:
     def hold(self, wanted: HoldLease) -> None:
         """Begin, or go on until then."""
         now_s = time.monotonic()
+        if wanted.front not in self._leases and self._hangs(now_s):
+            self._tell_agent(LeaseSaid(wanted.front, "all forwarders of this node hang"))
+            return
         problem = self._renew([(wanted.front, wanted.epoch)], min(LEASE_S, wanted.until_s - now_s))
         if not problem:
             self._leases[wanted.front] = _Lease(wanted.epoch, wanted.until_s, now_s)
@@ -67,8 +71,8 @@ class Leases:
         self._due_s = now_s + LEASE_RENEW_S if self._leases else inf
         if not self._leases or self._hangs(now_s):
             return
-        for until_s in {lease.until_s for lease in self._leases.values()}:
-            self._renew_alike(now_s, until_s)
+        for is_bgp, until_s in {(front == BGP_LEASE, lease.until_s) for front, lease in self._leases.items()}:
+            self._renew_alike(now_s, is_bgp, until_s)
 
     def next_deadline(self) -> float:
         """When to call `step` at the latest."""
@@ -87,9 +91,15 @@ class Leases:
                 self._log.write("warning", "the lease of a front has lapsed", {"front": front, "reason": why})
                 self._tell_agent(LeaseSaid(front, why, has_lapsed=True))
 
-    def _renew_alike(self, now_s: float, until_s: float) -> None:
-        """All that end at the same time, in one transaction: mostly all there are."""
-        alike = {front: lease for front, lease in self._leases.items() if lease.until_s == until_s}
+    def _renew_alike(self, now_s: float, is_bgp: bool, until_s: float) -> None:
+        """All that end at the same time, in one transaction: mostly all there are. BGP's is in a table of its own, and
+        a table that somebody deleted must not take the other's leases with it.
+        """
+        alike = {
+            front: lease
+            for front, lease in self._leases.items()
+            if lease.until_s == until_s and (front == BGP_LEASE) is is_bgp
+        }
         problem = self._renew([(front, lease.epoch) for front, lease in alike.items()], min(LEASE_S, until_s - now_s))
         for front, lease in alike.items():
             if not problem:

@@ -402,6 +402,7 @@ class Holder:
             held.muted_s = monotonic()
         elif problem := self._open() or self._add() or await self._begin(held.epoch, held.until_s):
             log.warning("a front cannot be answered for", front=self.front.name, problem=problem)
+            held.muted_s = monotonic()
 
 
 def _words(failed: int) -> str:

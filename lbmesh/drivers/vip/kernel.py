@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import trio
 
+from lbmesh.drivers.bgp import gate_rules
 from lbmesh.drivers.vip import addresses, lease_elements
 from lbmesh.drivers.vip.addresses import Assigned, Link
 from lbmesh.drivers.vip.lease_rules import RULES, script
@@ -73,6 +74,12 @@ class Kernel:
         found = self._filter.ask(lease_elements.ask(address, self._filter.next_sequence()))
         return next((epoch for one in found.messages if (epoch := lease_elements.epoch_of(one)) is not None), None)
 
+    def has_gate(self) -> bool:
+        """Are the rules there by which BGP needs a lease?"""
+        request = lease_elements.list_rules("inet", self._filter.next_sequence(), gate_rules.TABLE)
+        found = self._filter.ask(request).messages
+        return sum(lease_elements.is_rule(one, gate_rules.TABLE) for one in found) == gate_rules.RULE_COUNT
+
     def has_rules(self) -> bool:
         """Are the rules there that a lease works by?"""
         return all(
@@ -93,10 +100,14 @@ def monitor() -> trio.socket.SocketType:
 
 async def set_rules(fronts: Iterable[str]) -> str:
     """Have the kernel be silent about these fronts without a lease, and about no others; what is wrong, if anything."""
+    return await run_nft(script(fronts))
+
+
+async def run_nft(text: str) -> str:
+    """Have nft(8) carry out a script, in one transaction; what is wrong, if anything."""
     nft = shutil.which("nft", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
     if nft is None:
         return 'there is no program "nft", which the lease in the kernel needs: apt-get install nftables'
-    text = script(fronts)
     try:
         with trio.fail_after(NFT_S):
             done = await trio.run_process((nft, "-f", "-"), stdin=text.encode(), capture_stderr=True, check=False)
