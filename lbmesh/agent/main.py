@@ -49,6 +49,7 @@ from lbmesh.control.processes import (
     Reload,
     Reloaded,
 )
+from lbmesh.drivers.bgp.driver import BgpFronts
 from lbmesh.drivers.command.driver import CommandFronts
 from lbmesh.drivers.driver import FrontDriver
 from lbmesh.drivers.ec2.driver import Ec2Fronts
@@ -142,6 +143,7 @@ class Agent:
         return {
             DriverKind.NONE: UnmovedFronts(),
             DriverKind.VIP: VipFronts(name, zone, self._leases, settings.fronts),
+            DriverKind.BGP: BgpFronts(name, zone, self._leases),
             DriverKind.COMMAND: CommandFronts(name, zone),
             DriverKind.EC2: Ec2Fronts(name),
         }
@@ -288,6 +290,7 @@ class Agent:
         hub.do(hub.plane.retire(monotonic()))
         with trio.move_on_after(RELIEF_S):
             await hub.until(lambda: hub.plane.is_relieved)
+            await self._front_drivers.stand_down("this node leaves, and nobody has taken it")
         hub.do(hub.plane.leave(monotonic()))
         await self._control.send(Left())
 

@@ -1,6 +1,7 @@
 """Single values of [[front]]: from what TOML holds to what the settings hold, as in `values`."""
 
 import ipaddress
+import re
 from pathlib import Path
 
 from lbmesh.config import values
@@ -9,6 +10,8 @@ COMMAND_TIMEOUT_MAX_S = 12.0
 """The core takes an order for failed after 15 s: a program must have been stopped by then."""
 
 CHECK_MIN_S = 1.0
+
+_BIRD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}", re.ASCII)
 
 
 def front_address(value: object) -> str:
@@ -29,6 +32,15 @@ def interface_name(value: object) -> str:
     """A network interface's name (IFNAMSIZ is 16)."""
     if not isinstance(value, str) or not 1 <= len(value) <= 15 or not value.isprintable() or set(value) & set("/ :"):
         raise ValueError('write an interface such as "eth0"')
+    return value
+
+
+def bird_protocol(value: object) -> str:
+    """The name of a protocol in BIRD's configuration: a symbol, or one in single quotes (BIRD 2 manual, 3.1)."""
+    if not isinstance(value, str) or not _BIRD_NAME.fullmatch(value):
+        raise ValueError(
+            'write the name of a static protocol in bird.conf, such as "front_a": letters, digits, "_", "-"'
+        )
     return value
 
 

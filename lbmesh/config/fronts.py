@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from lbmesh.config import values
 from lbmesh.config.front_values import (
     absolute_path,
+    bird_protocol,
     check_interval_s,
     command_timeout_s,
     front_address,
@@ -92,6 +93,7 @@ def read_fronts(
         root.error(f"more than {FRONTS_MAX} fronts; write fewer", "front")
         return ()
     first_lines: dict[str, int] = {}
+    announced: dict[tuple[Path, str], str] = {}
     fronts: list[Front] = []
     for table in tables:
         front = _read_front(table, listeners, failover)
@@ -104,7 +106,8 @@ def read_fronts(
         first_lines.setdefault(front.name, table.line("address"))
         _check_home(table, front, node, failover)
         _check_class(table, front, gossip, failover)
-        if gossip and isinstance(front.driver, VipDriver) and front.name == gossip.advertise.host:
+        _check_protocols(table, front, announced)
+        if gossip and isinstance(front.driver, VipDriver | BgpDriver) and front.name == gossip.advertise.host:
             message = "this is the node's own address (gossip.advertise), which must stay; write one that may move"
             table.error(message, "address", found=front.name)
         fronts.append(front)
@@ -160,12 +163,16 @@ def _read_options(options: Table, kind: DriverKind, host: str) -> Driver | None:
             length = options.optional("prefix_length", values.whole_number(1, longest), longest)
             return VipDriver(interface, length) if interface else None
         case DriverKind.BGP:
-            protocol = options.required("protocol", values.name, '"front_a"')
+            protocol = options.required("protocol", bird_protocol, '"front_a"')
+            takeover = options.optional("takeover", bird_protocol, None)
+            if takeover is not None and takeover == protocol:
+                message = "this is the protocol itself; write a second one, whose route routers prefer, or leave it out"
+                options.error(message, "takeover", found=takeover)
             prefix = options.optional("prefix", values.network, f"{host}/{longest}")
             if address not in ipaddress.ip_network(prefix):
                 options.error(f"{host} is not in it; write the network that holds the front", "prefix", found=prefix)
             socket = options.optional("socket", absolute_path, BIRD_SOCKET)
-            return BgpDriver(protocol, prefix, socket) if protocol else None
+            return BgpDriver(protocol, prefix, socket, takeover) if protocol else None
         case DriverKind.EC2:
             return read_ec2(options, address)
         case DriverKind.COMMAND:
@@ -175,6 +182,18 @@ def _read_options(options: Table, kind: DriverKind, host: str) -> Driver | None:
             return CommandDriver(run, timeout_s, check_s) if run else None
         case DriverKind.NONE:
             return NoDriver()
+
+
+def _check_protocols(table: Table, front: Front, announced: dict[tuple[Path, str], str]) -> None:
+    """A protocol of BIRD's is enabled or not, so it stands for one front. `announced`: those of the fronts before."""
+    if not isinstance(front.driver, BgpDriver):
+        return
+    for protocol in front.driver.protocols:
+        key = (front.driver.socket, protocol)
+        if key in announced and announced[key] != front.name:
+            message = f'front "{announced[key]}" has BIRD\'s protocol "{protocol}"; each front needs one of its own'
+            table.error(message, "options")
+        announced.setdefault(key, front.name)
 
 
 def _check_home(table: Table, front: Front, node: NodeSettings | None, failover: FailoverSettings) -> None:

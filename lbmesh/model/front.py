@@ -54,12 +54,19 @@ class VipDriver:
 @dataclass(frozen=True, slots=True)
 class BgpDriver:
     """A route that BIRD announces while its `protocol`, a static one, is enabled over the control `socket`. `prefix`:
-    the network that holds the front.
+    the network that holds the front. `takeover`: a second protocol with the same route, which routers prefer; it is
+    enabled in place of the first where the front is not at home.
     """
 
     protocol: str
     prefix: str
     socket: Path = BIRD_SOCKET
+    takeover: str | None = None
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """All that are this front's."""
+        return (self.protocol, self.takeover) if self.takeover else (self.protocol,)
 
 
 @dataclass(frozen=True, slots=True)

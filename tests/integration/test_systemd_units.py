@@ -39,13 +39,14 @@ def test_systemd_understands_every_line(units: list[str]) -> None:
     assert (verified.returncode, "lbmesh" in verified.stderr) == (0, False), verified.stderr
 
 
-def test_systemd_understands_the_drop_in_for_addresses(units: list[str]) -> None:
-    drop_in = UNITS.parent / "drop-ins" / "lbmesh.service.d" / "vip.conf"
+@pytest.mark.parametrize("name", ["vip.conf", "bgp.conf"])
+def test_systemd_understands_the_drop_ins_for_fronts(units: list[str], name: str) -> None:
+    drop_in = UNITS.parent / "drop-ins" / "lbmesh.service.d" / name
     directory = Path(units[0]).parent / "lbmesh.service.d"
     directory.mkdir()
     (directory / drop_in.name).write_text(drop_in.read_text())
     verified = analyze("verify", *units)
-    assert (verified.returncode, "vip.conf" in verified.stderr) == (0, False), verified.stderr
+    assert (verified.returncode, name in verified.stderr) == (0, False), verified.stderr
 
 
 def test_a_misspelt_key_would_be_found(units: list[str]) -> None:

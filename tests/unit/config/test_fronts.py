@@ -31,6 +31,7 @@ zone-a = ["lb-a1"]
 zone-b = ["lb-b1"]
 """
 VIP = 'driver = "vip"\noptions = { interface = "eth0" }\n'
+BGP = 'driver = "bgp"\noptions = { protocol = "p" }\n'
 COMMAND = 'driver = "command"\noptions = { run = "/move" }\n'
 HOME_B = '[[front]]\naddress = "203.0.113.10"\nzone = "zone-b"\n'
 EC2 = HOME_B + 'driver = "ec2"\noptions = { %s }\n' + THREE_ZONES
@@ -75,6 +76,11 @@ def test_defaults() -> None:
             'driver = "command"\noptions = { run = "/move", timeout = "5s", check = "0s" }\n',
             CommandDriver(Path("/move"), 5.0, 0.0),
             FrontClass.EXCLUSIVE,
+        ),
+        (
+            'driver = "bgp"\noptions = { protocol = "p", takeover = "q-2", socket = "/b" }\n',
+            BgpDriver("p", "203.0.113.10/32", Path("/b"), "q-2"),
+            FrontClass.OVERLAP,
         ),
         (COMMAND, CommandDriver(Path("/move")), FrontClass.EXCLUSIVE),
         (COMMAND + 'class = "overlap"\n', CommandDriver(Path("/move")), FrontClass.OVERLAP),
@@ -125,6 +131,17 @@ REFUSED = [
     (HOME_B + 'driver = "bgp"\noptions = { protocol = "p", prefix = "198.51.100.0/24" }\n', 4,
      ('front "203.0.113.10": options.prefix: found "198.51.100.0/24"; 203.0.113.10 is not in it; write the network '
       "that holds the front")),
+    (HOME_B + 'driver = "bgp"\noptions = { protocol = "a b" }\n', 4,
+     ('front "203.0.113.10": options.protocol: found "a b"; write the name of a static protocol in bird.conf, such as '
+      '"front_a": letters, digits, "_", "-"')),
+    (HOME_B + 'driver = "bgp"\noptions = { protocol = "p", takeover = "p" }\n', 4,
+     ('front "203.0.113.10": options.takeover: found "p"; this is the protocol itself; write a second one, whose route '
+      "routers prefer, or leave it out")),
+    (HOME_B + BGP + HOME_B.replace(".10", ".11") + BGP, 9,
+     ('front "203.0.113.11": options: front "203.0.113.10" has BIRD\'s protocol "p"; each front needs one of its own')),
+    ('[[front]]\naddress = "10.0.1.10"\nzone = "zone-b"\n' + BGP, 1,
+     ('front "10.0.1.10": address: found "10.0.1.10"; this is the node\'s own address (gossip.advertise), which must '
+      "stay; write one that may move")),
     (HOME_B + 'driver = "ec2"\noptions = {}\n' + THREE_ZONES, 4,
      'front "203.0.113.10": options.resource: missing; write resource = "eipalloc-0123456789abcdef0"'),
     (EC2 % 'resource = "eipalloc-1"', 4,
