@@ -1,6 +1,5 @@
 """Fronts on a shared L2, with whole nodes in namespaces: they move, stay silent, are repaired, never doubled."""
 
-import json
 import os
 import shutil
 import signal
@@ -134,17 +133,11 @@ def test_nodes_that_cannot_gossip_take_nothing_that_is_served(
 def test_the_death_of_the_agent_interrupts_nobody(node_alone: tuple[Segment, SegmentNode]) -> None:
     place, node = node_alone
     with looking(place, FRONT) as seen:
-        os.kill(_agent_of(node), signal.SIGKILL)
+        os.kill(node.children("agent")[-1], signal.SIGKILL)
         wait_for(lambda: node.log_text().count('"event": "child ready", "child": "agent"') == 2, "the next agent")
         node.wait_front(FRONT, "held")
         time.sleep(2 * LEASE_S)
     assert {answer for _, _, answer in seen.requests} == {"1"}
-
-
-def _agent_of(node: SegmentNode) -> int:
-    """The agent's process, by the sentinel's word."""
-    started = [json.loads(line) for line in node.log_text().splitlines() if '"child started"' in line]
-    return next(int(one["pid"]) for one in reversed(started) if one["child"] == "agent")
 
 
 @pytest.mark.parametrize(

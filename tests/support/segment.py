@@ -234,6 +234,11 @@ class SegmentNode:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(30)
 
+    def children(self, name: str) -> list[int]:
+        """The processes of this kind that the sentinel has started, the newest last."""
+        started = [json.loads(line) for line in self.log_text().splitlines() if '"child started"' in line]
+        return [int(one["pid"]) for one in started if one["child"] == name]
+
     def clean_up(self) -> None:
         """Whatever is left of it."""
         if self.process is not None and self.process.poll() is None:

@@ -1,0 +1,306 @@
+"""Routed balancers in network namespaces: each on a /30 of its own with BIRD, a router with BIRD, BFD and ECMP, a
+client behind it, and whole nodes that share a front.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.segment import CLIENT, Place, SegmentNode, Sightings, origins
+from tests.support.wait import wait_for
+
+FRONT = "203.0.113.10"
+NEEDED = pytest.mark.skipif(
+    os.geteuid() != 0 or not all(map(shutil.which, ("ip", "nft", "bird", "birdc"))),
+    reason="needs root, and: apt-get install iproute2 nftables bird2",
+)
+ROUTER = 100
+_REPOSITORY = Path(__file__).parents[2]
+_PROBER = _REPOSITORY / "tests" / "support" / "segment_prober.py"
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedPlace(Place):
+    """A namespace on a /30 of its own; `.1` is the router's."""
+
+    @property
+    def address(self) -> str:
+        """Its own, of IPv4."""
+        return f"10.0.{self.number}.2"
+
+    @property
+    def gateway(self) -> str:
+        """The router's, on its link."""
+        return f"10.0.{self.number}.1"
+
+
+@dataclass(slots=True)
+class BirdProcess:
+    """One BIRD in a namespace, with its files in `directory`."""
+
+    place: RoutedPlace
+    directory: Path
+    config: str
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    @property
+    def socket(self) -> Path:
+        """Its control socket, whose name may have 107 bytes (unix(7)): too few for a test's directory."""
+        return Path("/run") / f"{self.place.name}.ctl"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        conf = self.directory / "bird.conf"
+        conf.write_text(self.config)
+        subprocess.run(("bird", "-p", "-c", str(conf)), check=True)
+        command = ("bird", "-f", "-c", str(conf), "-s", str(self.socket), "-P", str(self.directory / "bird.pid"))
+        with (self.directory / "bird.log").open("ab") as log:
+            argv = ("ip", "netns", "exec", self.place.name, *command)
+            self.process = subprocess.Popen(argv, start_new_session=True, stdout=log, stderr=log)
+        wait_for(lambda: "up and running" in self.ask("show status"), f"BIRD in {self.place.name}")
+
+    def ask(self, *commands: str) -> str:
+        """What it says to a command."""
+        argv = ("birdc", "-s", str(self.socket), *commands)
+        return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        assert self.process is not None
+        os.killpg(self.process.pid, number)
+
+    def kill(self) -> None:
+        """End it at once, if it runs."""
+        if self.process is not None and self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.signal(signal.SIGKILL)
+            self.process.wait(30)
+        self.socket.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """The router, balancers 1, 2, …, and the client."""
+
+    router: RoutedPlace
+    nodes: tuple[RoutedPlace, ...]
+    client: RoutedPlace
+    router_bird: BirdProcess
+    birds: tuple[BirdProcess, ...]
+
+    def next_hops(self, prefix: str = f"{FRONT}/32") -> list[int]:
+        """The numbers of the nodes that the router's kernel sends this network to."""
+        routes: list[dict[str, Any]] = json.loads(self.router.run("ip", "-j", "route", "show", prefix) or "[]")
+        gateways = [hop["gateway"] for route in routes for hop in route.get("nexthops", [route]) if "gateway" in hop]
+        return sorted(int(one.split(".")[2]) for one in gateways)
+
+    def wait_route(self, *numbers: int) -> None:
+        """Until the router sends clients of the front to these nodes, and to no others."""
+        wait_for(lambda: self.next_hops() == [*numbers], f"a route to {numbers}")
+
+    def cut(self, place: RoutedPlace) -> None:
+        """Nothing passes on its link any more, which stays up."""
+        port = f"p{place.number}"
+        rules = (
+            f"table inet cut {{\n chain a {{ type filter hook prerouting priority -400; iifname {port} drop; }}\n"
+            f" chain b {{ type filter hook postrouting priority -400; oifname {port} drop; }}\n}}\n"
+        )
+        self.router.run("nft", "-f", "-", text=rules)
+
+    def heal(self) -> None:
+        """Everything passes again."""
+        self.router.run("nft", "delete", "table", "inet", "cut")
+
+
+def router_config(nodes: Sequence[RoutedPlace], *, bfd_ms: int, hold_s: int) -> str:
+    """BIRD's at the router: all paths of equal worth go to the kernel."""
+    bfd = f'protocol bfd {{ interface "*" {{ interval {bfd_ms} ms; multiplier 3; }}; }}' if bfd_ms else ""
+    sessions = "\n".join(
+        f"protocol bgp node{one.number} {{ local {one.gateway} as 65000; neighbor {one.address} as 65001; "
+        f"hold time {hold_s}; connect delay time 1; connect retry time 1; error wait time 1, 1; "
+        f"{'bfd yes;' if bfd_ms else ''} ipv4 {{ import all; export none; }}; }}"
+        for one in nodes
+    )
+    return f"""
+router id 10.0.{ROUTER}.1;
+protocol device {{ scan time 1; }}
+protocol kernel {{ merge paths on; ipv4 {{ import none; export all; }}; }}
+{bfd}
+{sessions}
+"""
+
+
+def node_config(place: RoutedPlace, *, bfd_ms: int, hold_s: int, starts_announcing: bool = False) -> str:
+    """BIRD's at a balancer: the front's two protocols, off until they are turned on."""
+    bfd = f'protocol bfd {{ interface "*" {{ interval {bfd_ms} ms; multiplier 3; }}; }}' if bfd_ms else ""
+    off = "" if starts_announcing else "disabled;"
+    return f"""
+router id {place.address};
+protocol device {{ scan time 1; }}
+{bfd}
+protocol static front {{ {off} ipv4; route {FRONT}/32 via "lo" {{ bgp_med = 200; }}; }}
+protocol static front_takeover {{ disabled; ipv4; route {FRONT}/32 via "lo" {{ bgp_med = 100; }}; }}
+protocol static secret {{ disabled; ipv4; route {FRONT}/32 via "lo"; }}
+protocol bgp uplink {{
+  local {place.address} as 65001; neighbor {place.gateway} as 65000;
+  hold time {hold_s}; connect delay time 1; connect retry time 1; error wait time 1, 1;
+  {"bfd yes;" if bfd_ms else ""}
+  ipv4 {{ import none; export where proto ~ "front*"; }};
+}}
+"""
+
+
+@contextlib.contextmanager
+def routed(
+    count: int, directory: Path, *, bfd_ms: int = 50, hold_s: int = 9, starts_announcing: bool = False
+) -> Iterator[Routed]:
+    """So many balancers, a router and a client, with all their BIRDs; nothing is left of it. `bfd_ms`: 0 for none."""
+    prefix = f"lbmesh-bgp-{os.getpid()}"
+    router = RoutedPlace(f"{prefix}-router", ROUTER)
+    nodes = tuple(RoutedPlace(f"{prefix}-{number}", number) for number in range(1, count + 1))
+    client = RoutedPlace(f"{prefix}-client", CLIENT)
+    birds = tuple(
+        BirdProcess(
+            one,
+            directory / f"bird-{one.number}",
+            node_config(one, bfd_ms=bfd_ms, hold_s=hold_s, starts_announcing=starts_announcing),
+        )
+        for one in nodes
+    )
+    router_bird = BirdProcess(router, directory / "bird-r", router_config(nodes, bfd_ms=bfd_ms, hold_s=hold_s))
+    made: list[str] = []
+    try:
+        for one in (router, *nodes, client):
+            subprocess.run(("ip", "netns", "add", one.name), check=True)
+            made.append(one.name)
+        for one in (*nodes, client):
+            _link(router, one)
+        router.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1", "net.ipv4.fib_multipath_hash_policy=1")
+        for bird in (router_bird, *birds):
+            bird.start()
+        yield Routed(router, nodes, client, router_bird, birds)
+    finally:
+        for bird in (router_bird, *birds):
+            bird.kill()
+        for name in made:
+            _remove(name)
+
+
+def _link(router: RoutedPlace, place: RoutedPlace) -> None:
+    port = f"p{place.number}"
+    _ip(router.name, "link set lo up", f"link add {port} type veth peer name eth0 netns {place.name}")
+    _ip(router.name, f"addr add {place.gateway}/30 dev {port}", f"link set {port} up")
+    _ip(
+        place.name,
+        "link set lo up",
+        f"addr add {place.address}/30 dev eth0",
+        "link set eth0 up",
+        f"route add default via {place.gateway}",
+    )
+
+
+def _ip(namespace: str, *lines: str) -> None:
+    subprocess.run(("ip", "-n", namespace, "-batch", "-"), input="\n".join(lines) + "\n", text=True, check=True)
+
+
+def _remove(name: str) -> None:
+    listed = subprocess.run(("ip", "netns", "pids", name), capture_output=True, text=True, check=True)
+    for pid in map(int, listed.stdout.split()):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    subprocess.run(("ip", "netns", "del", name), check=True)
+
+
+def balancer_config(place: RoutedPlace, nodes: Sequence[RoutedPlace], directory: Path, options: str) -> str:
+    """A node's configuration. The front is at home at lb-1."""
+    seeds = ", ".join(f'"{other.address}:7946"' for other in nodes if other is not place)
+    gossip = f'[gossip]\nbind = "{place.address}:7946"\nseeds = [{seeds}]\nkey_file = "{directory}/gossip.key"\n'
+    return f"""
+[node]
+name = "lb-{place.number}"
+zone = "zone-{place.number}"
+state_dir = "{directory}/state"
+drain_timeout = "1s"
+{gossip if seeds else ""}
+[forwarder]
+workers = 1
+[[listener]]
+bind = "0.0.0.0:80"
+[[service]]
+name = "app"
+hosts = ["*"]
+replicas = [{{ address = "10.0.{CLIENT}.2:{8000 + place.number}", zone = "zone-1" }}]
+[[front]]
+address = "{FRONT}"
+zone = "zone-1"
+node = "lb-1"
+driver = "bgp"
+hold_down = "2s"
+options = {{ {options} }}
+[admin]
+bind = "127.0.0.1:9900"
+[log]
+access = "off"
+"""
+
+
+@contextlib.contextmanager
+def balancers(
+    world: Routed, directory: Path, *, held: bool = True, takeover: bool = True, options: str = ""
+) -> Iterator[tuple[SegmentNode, ...]]:
+    """A node in each place, all alive; the first of them holds the front, unless nobody can. `options`: instead of the
+    driver's usual ones.
+    """
+    nodes = []
+    for one, bird in zip(world.nodes, world.birds, strict=True):
+        home = directory / f"lb-{one.number}"
+        usual = f'protocol = "front", socket = "{bird.socket}"' + (', takeover = "front_takeover"' if takeover else "")
+        nodes.append(SegmentNode(one, home, balancer_config(one, world.nodes, home, options or usual)))
+    with origins(world.client, [one.number for one in world.nodes]):
+        try:
+            for node in nodes:
+                node.launch()
+            for node in nodes:
+                node.wait_ready()
+            if held:
+                nodes[0].wait_front(FRONT, "held")
+                for node in nodes:
+                    if len(nodes) > 1:
+                        node.wait_mesh(len(nodes))
+                world.wait_route(1)
+            yield tuple(nodes)
+        finally:
+            for node in nodes:
+                node.clean_up()
+
+
+@contextlib.contextmanager
+def asking(world: Routed, front: str = FRONT) -> Iterator[Sightings]:
+    """A client that opens a connection every 10 ms; filled when the block is left."""
+    seen = Sightings()
+    argv = ("ip", "netns", "exec", world.client.name, sys.executable, str(_PROBER), "http", front)
+    with subprocess.Popen(
+        argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=_REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(_REPOSITORY)},
+    ) as prober:
+        try:
+            assert prober.stdout is not None
+            assert prober.stdout.readline() == b"looking\n"
+            yield seen
+            seen.requests = sorted(map(tuple, json.loads(prober.communicate()[0])))
+        finally:
+            prober.kill()
