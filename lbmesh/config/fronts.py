@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Sequence
+from pathlib import Path
 
 from lbmesh.config import values
 from lbmesh.config.front_values import (
