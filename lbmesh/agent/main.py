@@ -131,18 +131,20 @@ class Agent:
             hub.on_partners = lambda _: nursery.start_soon(self._tell_partners)
             Prober(hub, nursery)
             nursery.start_soon(self._leases.run)
-            self._front_drivers = FrontDrivers(hub, nursery, self._drivers())
+            self._front_drivers = FrontDrivers(hub, nursery, self._drivers(nursery))
             links, nameserver = ForwarderLinks(hub, nursery), NameserverLink(hub, nursery)
             nursery.start_soon(self._begin, links, nursery)
             await self._obey(links, nameserver, nursery)
             nursery.cancel_scope.cancel()
 
-    def _drivers(self) -> dict[DriverKind, FrontDriver]:
-        settings = self._hub.plane.settings
+    def _drivers(self, nursery: trio.Nursery) -> dict[DriverKind, FrontDriver]:
+        settings, plane = self._hub.plane.settings, self._hub.plane
         name, zone = settings.node.name, settings.node.zone
+        vip = VipFronts(name, zone, self._leases, settings.fronts, plane.successors)
+        nursery.start_soon(vip.look_after_flows)
         return {
             DriverKind.NONE: UnmovedFronts(),
-            DriverKind.VIP: VipFronts(name, zone, self._leases, settings.fronts),
+            DriverKind.VIP: vip,
             DriverKind.BGP: BgpFronts(name, zone, self._leases),
             DriverKind.COMMAND: CommandFronts(name, zone),
             DriverKind.EC2: Ec2Fronts(name),

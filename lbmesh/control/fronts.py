@@ -1,6 +1,6 @@
 """Fronts as the plane sees them: members, rows and the heartbeat's word become a sight, claims and votes rows."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from math import inf
 
 from lbmesh.config.settings import Settings
@@ -147,6 +147,10 @@ class FrontPart:
         hears_peer = not is_isolated and any(member.state.is_live and member.name not in lost for member in peers)
         outlook = Outlook(len(peers), hears_peer, dict(self._outside))
         return Sight(nodes, lost, claims, votes, outlook, stalled)
+
+    def successors(self, name: str, judges: Collection[str]) -> list[str]:
+        """Who would take a front, the first first, if this node died. `judges`: who judges this node."""
+        return self._core.successors(name, judges)
 
     def statuses(self) -> tuple[FrontStatus, ...]:
         """All fronts as this node sees them, by address."""

@@ -13,7 +13,7 @@ from lbmesh.control.inputs import Event, EventKind
 from lbmesh.control.state import GoneState, HeartbeatState
 from lbmesh.failover.datagram import SESSION_BYTES
 from lbmesh.failover.plan import Lost
-from lbmesh.failover.table import RingKey, Station, partner_table
+from lbmesh.failover.table import RingKey, Station, judges_of, partner_table
 from lbmesh.failover.words import Back, Gone, Partner
 from lbmesh.gossip.identity import key_id
 from lbmesh.model.address import Address, is_unspecified, means_the_same_everywhere, parse_address
@@ -35,11 +35,14 @@ FIRST_GATHER_S = 2.0
 
 
 class Heartbeat:
-    """What an agent knows of its sentinel's heartbeat. `due_s`: when `table` is to be asked for next."""
+    """What an agent knows of its sentinel's heartbeat. `due_s`: when `table` is to be asked for next. `judges`: who
+    judges this node.
+    """
 
     def __init__(self, own: Station, *, generation: int, now: float) -> None:
         self.own = own
         self.counters: dict[str, int] = {}
+        self.judges: tuple[str, ...] = ()
         self.due_s = now + (FIRST_GATHER_S if generation > 1 else 0.0)
         self._earliest_s = self.due_s
         self._opened_s: dict[bytes, float] = {}
@@ -67,6 +70,7 @@ class Heartbeat:
         if table == self._table:
             return None
         self._table = table
+        self.judges = judges_of(self.own, [peer for peer in peers if peer.name in rings])
         return table
 
     @property

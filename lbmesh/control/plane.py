@@ -259,6 +259,10 @@ class Plane:
         self._parts.fronts.take(outcome, now)
         return self._fold.settle(now)
 
+    def successors(self, front: str) -> list[str]:
+        """Who would take a front, by its name, if this node died: the first, then the next when that dies, too."""
+        return self._parts.fronts.successors(front, self._heartbeat.judges if self._heartbeat else ())
+
     def outside_seen(self, what: str, now: float, *, in_reach: bool) -> Effects:
         """Something that tells a dead mesh from a node that is cut off, such as "gateway", was looked for."""
         self._parts.fronts.reach(what, in_reach=in_reach)

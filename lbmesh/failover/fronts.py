@@ -4,7 +4,7 @@ The one place that puts plan, guards, votes and machines together. `see` and `ta
 a clock, a socket or a driver.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from math import inf
 
 from lbmesh.failover.claims import Claim, FrontState, Grant
@@ -22,7 +22,7 @@ from lbmesh.failover.guards import Record
 from lbmesh.failover.kept import Kept
 from lbmesh.failover.lease import Electorate, Tenancy, Voter
 from lbmesh.failover.orders import Outcome
-from lbmesh.failover.plan import is_held, order, place, rank
+from lbmesh.failover.plan import is_held, order, place, rank, successors
 from lbmesh.failover.sight import FrontsOutput, FrontStatus, Move, Sight
 from lbmesh.failover.wishes import Wishes
 from lbmesh.model.front import Front
@@ -129,6 +129,16 @@ class Fronts:
         soon_s = now if output.grants else now + LOOK_S
         self._due_s = min([soon_s, *(self._deadline(now, kept) for kept in self._all.values())])
         return output
+
+    def successors(self, name: str, judges: Collection[str]) -> list[str]:
+        """Who would take a front, the first first, if this node died; nobody for one that is not in the settings.
+        `judges`: who judges this node.
+        """
+        kept = self._all.get(name)
+        if kept is None:
+            return []
+        sight, claims = self._sight, self._sight.claims.get(name, _NO_CLAIMS)
+        return successors(kept.machine.front, self._name, sight.nodes, claims, judges, sight.gone)
 
     def statuses(self) -> list[FrontStatus]:
         """All fronts as this node sees them, by name."""

@@ -88,6 +88,23 @@ def place(front: Front, nodes: Mapping[str, Standing], claims: Mapping[str, Clai
     return Place(first, rule, _why(front, first, nodes[first].zone))
 
 
+def successors(
+    front: Front,
+    name: str,
+    nodes: Mapping[str, Standing],
+    claims: Mapping[str, Claim],
+    judges: Collection[str],
+    gone: Collection[str] = (),
+) -> list[str]:
+    """Who takes the front when `name` dies, when the first of these has died, too, and so on. `judges`: who judges
+    `name`; when all of them are dead, anybody. Who answers for it already does not come into it.
+    """
+    answering = {one for one, claim in claims.items() if claim.state.answers}
+    able = _able(nodes.keys() - {name} - set(gone), nodes, claims) - answering
+    ordered = order(front, able, nodes)
+    return sorted(ordered, key=lambda one: not front.is_exclusive and one not in judges)
+
+
 def rank(front: Front, name: str, zone: str) -> int:
     """How near home a node is: 0 for the home node, 1 for the home zone, 2 for elsewhere."""
     return 0 if name == front.node else 1 if zone == front.zone else 2

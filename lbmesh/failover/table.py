@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from lbmesh.failover.backups import circle_of, plan_backups
+from lbmesh.failover.backups import Holding, circle_of, plan_backups
 from lbmesh.failover.datagram import pair_key
 from lbmesh.failover.words import PairKey, Partner
 from lbmesh.model.address import Address
@@ -33,9 +33,8 @@ def partner_table(
     own: Station, others: Collection[Station], rings: Mapping[str, Sequence[RingKey]]
 ) -> tuple[Partner, ...]:
     """With whom this node has to do, by name. `rings`: for each other, the key to seal under, then all that open."""
-    stations = {one.name: one for one in (*others, own) if one is own or one.session != own.session}
-    fronts = [Front(one.front, one.zone, one.name) for one in stations.values()]
-    circle = circle_of(own.name, plan_backups(fronts, {one.name: one.zone for one in stations.values()}))
+    stations = _stations(own, others)
+    circle = circle_of(own.name, _plan(stations))
     judges = {judge for names in circle.judged.values() for judge in names}
     return tuple(
         Partner(
@@ -50,6 +49,22 @@ def partner_table(
         )
         for name in sorted((circle.partners | judges) - {own.name})
     )
+
+
+def judges_of(own: Station, others: Collection[Station]) -> tuple[str, ...]:
+    """Who judges this node."""
+    return tuple(
+        {judge: None for one in _plan(_stations(own, others)) if one.holder == own.name for judge in one.backups}
+    )
+
+
+def _stations(own: Station, others: Collection[Station]) -> dict[str, Station]:
+    return {one.name: one for one in (*others, own) if one is own or one.session != own.session}
+
+
+def _plan(stations: Mapping[str, Station]) -> tuple[Holding, ...]:
+    fronts = [Front(one.front, one.zone, one.name) for one in stations.values()]
+    return plan_backups(fronts, {one.name: one.zone for one in stations.values()})
 
 
 def _pair_key(key: RingKey, own: Station, other: Station) -> PairKey:

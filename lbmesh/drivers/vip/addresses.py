@@ -32,6 +32,10 @@ _ADDRESS, _LOCAL, _CACHE, _FLAGS, _PROTOCOL = 1, 2, 6, 8, 11
 _LINK_ADDRESS, _LINK_NAME = 1, 3
 _NO_DETECTION = 0x02
 _FOREVER = 0xFFFFFFFF
+_EVERYWHERE = 0
+"""RT_SCOPE_UNIVERSE."""
+_PASSING = 0x01 | 0x08 | 0x20 | 0x40
+"""IFA_F_SECONDARY (of IPv6: temporary), DADFAILED, DEPRECATED, TENTATIVE."""
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
 _ETHERNET = 1
 _ADDRESS_HEAD = struct.Struct("=BBBBI")
@@ -50,12 +54,15 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """An address of the machine's. `is_ours`: it bears our mark."""
+    """An address of the machine's. `is_ours`: it bears our mark. `is_own`: it does not, is good beyond its link, and
+    is no secondary one of several in a network.
+    """
 
     index: int
     address: str
     prefix_length: int
     is_ours: bool
+    is_own: bool = False
 
 
 def add_address(index: int, address: str, prefix_length: int, sequence: int) -> bytes:
@@ -87,13 +94,14 @@ def parse_address(said: Message) -> Assigned | None:
     """An address in a listing; None for another message."""
     if said.kind != _NEW_ADDRESS or len(said.body) < _ADDRESS_HEAD.size:
         return None
-    _, prefix_length, _, _, index = _ADDRESS_HEAD.unpack_from(said.body)
+    _, prefix_length, flags, scope, index = _ADDRESS_HEAD.unpack_from(said.body)
     found = attributes(said.body[_ADDRESS_HEAD.size :])
     packed = found.get(_LOCAL, found.get(_ADDRESS, b""))
     if len(packed) not in (4, 16):
         return None
     is_ours = found.get(_PROTOCOL) == bytes([ADDRESS_PROTOCOL])
-    return Assigned(index, str(ipaddress.ip_address(packed)), prefix_length, is_ours)
+    is_own = not is_ours and scope == _EVERYWHERE and not flags & _PASSING
+    return Assigned(index, str(ipaddress.ip_address(packed)), prefix_length, is_ours, is_own)
 
 
 def parse_link(said: Message) -> Link | None:

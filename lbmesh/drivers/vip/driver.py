@@ -1,13 +1,17 @@
 """The driver of addresses on a shared L2: one holder for each front, and the rules that all of them rest on."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from functools import partial
 
 import structlog
 import trio
 
+from lbmesh.drivers.vip.flows import Flows
 from lbmesh.drivers.vip.holder import Holder, Place
 from lbmesh.drivers.vip.kernel import Kernel, set_rules
 from lbmesh.drivers.vip.leases import Leases
+from lbmesh.drivers.vip.limits import HELLO_S, TICKLES_WAITING_MAX
 from lbmesh.failover.orders import Acquire, Done, Drain, Drifted, Failed, Found, Occupied, Release, Renew, Tickle
 from lbmesh.failover.plan import rank, score
 from lbmesh.model.front import Front, VipDriver
@@ -20,24 +24,42 @@ _SCORE_SHIFT = 32
 
 class VipFronts:
     """`name` and `zone`: this node's. `fronts`: those of the settings; an address that bears our mark and is none of
-    them is left from a run that did not end well, and is taken away.
+    them is left from a run that did not end well, and is taken away. `successors`: who would take a front, the first
+    first, if this node died.
     """
 
-    def __init__(self, name: str, zone: str, leases: Leases, fronts: Collection[Front]) -> None:
+    def __init__(
+        self,
+        name: str,
+        zone: str,
+        leases: Leases,
+        fronts: Collection[Front],
+        successors: Callable[[str], Sequence[str]],
+    ) -> None:
         self._name = name
         self._zone = zone
         self._leases = leases
         self._kernel = Kernel()
         self._rules = Rules(self._kernel)
+        self._flows = Flows(name, self._kernel, successors)
         self._holders: dict[str, Holder] = {}
+        self._watched: dict[str, str] = {}
+        self._tickled, self._to_tickle = trio.open_memory_channel[str](TICKLES_WAITING_MAX)
         for stray in self._kernel.ours():
             if stray.address not in {front.name for front in fronts}:
                 self._kernel.delete(stray)
                 log.warning("took away an address that a former run left", address=stray.address)
 
     async def acquire(self, order: Acquire) -> Done | Failed | Occupied:
-        """Look, add, hold the lease, announce, and look again."""
-        return await self._holder(order.front).acquire(order)
+        """Look, add, hold the lease, announce, and look again. Of one that is handed over, the holder before can serve
+        no connection any more: all packets of an address go one way.
+        """
+        holder = self._holder(order.front)
+        is_given = not order.ask_first and not holder.is_held
+        outcome = await holder.acquire(order)
+        if is_given and isinstance(outcome, Done):
+            self._begin_tickle(order.front)
+        return outcome
 
     async def release(self, order: Release) -> Done | Failed:
         """Fall silent, then take the address away. Nothing is announced: the next holder does that."""
@@ -51,7 +73,12 @@ class VipFronts:
         self._holder(order.front).is_draining = True
 
     async def tickle(self, order: Tickle) -> None:
-        """A segment to this address that belongs to no connection is answered with a reset by the kernel already."""
+        """Begin with it; it goes on beside what is ordered next."""
+        self._begin_tickle(order.front)
+
+    def _begin_tickle(self, front: Front) -> None:
+        with suppress(trio.WouldBlock):
+            self._tickled.send_nowait(front.name)
 
     def renew(self, order: Renew) -> None:
         """Pass on how long the right lasts. Without end, it is renewed since it was acquired."""
@@ -62,14 +89,38 @@ class VipFronts:
     async def watch(self, front: Front, tell: Callable[[Drifted | Found], None]) -> None:
         """Keep the rules in place, and see to it that what is held stays as it is. When it ends, nothing is left."""
         holder = self._holder(front)
+        assert isinstance(front.driver, VipDriver)
         self._rules.want(front.name)
+        self._watched[front.name] = front.driver.interface
         try:
             await holder.watch(tell)
         finally:
             with trio.move_on_after(_LEAVING_S, shield=True):
                 if self._holders.get(front.name) is holder:
+                    del self._watched[front.name]
                     await holder.leave()
                 await self._rules.unwant(front.name)
+
+    async def look_after_flows(self) -> None:
+        """Have the connections of what is held be known to its backups, and carry out what `tickle` began; for ever."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._reset_flows, nursery)
+                while True:
+                    held = [front for front in self._watched if self._is_held(front)]
+                    await self._flows.keep(self._watched, held, nursery)
+                    await trio.sleep(HELLO_S)
+        finally:
+            with trio.move_on_after(_LEAVING_S, shield=True):
+                await self._flows.end()
+
+    async def _reset_flows(self, nursery: trio.Nursery) -> None:
+        async for front in self._to_tickle:
+            nursery.start_soon(self._flows.tickle, front, partial(self._is_held, front))
+
+    def _is_held(self, front: str) -> bool:
+        holder = self._holders.get(front)
+        return holder is not None and holder.is_held
 
     def _holder(self, front: Front) -> Holder:
         holder = self._holders.get(front.name)

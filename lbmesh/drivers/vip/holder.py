@@ -92,6 +92,11 @@ class Holder:
         self._turn = trio.Lock()
         self._stranger_s = -inf
 
+    @property
+    def is_held(self) -> bool:
+        """Has this node the front, answering for it or silent for a while?"""
+        return self._held is not None
+
     # Orders
 
     async def acquire(self, order: Acquire) -> Done | Failed | Occupied:

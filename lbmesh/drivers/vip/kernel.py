@@ -7,16 +7,17 @@ import errno
 import os
 import shutil
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import trio
 
 from lbmesh.drivers.bgp import gate_rules
-from lbmesh.drivers.vip import addresses, lease_elements
+from lbmesh.drivers.vip import addresses, flow_elements, flow_rules, lease_elements, lease_rules, nf_tables, routes
 from lbmesh.drivers.vip.addresses import Assigned, Link
-from lbmesh.drivers.vip.lease_rules import RULES, script
 from lbmesh.drivers.vip.limits import NFT_S
 from lbmesh.drivers.vip.netlink_socket import NETFILTER, Answer, Netlink
+from lbmesh.drivers.vip.routes import Route
+from lbmesh.drivers.vip.tickles import Flow
 
 _MONITOR_BYTES = 64 * 1024
 
@@ -76,18 +77,44 @@ class Kernel:
 
     def has_gate(self) -> bool:
         """Are the rules there by which BGP needs a lease?"""
-        request = lease_elements.list_rules("inet", self._filter.next_sequence(), gate_rules.TABLE)
+        request = nf_tables.list_rules(nf_tables.INET, gate_rules.TABLE, self._filter.next_sequence())
         found = self._filter.ask(request).messages
-        return sum(lease_elements.is_rule(one, gate_rules.TABLE) for one in found) == gate_rules.RULE_COUNT
+        return sum(nf_tables.is_rule(one, gate_rules.TABLE) for one in found) == gate_rules.RULE_COUNT
 
     def has_rules(self) -> bool:
         """Are the rules there that a lease works by?"""
         return all(
-            sum(map(lease_elements.is_rule, self._list(family).messages)) == count for family, count in RULES.items()
+            sum(map(lease_elements.is_rule, self._list(family).messages)) == count
+            for family, count in lease_rules.RULES.items()
         )
 
     def _list(self, family: str) -> Answer:
         return self._filter.ask(lease_elements.list_rules(family, self._filter.next_sequence()))
+
+    # Connections of fronts
+
+    def has_flow_rules(self, family: str) -> bool:
+        """Are the rules there by which the connections of fronts are known?"""
+        said = self._filter.ask(flow_elements.list_rules(family, self._filter.next_sequence()))
+        return sum(map(flow_elements.is_rule, said.messages)) == flow_rules.RULES
+
+    def name_heirs(self, family: str, heirs: Mapping[str, tuple[str, ...]], *, retell: bool) -> int:
+        """Have the connections of these fronts be told to these; an errno, 0 for success."""
+        sequence = self._filter.next_sequence()
+        return self._filter.ask(flow_elements.name_heirs(family, heirs, sequence, retell=retell)).errno
+
+    def route(self, address: str) -> Route | None:
+        """How packets to an address go; None when they do not."""
+        found = self._route.ask(routes.get_route(address, self._route.next_sequence()))
+        return next((route for one in found.messages if (route := routes.parse_route(one))), None)
+
+    def default_route(self, family: int) -> Route | None:
+        """The way out; None when there is none. `family`: socket.AF_INET or AF_INET6."""
+        return routes.default_route(self._route.ask(routes.list_routes(family, self._route.next_sequence())).messages)
+
+    def own_addresses(self, index: int) -> tuple[str, ...]:
+        """The machine's own on an interface, that are good beyond it: none that bears our mark."""
+        return tuple(one.address for one in self._addresses() if one.index == index and one.is_own)
 
 
 def monitor() -> trio.socket.SocketType:
@@ -98,16 +125,37 @@ def monitor() -> trio.socket.SocketType:
     return heard
 
 
+async def known_flows(front: str) -> list[Flow]:
+    """The connections of a front that this node knows of. There may be many, so other tasks get their turns."""
+    asking = Netlink(NETFILTER)
+    found: list[Flow] = []
+    try:
+        for part in asking.listen(flow_elements.list_known(flow_elements.family_of(front), asking.next_sequence())):
+            found += flow_elements.known_of(part, front)
+            await trio.lowlevel.checkpoint()
+    finally:
+        asking.close()
+    return found
+
+
 async def set_rules(fronts: Iterable[str]) -> str:
     """Have the kernel be silent about these fronts without a lease, and about no others; what is wrong, if anything."""
-    return await run_nft(script(fronts))
+    problem = await run_nft(lease_rules.script(fronts))
+    return f"the rules of the lease: {problem}" if problem else ""
+
+
+async def set_flow_rules(fronts: Mapping[str, str]) -> str:
+    """Have the connections of these fronts be known, and of no others; what is wrong, if anything. `fronts`: {address:
+    interface}.
+    """
+    return await run_nft(flow_rules.script(fronts.items()))
 
 
 async def run_nft(text: str) -> str:
     """Have nft(8) carry out a script, in one transaction; what is wrong, if anything."""
     nft = shutil.which("nft", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
     if nft is None:
-        return 'there is no program "nft", which the lease in the kernel needs: apt-get install nftables'
+        return 'there is no program "nft": apt-get install nftables'
     try:
         with trio.fail_after(NFT_S):
             done = await trio.run_process((nft, "-f", "-"), stdin=text.encode(), capture_stderr=True, check=False)
@@ -119,5 +167,5 @@ async def run_nft(text: str) -> str:
         return ""
     said = done.stderr.decode(errors="replace").strip().partition("\n")[0]
     if "not permitted" in said:
-        return "nft may not change the rules: give the service CAP_NET_ADMIN (AmbientCapabilities= in its unit)"
-    return f"nft refused the rules of the lease: {said}"
+        return "nft may not change them: give the service CAP_NET_ADMIN (AmbientCapabilities= in its unit)"
+    return f"nft refused them: {said}"

@@ -40,15 +40,18 @@ def attribute(kind: int, value: bytes) -> bytes:
 
 def attributes(data: bytes) -> dict[int, bytes]:
     """Kind to value; what is cut off is left out, and of two of a kind the last counts."""
-    found: dict[int, bytes] = {}
+    return dict(each(data))
+
+
+def each(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """One attribute after the other, as (kind, value); what is cut off is left out."""
     at = 0
     while at + _ATTRIBUTE.size <= len(data):
         length, kind = _ATTRIBUTE.unpack_from(data, at)
         if length < _ATTRIBUTE.size or at + length > len(data):
             break
-        found[kind & _TYPE_MASK] = data[at + _ATTRIBUTE.size : at + length]
+        yield kind & _TYPE_MASK, data[at + _ATTRIBUTE.size : at + length]
         at += length + -length % 4
-    return found
 
 
 def answers(datagram: bytes, sequence: int | None = None) -> Iterator[Message | Status]:

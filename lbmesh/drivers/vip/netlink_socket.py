@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lbmesh.drivers.vip.netlink import Message, Status, answers
@@ -60,6 +61,21 @@ class Netlink:
                     messages.append(one)
         except OSError as error:
             return Answer(error.errno or errno.ETIMEDOUT)
+
+    def listen(self, request: bytes) -> Iterator[tuple[Message, ...]]:
+        """Send it and give what is answered datagram by datagram, up to its first fault or its end."""
+        if self.open():
+            return
+        assert self._socket is not None
+        try:
+            self._socket.sendto(request, (0, 0))
+            while True:
+                said = tuple(answers(self._socket.recv(_DATAGRAM_BYTES), self._sequence))
+                yield tuple(one for one in said if isinstance(one, Message))
+                if any(isinstance(one, Status) for one in said):
+                    return
+        except OSError:
+            return
 
     def close(self) -> None:
         """Close the socket."""
