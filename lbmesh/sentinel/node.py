@@ -36,6 +36,7 @@ from lbmesh.failover.datagram import SESSION_BYTES
 from lbmesh.failover.pulse import Pulse
 from lbmesh.failover.words import Vitals
 from lbmesh.observe.ticks import TickBoard
+from lbmesh.sentinel.capabilities import without_network_capabilities
 from lbmesh.sentinel.closing import close_listeners
 from lbmesh.sentinel.commands import ChildCommands
 from lbmesh.sentinel.decisions import (
@@ -106,6 +107,7 @@ class Node:
             hangs=lambda now_s: self._vitals(now_s).hangs,
             log=log,
         )
+        self._give_up_capabilities = without_network_capabilities()
         self._exit_code: int | None = None
 
     def _make_heartbeat(self) -> HeartbeatShell | None:
@@ -266,8 +268,10 @@ class Node:
     def _start(self, start: Start) -> None:
         slot = start.slot
         command, descriptors = self._launch(start)
+        inherited = (self._ticks.file_descriptor, *descriptors)
+        before_exec = None if slot == AGENT_SLOT else self._give_up_capabilities
         try:
-            child = ChildProcess.start(command, (self._ticks.file_descriptor, *descriptors), self._plan.environment)
+            child = ChildProcess.start(command, inherited, self._plan.environment, before_exec)
         except OSError as error:
             self._supervisor.start_failed(slot, str(error), time.monotonic())
             return

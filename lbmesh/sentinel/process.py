@@ -26,8 +26,10 @@ class ChildProcess:
         command: Callable[[int], Sequence[str]],
         descriptors: Sequence[int],
         environment: Mapping[str, str],
+        before_exec: Callable[[], None] | None = None,
     ) -> "ChildProcess":
-        """Start a child that inherits these descriptors and its end of a new channel, told to `command`.
+        """Start a child that inherits these descriptors and its end of a new channel, told to `command`. `before_exec`:
+        called in the child, before it is what the command says; it must not fail.
 
         Raises OSError when the system refuses.
         """
@@ -42,6 +44,7 @@ class ChildProcess:
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), *descriptors),
                 env=environment,
+                preexec_fn=before_exec,
             )
         except OSError:
             ours.close()

@@ -250,8 +250,10 @@ class SegmentNode:
         return (self.directory / "log").read_text()
 
 
-def config_of(place: Place, nodes: Sequence[Place], directory: Path, fronts: Sequence[str], options: str) -> str:
-    """A node's configuration. Node 1's zone is `zone-1`, where the fronts are at home, and so on."""
+def config_of(
+    place: Place, nodes: Sequence[Place], directory: Path, fronts: Sequence[str], options: str, more: str = ""
+) -> str:
+    """A node's configuration, with `more` tables. Node 1's zone is `zone-1`, where the fronts are at home, etc."""
     seeds = ", ".join(f'"{other.address}:7946"' for other in nodes if other is not place)
     tables = "\n".join(
         f'[[front]]\naddress = "{one}"\nzone = "zone-1"\nnode = "lb-1"\ndriver = "vip"\nhold_down = "2s"\n'
@@ -286,7 +288,7 @@ replicas = [{{ address = "10.0.0.{CLIENT}:{8000 + place.number}", zone = "zone-1
 bind = "127.0.0.1:9900"
 [log]
 access = "off"
-"""
+{more}"""
 
 
 @contextlib.contextmanager
@@ -313,12 +315,14 @@ def mesh(
     options: str = 'interface = "eth0"',
     wrapper: Sequence[str] = (),
     own_origins: bool = True,
+    more: str = "",
 ) -> Iterator[tuple[SegmentNode, ...]]:
     """A node in each place, all alive; the first of them holds the fronts, unless nobody can. `options`: the driver's.
-    `wrapper`: a program that runs the nodes. `own_origins`: have replicas run for them.
+    `wrapper`: a program that runs the nodes. `own_origins`: have replicas run for them. `more`: tables of their
+    configuration.
     """
     nodes = tuple(
-        SegmentNode(one, directory / one.name, config_of(one, place.nodes, directory / one.name, fronts, options))
+        SegmentNode(one, directory / one.name, config_of(one, place.nodes, directory / one.name, fronts, options, more))
         for one in place.nodes
     )
     numbers = [one.number for one in place.nodes]
@@ -384,6 +388,38 @@ class Sightings:
     def first_answer_s(self, fault_s: float, by: str) -> float:
         """From the fault to the first answer of another node."""
         return min(ended for _, ended, answer in self.requests if ended > fault_s and answer and answer != by) - fault_s
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """One client's connection. `kind`: waiting, idle or late (`segment_waiters.py`). `ended_s`: None for one that still
+    waited at the end. `how` it ended.
+    """
+
+    kind: str
+    begun_s: float
+    ended_s: float | None
+    how: str
+
+    def after_s(self, fault_s: float) -> float:
+        """From the fault, or its begin if that was later, to its end; infinite for none."""
+        return (self.ended_s or float("inf")) - max(fault_s, self.begun_s)
+
+
+@contextlib.contextmanager
+def waiting(place: Segment, front: str, crowd: int, idle: int) -> Iterator[list[Wait]]:
+    """Clients that wait, begun when the block is entered; filled when it is left."""
+    script = _REPOSITORY / "tests" / "support" / "segment_waiters.py"
+    command = ("ip", "netns", "exec", place.client.name, sys.executable, str(script), front, str(crowd), str(idle))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"looking\n"
+            seen: list[Wait] = []
+            yield seen
+            seen += [Wait(*one) for one in json.loads(process.communicate()[0])]
+        finally:
+            process.kill()
 
 
 @contextlib.contextmanager

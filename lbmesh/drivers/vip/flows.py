@@ -69,7 +69,7 @@ class Flows:
     async def _tickle_in_rounds(self, front: str, is_held: Callable[[], bool]) -> None:
         began_s = monotonic()
         for number, after_s in enumerate(TICKLE_ROUNDS_S):
-            await trio.sleep(began_s + after_s - monotonic())
+            await trio.sleep(max(0.0, began_s + after_s - monotonic()))
             known = await known_flows(front)
             if not known:
                 return
