@@ -5,12 +5,14 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from lbmesh.drivers.vip.limits import LEASE_S
-from tests.support.segment import Segment, SegmentNode, fetch, looking, mesh, segment
+from tests.support.segment import Segment, SegmentNode, fetch, looking, mesh, segment, waiting
+from tests.support.segment_waiters import LATE_S
 from tests.support.wait import wait_for
 
 pytestmark = pytest.mark.skipif(
@@ -99,6 +101,33 @@ def test_a_frozen_node_falls_silent_and_stays_so_when_it_thaws_while_another_ser
     nodes[0].wait_front(FRONT, "held")
     wait_single_holder(nodes, FRONT, "lb-1")
     assert fetch(place.client, FRONT) == "1"
+
+
+def tells(node: SegmentNode, front: str, family: str, heir: str) -> bool:
+    """Does it tell this heir of the front's connections?"""
+    return f"{front} : " in node.place.run("nft", "list", "map", family, "lbmesh_flows", heir)
+
+
+def test_nobody_waits_for_a_frozen_node_and_who_asks_the_next_holder_is_answered(
+    trio_of_nodes: tuple[Segment, tuple[SegmentNode, ...]],
+) -> None:
+    place, nodes = trio_of_nodes
+    for front, family in ((FRONT, "ip"), (FRONT_6, "ip6")):
+        for heir in ("heir1", "heir2"):
+            wait_for(partial(tells, nodes[0], front, family, heir), f"{heir} of {front}")
+    with waiting(place, FRONT, 30, 10) as of_4, waiting(place, FRONT_6, 30, 10) as of_6:
+        nodes[0].signal(signal.SIGSTOP)
+        frozen_s = time.monotonic()
+        wait_for(
+            lambda: all(fetch(place.client, front) in ("2", "3") for front in (FRONT, FRONT_6)), "answers of others"
+        )
+        time.sleep(_HEALED_S)
+        ended_s = time.monotonic()
+    for seen in (of_4, of_6):
+        assert [one for one in seen if one.ended_s is None and one.begun_s < ended_s - 2 * LATE_S] == []
+        late = [one for one in seen if one.kind == "late" and frozen_s + 2 * LEASE_S < one.begun_s]
+        assert {one.how for one in late if one.ended_s is not None} == {"answered"}
+        assert {one.how for one in seen if one.kind == "waiting"} == {"reset"}
 
 
 def test_two_that_were_parted_do_not_both_answer_when_the_cable_is_back(

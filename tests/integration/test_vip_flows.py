@@ -1,0 +1,246 @@
+"""The kernel's part in knowing a front's connections and resetting them: rules, copies and tickles on a segment."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lbmesh.drivers.vip.flow_rules import script
+from lbmesh.drivers.vip.limits import FLOWS_MAX
+from tests.support.segment import Place, Segment, segment
+from tests.support.wait import wait_for
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("nft"),
+    reason="needs root, and: apt-get install iproute2 nftables",
+)
+
+FRONTS = {"ip": "10.0.0.100", "ip6": "fd00::100"}
+BACKUPS = {"ip": ("10.0.0.2", "10.0.0.3"), "ip6": ("fd00::2", "fd00::3")}
+_SUPPORT = Path(__file__).parents[1] / "support"
+
+
+@pytest.fixture(params=["ip", "ip6"])
+def family(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def place() -> Iterator[Segment]:
+    """Node 1 has the fronts; 2 and 3 are their backups."""
+    with segment(3) as made:
+        for node in made.nodes:
+            set_rules(node, script((front, "eth0") for front in FRONTS.values()))
+        for family, front in FRONTS.items():
+            take(made.nodes[0], front)
+            for number, backup in enumerate(BACKUPS[family], 1):
+                element = f"{{ {front} : {backup} }}"
+                made.nodes[0].run("nft", "add", "element", family, "lbmesh_flows", f"heir{number}", element)
+        yield made
+
+
+def set_rules(node: Place, text: str) -> None:
+    node.run("nft", "-f", "-", text=text)
+
+
+def take(node: Place, front: str) -> None:
+    node.run("ip", "address", "add", front, "dev", "eth0", *(("nodad",) if ":" in front else ()))
+
+
+def count(node: Place, name: str, family: str) -> int:
+    return node.run("nft", "list", "set", family, "lbmesh_flows", name).count(" expires ")
+
+
+def wait_known(place: Segment, family: str, *expected: int) -> None:
+    """Until the backups know so many."""
+
+    def known() -> list[int]:
+        return [count(node, "known", family) for node in place.nodes[1:]]
+
+    wait_for(lambda: known() == list(expected), f"{expected} known connections")
+
+
+class Peer:
+    """A program in a namespace that makes sockets do what it is told."""
+
+    def __init__(self, where: Place) -> None:
+        command = ("ip", "netns", "exec", where.name, sys.executable, str(_SUPPORT / "segment_peer.py"))
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def do(self, *words: object) -> str:
+        """What it says to that."""
+        self.tell(*words)
+        return self.answer()
+
+    def tell(self, *words: object) -> None:
+        """Without waiting for what it says."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(" ".join(map(str, words)) + "\n")
+        self._process.stdin.flush()
+
+    def answer(self) -> str:
+        """What it says."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def end(self) -> None:
+        with self._process:
+            self._process.kill()
+
+
+@contextmanager
+def peers(*where: Place) -> Iterator[tuple[Peer, ...]]:
+    made = tuple(map(Peer, where))
+    try:
+        yield made
+    finally:
+        for one in made:
+            one.end()
+
+
+def tickle(node: Place, front: str) -> None:
+    code = (
+        "import sys, trio\n"
+        "from lbmesh.drivers.vip.flows import Flows\n"
+        "from lbmesh.drivers.vip.kernel import Kernel\n"
+        "trio.run(Flows('lb', Kernel(), lambda _: ()).tickle, sys.argv[1], lambda: True)\n"
+    )
+    node.run(sys.executable, "-c", code, front)
+
+
+def test_both_backups_know_a_connection_from_its_request_to_its_end(place: Segment, family: str) -> None:
+    with peers(place.nodes[0], place.client) as (server, client):
+        server.do("listen", 80)
+        client.do("connect", "silent", FRONTS[family], 80)
+        client.do("connect", "one", FRONTS[family], 80)
+        client.do("send", "one", "request")
+        wait_known(place, family, 1, 1)
+        client.do("connect", "two", FRONTS[family], 80)
+        client.do("send", "two", "request")
+        wait_known(place, family, 2, 2)
+        client.do("close", "one")
+        wait_known(place, family, 1, 1)
+        server.do("close-all")
+        client.do("close", "two")
+        client.do("close", "silent")
+        wait_known(place, family, 0, 0)
+
+
+def test_what_a_node_hears_of_while_its_processes_are_frozen_is_known(place: Segment) -> None:
+    with peers(place.nodes[0], place.client) as (server, client):
+        server.do("listen", 80)
+        server.signal(signal.SIGSTOP)
+        client.do("connect", "one", FRONTS["ip"], 80)
+        client.do("send", "one", "request")
+        wait_known(place, "ip", 1, 1)
+
+
+def test_a_copy_is_neither_answered_nor_forwarded(place: Segment) -> None:
+    backup = place.nodes[1]
+    backup.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0")
+    set_rules(
+        backup,
+        """table ip seen {
+          chain passing { type filter hook forward priority 0; counter; }
+          chain answers { type filter hook output priority 0; meta l4proto { tcp, icmp } counter; }
+        }""",
+    )
+    with peers(place.nodes[0], place.client) as (server, client):
+        server.do("listen", 80)
+        client.do("connect", "one", FRONTS["ip"], 80)
+        client.do("send", "one", "request")
+        wait_known(place, "ip", 1, 1)
+        client.do("close", "one")
+        wait_known(place, "ip", 0, 0)
+    assert backup.run("nft", "list", "table", "ip", "seen").count("counter packets 0 bytes 0") == 2
+
+
+def test_packets_of_no_connection_are_not_told_of(place: Segment) -> None:
+    with peers(place.nodes[0], place.client) as (server, client):
+        server.do("listen", 80)
+        for flags in ("S", "A", "PA", "FA"):
+            client.do("forge", FRONTS["ip"], 80, flags, 20)
+        client.do("connect", "one", FRONTS["ip"], 80)
+        client.do("send", "one", "request")
+        wait_known(place, "ip", 1, 1)
+    assert count(place.nodes[0], "told", "ip") == 1
+
+
+def test_who_finds_no_room_is_not_known_and_the_oldest_stay(place: Segment) -> None:
+    text = script([(FRONTS["ip"], "eth0")])
+    assert text.count(f"size {FLOWS_MAX};") == 2
+    place.nodes[1].run("nft", "delete", "table", "ip", "lbmesh_flows")
+    set_rules(place.nodes[1], text.replace(f"size {FLOWS_MAX};", "size 2;"))
+    with peers(place.nodes[0], place.client) as (server, client):
+        server.do("listen", 80)
+        ports = [client.do("connect", name, FRONTS["ip"], 80) for name in ("one", "two", "three")]
+        for known, name in enumerate(("one", "two", "three"), 1):
+            client.do("send", name, "request")
+            wait_known(place, "ip", min(2, known), known)
+    listed = place.nodes[1].run("nft", "list", "set", "ip", "lbmesh_flows", "known")
+    assert [f" . {port} . " in listed for port in ports] == [True, True, False]
+
+
+def test_a_port_that_is_used_again_is_told_of_again(place: Segment) -> None:
+    with peers(place.nodes[0], place.client) as (server, client):
+        server.do("listen", 80)
+        port = client.do("connect", "one", FRONTS["ip"], 80)
+        client.do("send", "one", "request")
+        wait_known(place, "ip", 1, 1)
+        client.do("abort", "one")
+        wait_known(place, "ip", 0, 0)
+        assert client.do("connect", "two", FRONTS["ip"], 80, port) == port
+        client.do("send", "two", "request")
+        wait_known(place, "ip", 1, 1)
+
+
+def test_whoever_takes_the_address_has_the_clients_reset(place: Segment, family: str) -> None:
+    _, heir, _ = place.nodes
+    with peers(place.nodes[0], heir, place.client) as (server, server_of_heir, client):
+        server.do("listen", 80)
+        server_of_heir.do("listen", 80)
+        client.do("connect", "waiting", FRONTS[family], 80)
+        client.do("send", "waiting", "request")
+        wait_known(place, family, 1, 1)
+        place.cut(place.nodes[0])
+        take(heir, FRONTS[family])
+        move(place, heir, FRONTS[family])
+        client.tell("wait", "waiting")
+        # The first round is lost.
+        chain = "chain arrivals { type filter hook input priority 0; tcp sequence == 0 drop; }"
+        lost = f"table {family} lost {{ {chain}; }}"
+        set_rules(place.client, lost)
+        tickle(heir, FRONTS[family])
+        assert client.answer() == "reset"
+
+
+def test_a_connection_of_the_new_holder_comes_to_no_harm(place: Segment) -> None:
+    _, heir, _ = place.nodes
+    with peers(heir, place.client) as (server, client):
+        place.cut(place.nodes[0])
+        take(heir, FRONTS["ip"])
+        move(place, heir, FRONTS["ip"])
+        server.do("listen", 80)
+        port = client.do("connect", "one", FRONTS["ip"], 80)
+        flow = f"{{ {place.client.address} . {port} . {FRONTS['ip']} . 80 }}"
+        heir.run("nft", "add", "element", "ip", "lbmesh_flows", "known", flow)
+        tickle(heir, FRONTS["ip"])
+        client.do("send", "one", "request")
+        assert server.do("heard") == "request"
+        assert server.do("close-all") == "closed"
+        assert client.do("wait", "one") == "closed"
+
+
+def move(place: Segment, heir: Place, front: str) -> None:
+    """As an announcement does."""
+    for one in (place.client, place.watcher):
+        one.run("ip", "neigh", "replace", front, "lladdr", heir.mac, "dev", "eth0", "nud", "reachable")

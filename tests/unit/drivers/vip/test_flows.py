@@ -1,0 +1,116 @@
+"""What goes over the wire and to the kernel about connections of fronts."""
+
+import ipaddress
+import socket
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lbmesh.drivers.vip import flow_elements, nf_tables, routes
+from lbmesh.drivers.vip.flow_rules import RULES, TABLE, script
+from lbmesh.drivers.vip.hellos import Hello, digest, frame, hello_of
+from lbmesh.drivers.vip.netlink import NESTED, Message, answers, attribute
+from lbmesh.drivers.vip.tickles import Flow, flow_of, key_of, tickle
+
+MAC = bytes.fromhex("020000000001")
+FLOWS = [
+    Flow(ipaddress.ip_address("10.0.0.200").packed, 50_000, ipaddress.ip_address("10.0.0.100").packed, 80),
+    Flow(ipaddress.ip_address("fd00::200").packed, 50_000, ipaddress.ip_address("fd00::100").packed, 443),
+]
+
+
+def checksum_holds(segment: bytes, source: bytes, destination: bytes) -> bool:
+    data = source + destination + struct.pack(">HH", 6, len(segment)) + segment + bytes(len(segment) % 2)
+    total: int = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total == 0xFFFF
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_a_tickle_is_an_ack_with_one_byte_from_the_front(flow: Flow) -> None:
+    sequences = set()
+    for number in range(3):
+        packet = tickle(flow, number)
+        head = 20 if len(flow.front) == 4 else 40
+        assert packet[head - 2 * len(flow.front) : head] == flow.front + flow.client
+        segment = packet[head:]
+        source, destination, sequence, acknowledged, offset, flags = struct.unpack_from(">HHIIBB", segment)
+        assert (source, destination) == (flow.front_port, flow.client_port)
+        assert (acknowledged, offset >> 4, flags, len(segment)) == (0, 5, 0x10, 21)
+        assert checksum_holds(segment, flow.front, flow.client)
+        sequences.add(sequence)
+    assert len(sequences) == 3
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_a_connection_is_the_same_as_a_key_of_the_set(flow: Flow) -> None:
+    assert flow_of(key_of(flow)) == flow
+    assert flow_of(b"") is None
+    assert flow_of(key_of(flow) + b"\0") is None
+
+
+def listing(*keys: bytes) -> Message:
+    ones = b"".join(attribute(1 | NESTED, attribute(1 | NESTED, attribute(1, key))) for key in keys)
+    return Message(10 << 8 | 12, bytes(4) + attribute(3 | NESTED, ones))
+
+
+def test_what_is_known_of_one_front_is_found_among_that_of_all() -> None:
+    other = Flow(FLOWS[0].client, 1, ipaddress.ip_address("10.0.0.101").packed, 80)
+    said = [listing(key_of(other), key_of(FLOWS[0])), Message(3, b""), listing(key_of(FLOWS[1]))]
+    assert list(flow_elements.known_of(said, "10.0.0.100")) == [FLOWS[0]]
+    assert list(flow_elements.known_of(said, "fd00::100")) == [FLOWS[1]]
+
+
+def test_heirs_are_named_in_one_transaction_that_takes_the_old_ones_away() -> None:
+    request = flow_elements.name_heirs("ip", {"10.0.0.100": ("10.0.0.2", "10.0.0.3")}, 7, retell=True)
+    kinds = [one.kind & 0xFF for one in answers(request, 7) if isinstance(one, Message)]
+    begin, end, new, delete = 0x10, 0x11, 12, 14
+    assert kinds == [begin, delete, delete, delete, new, new, end]
+    quiet = flow_elements.name_heirs("ip", {}, 7, retell=False)
+    assert [one.kind & 0xFF for one in answers(quiet, 7) if isinstance(one, Message)] == [begin, delete, delete, end]
+
+
+def test_rules_are_for_the_fronts_of_each_family_and_gone_without_one() -> None:
+    both = script([("10.0.0.100", "eth0"), ("fd00::100", "eth1")])
+    assert 'add element ip lbmesh_flows fronts { "eth0" . 10.0.0.100 }' in both
+    assert 'add element ip6 lbmesh_flows fronts { "eth1" . fd00::100 }' in both
+    assert script([("10.0.0.100", "eth0")]).count(f"delete table ip6 {TABLE}") == 1
+    assert script([]).count("delete table") == 2
+    lines = [line.strip() for line in script([("10.0.0.100", "eth0")]).replace("\\\n", "").splitlines()]
+    verbs = ("dup ", "tcp ", "ip saddr", "socket ", "update ", "drop", "meta ", "iifname ", "fib ", "goto ")
+    assert sum(line.startswith(verbs) for line in lines) == RULES
+
+
+def test_a_hello_is_heard_as_it_was_said() -> None:
+    for four, six in (("10.0.0.1", "fd00::1"), ("", "fd00::1"), ("10.0.0.1", "")):
+        said = Hello("lb-1", four, six, digest(["10.0.0.100"]))
+        assert hello_of(frame(said, MAC)) == said
+    assert said.address("ip") == "10.0.0.1"
+    assert said.address("ip6") == ""
+    assert digest(["a", "b"]) == digest(["b", "a"]) != digest(["ab"])
+
+
+@given(st.binary(max_size=400))
+def test_no_frame_of_a_stranger_breaks_anything(heard: bytes) -> None:
+    for whole in (heard, bytes(12) + b"\x88\xb5" + heard, bytes(12) + b"\x88\xb5LBH1" + heard):
+        found = hello_of(whole)
+        assert found is None or isinstance(found.name, str)
+
+
+def test_the_way_out_is_the_default_route_that_comes_first() -> None:
+    def route(length: int, gateway: str | None, priority: int, kind: int = 1) -> Message:
+        body = struct.pack("=BBBBBBBBI", socket.AF_INET, length, 0, 0, 254, 0, 0, kind, 0)
+        body += attribute(4, struct.pack("=I", 3)) + attribute(6, struct.pack("=I", priority))
+        return Message(24, body + (attribute(5, ipaddress.ip_address(gateway).packed) if gateway else b""))
+
+    said = [route(24, None, 0), route(0, "10.0.0.2", 200), route(0, "10.0.0.1", 100), route(0, "10.0.0.9", 0, kind=7)]
+    assert routes.default_route(said) == routes.Route(3, "10.0.0.1", 100, is_default=True)
+    assert routes.default_route([route(24, None, 0), route(0, None, 0)]) is None
+    assert routes.parse_route(Message(25, b"")) is None
+
+
+def test_an_element_of_a_foreign_message_is_none() -> None:
+    assert list(nf_tables.elements(Message(1, bytes(40)))) == []
