@@ -123,3 +123,12 @@ system call of the loop gives it away: with Python's 5 ms a step of ten calls ta
 
 RELIEF_S = 0.7
 """For others to take this node's fronts, before it says goodbye: the sentinel waits a second for that."""
+
+GATEWAY_LOOK_S = 5.0
+"""Between two looks whether the gateway answers, while all is well …"""
+
+GATEWAY_DOUBTED_S = 0.25
+"""… and while it does not."""
+
+GATEWAY_PROBES, GATEWAY_ANSWER_S = 3, 0.02
+"""Who lives on the segment answers within a millisecond."""

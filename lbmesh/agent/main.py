@@ -18,6 +18,7 @@ from lbmesh.agent.drill_hands import DrillHands
 from lbmesh.agent.forwarder_links import ForwarderLinks
 from lbmesh.agent.front_drivers import FrontDrivers
 from lbmesh.agent.front_leases import FrontLeases
+from lbmesh.agent.gateway import Gateway
 from lbmesh.agent.gossip_tasks import GossipTasks
 from lbmesh.agent.hub import Hub
 from lbmesh.agent.key_keeper import KeyKeeper
@@ -91,6 +92,7 @@ class Agent:
             heartbeat=self._heartbeat,
         )
         self._hub = Hub(plane)
+        self._gateway = Gateway(self._gateway_seen) if settings.fronts and settings.gossip else None
         self._leases = FrontLeases(self._control)
         self._key_keeper = KeyKeeper(self._hub, self._control)
 
@@ -131,6 +133,8 @@ class Agent:
             hub.on_partners = lambda _: nursery.start_soon(self._tell_partners)
             Prober(hub, nursery)
             nursery.start_soon(self._leases.run)
+            if self._gateway is not None:
+                nursery.start_soon(self._gateway.run)
             self._front_drivers = FrontDrivers(hub, nursery, self._drivers(nursery))
             links, nameserver = ForwarderLinks(hub, nursery), NameserverLink(hub, nursery)
             nursery.start_soon(self._begin, links, nursery)
@@ -230,6 +234,9 @@ class Agent:
         )
         return AdminServer(listener, source)
 
+    def _gateway_seen(self, in_reach: bool) -> None:
+        self._hub.do(self._hub.plane.outside_seen("gateway", monotonic(), in_reach=in_reach))
+
     async def _tell_partners(self) -> None:
         """Tell the newest table: tasks may run in another order than they were started."""
         if self._heartbeat is not None:
@@ -257,6 +264,8 @@ class Agent:
                 case Leave():
                     nursery.start_soon(self._leave)
                 case Gone() | Back():
+                    if isinstance(message, Gone) and self._gateway is not None:
+                        self._gateway.doubt()
                     self._hub.do(self._hub.plane.partner_word(message, monotonic()))
                 case HeartbeatFigures(counters=counters):
                     self._hub.plane.heartbeat_figures(counters)

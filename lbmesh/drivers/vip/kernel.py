@@ -108,10 +108,6 @@ class Kernel:
         found = self._route.ask(routes.get_route(address, self._route.next_sequence()))
         return next((route for one in found.messages if (route := routes.parse_route(one))), None)
 
-    def default_route(self, family: int) -> Route | None:
-        """The way out; None when there is none. `family`: socket.AF_INET or AF_INET6."""
-        return routes.default_route(self._route.ask(routes.list_routes(family, self._route.next_sequence())).messages)
-
     def own_addresses(self, index: int) -> tuple[str, ...]:
         """The machine's own on an interface, that are good beyond it: none that bears our mark."""
         return tuple(one.address for one in self._addresses() if one.index == index and one.is_own)

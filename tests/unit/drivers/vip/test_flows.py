@@ -100,15 +100,15 @@ def test_no_frame_of_a_stranger_breaks_anything(heard: bytes) -> None:
         assert found is None or isinstance(found.name, str)
 
 
-def test_the_way_out_is_the_default_route_that_comes_first() -> None:
-    def route(length: int, gateway: str | None, priority: int, kind: int = 1) -> Message:
-        body = struct.pack("=BBBBBBBBI", socket.AF_INET, length, 0, 0, 254, 0, 0, kind, 0)
-        body += attribute(4, struct.pack("=I", 3)) + attribute(6, struct.pack("=I", priority))
+def test_a_route_has_a_gateway_or_leads_to_a_neighbour() -> None:
+    def route(gateway: str, kind: int = 1) -> Message:
+        body = struct.pack("=BBBBBBBBI", socket.AF_INET, 32, 0, 0, 254, 0, 0, kind, 0)
+        body += attribute(4, struct.pack("=I", 3))
         return Message(24, body + (attribute(5, ipaddress.ip_address(gateway).packed) if gateway else b""))
 
-    said = [route(24, None, 0), route(0, "10.0.0.2", 200), route(0, "10.0.0.1", 100), route(0, "10.0.0.9", 0, kind=7)]
-    assert routes.default_route(said) == routes.Route(3, "10.0.0.1", 100, is_default=True)
-    assert routes.default_route([route(24, None, 0), route(0, None, 0)]) is None
+    assert routes.parse_route(route("10.0.0.1")) == routes.Route(3, "10.0.0.1")
+    assert routes.parse_route(route("")) == routes.Route(3, None)
+    assert routes.parse_route(route("10.0.0.1", kind=7)) is None
     assert routes.parse_route(Message(25, b"")) is None
 
 
