@@ -108,7 +108,7 @@ class VipFronts:
                 nursery.start_soon(self._reset_flows, nursery)
                 while True:
                     held = [front for front in self._watched if self._is_held(front)]
-                    await self._flows.keep(self._watched, held, nursery)
+                    await self._flows.keep(dict(self._watched), held, nursery)
                     await trio.sleep(HELLO_S)
         finally:
             with trio.move_on_after(_LEAVING_S, shield=True):

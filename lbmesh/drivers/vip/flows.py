@@ -32,7 +32,7 @@ class Flows:
         self._name = name
         self._kernel = kernel
         self._successors = successors
-        self._interfaces: dict[str, str] = {}
+        self._interfaces: Mapping[str, str] = {}
         self._greeters: dict[str, Greeter] = {}
         self._named: dict[str, _Heirs] = {}
         self._problem = ""
@@ -86,7 +86,7 @@ class Flows:
         if self._interfaces == fronts and all(map(self._kernel.has_flow_rules, families)):
             return not self._problem
         problem = await set_flow_rules(fronts)
-        self._interfaces, self._named = dict(fronts), {}
+        self._interfaces, self._named = fronts, {}
         if problem and problem != self._problem:
             log.warning("connections of fronts will not be known to their backups", problem=problem)
         self._problem = problem
