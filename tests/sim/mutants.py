@@ -1,6 +1,7 @@
 """The safeguards, each with the change that takes it out and the tests that must fail without it."""
 
 from tests.sim.mutant import mutant as _mutant
+from tests.sim.mutants_flows import FLOW_MUTANTS
 from tests.sim.mutants_vip import VIP_MUTANTS
 
 GOSSIP, HEALTH, CONTROL = "tests/unit/gossip/", "tests/unit/health/", "tests/unit/control/"
@@ -862,4 +863,5 @@ MUTANTS = (
     ),
     # Addresses on a shared L2.
     *VIP_MUTANTS,
+    *FLOW_MUTANTS,
 )

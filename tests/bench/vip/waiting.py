@@ -1,4 +1,4 @@
-"""What becomes of clients that wait when the holder of a front fails: `python -m tests.bench.vip.waiting FAULT [ROUNDS]`.
+"""What becomes of clients that wait when a front's holder fails: `python -m tests.bench.vip.waiting FAULT [ROUNDS]`.
 
 CROWD clients wait for an answer that takes half a minute, IDLE ones have had theirs and stay, and each 10 ms another
 asks for what takes 0.8 s. Three nodes of lbmesh on one bridge, fresh for each round.

@@ -1,0 +1,91 @@
+"""The safeguards of what is known of fronts' connections, and of who may change the network. As root."""
+
+from tests.sim.mutant import mutant
+
+RULES, FLOWS, TICKLES = "drivers.vip.flow_rules", "drivers.vip.flows", "drivers.vip.tickles"
+KERNEL_PART = "tests/integration/test_vip_flows.py::"
+UNIT = "tests/unit/drivers/vip/test_flows.py"
+FROZEN = "tests/integration/test_vip.py::test_nobody_waits_for_a_frozen_node_and_who_asks_the_next_holder_is_answered"
+GATEWAY = "tests/integration/test_gateway.py::test_who_is_cut_off_takes_nothing_and_who_is_not_takes_the_front"
+CAPABILITIES = "tests/integration/test_capabilities.py::"
+
+FLOW_MUTANTS = (
+    mutant(
+        "flows: only of connections that are there",
+        RULES,
+        "    socket wildcard 0 limit rate {rate}/second burst {burst} packets add",
+        "    limit rate {rate}/second burst {burst} packets add",
+        KERNEL_PART + "test_packets_of_no_connection_are_not_told_of",
+    ),
+    mutant(
+        "flows: a copy goes no further",
+        RULES,
+        "update @known {{ {key} }} drop\n    drop",
+        "update @known {{ {key} }}\n    accept",
+        KERNEL_PART + "test_a_copy_is_neither_answered_nor_forwarded",
+    ),
+    mutant(
+        "flows: a port that is used again is new",
+        RULES,
+        "delete @told {{ {key} }} delete @known",
+        "delete @known",
+        KERNEL_PART + "test_a_port_that_is_used_again_is_told_of_again",
+    ),
+    mutant(
+        "flows: what ends is forgotten",
+        RULES,
+        "    tcp flags & (fin | rst) != 0 delete @known",
+        "    tcp flags & (fin | rst) != 0 update @known",
+        KERNEL_PART + "test_both_backups_know_a_connection_from_its_request_to_its_end",
+    ),
+    mutant(
+        "flows: two are told",
+        RULES,
+        "    dup to {family} daddr map @heir2\n",
+        "    dup to {family} daddr map @heir1\n",
+        KERNEL_PART + "test_both_backups_know_a_connection_from_its_request_to_its_end",
+    ),
+    mutant(
+        "tickles: sent again",
+        "drivers.vip.limits",
+        "TICKLE_ROUNDS_S = (0.0, 0.1, 0.3)",
+        "TICKLE_ROUNDS_S = (0.0,)",
+        KERNEL_PART + "test_whoever_takes_the_address_has_the_clients_reset",
+    ),
+    mutant("tickles: each round has other numbers", TICKLES, "number * _ROUNDS_APART", "_ROUNDS_APART", UNIT),
+    mutant(
+        "tickles: of one front",
+        "drivers.vip.flow_elements",
+        "if flow is not None and flow.front == packed:",
+        "if flow is not None:",
+        UNIT,
+    ),
+    mutant(
+        "tickles: what was taken is tickled",
+        "drivers.vip.driver",
+        "nursery.start_soon(self._flows.tickle,",
+        "_ = (",
+        FROZEN,
+    ),
+    mutant(
+        "capabilities: not for forwarders",
+        "sentinel.node",
+        "None if slot == AGENT_SLOT else self._give_up_capabilities",
+        "None",
+        CAPABILITIES + "test_forwarders_and_the_name_server_cannot_change_the_network",
+    ),
+    mutant(
+        "capabilities: not by the ambient set",
+        "sentinel.capabilities",
+        "        prctl(_PR_CAP_AMBIENT",
+        "        _ = (_PR_CAP_AMBIENT",
+        CAPABILITIES + "test_a_service_that_has_them_by_its_ambient_set_keeps_the_others",
+    ),
+    mutant(
+        "gateway: doubted when a peer is gone",
+        "agent.gateway",
+        "        if self._in_reach:\n            self._say(in_reach=False)\n            self._doubted.set()",
+        "        self._doubted.set()",
+        GATEWAY,
+    ),
+)
