@@ -81,6 +81,7 @@ class Gateway:
     async def _answers(self) -> bool:
         segment = self._segment
         assert segment is not None
+        segment.forget()
         try:
             for _ in range(GATEWAY_PROBES):
                 await segment.probe()

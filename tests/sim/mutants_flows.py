@@ -81,6 +81,7 @@ FLOW_MUTANTS = (
         "        _ = (_PR_CAP_AMBIENT",
         CAPABILITIES + "test_a_service_that_has_them_by_its_ambient_set_keeps_the_others",
     ),
+    mutant("gateway: must answer anew", "agent.gateway", "        segment.forget()\n", "", GATEWAY),
     mutant(
         "gateway: doubted when a peer is gone",
         "agent.gateway",

@@ -1,5 +1,6 @@
 """One front's packet socket on its interface: asks who has the address, tells who has it, hears what others tell."""
 
+import contextlib
 import ctypes
 import socket
 import struct
@@ -29,6 +30,7 @@ class Segment:
         except OSError:
             opened.close()
             raise
+        self._opened = opened
         self._socket = trio.socket.from_stdlib_socket(opened)
 
     def close(self) -> None:
@@ -42,6 +44,12 @@ class Segment:
     async def announce(self, mark: Mark) -> None:
         """Tell everybody that it is here."""
         await self._socket.send(frames.announcement(self._address, self.link.mac, mark))
+
+    def forget(self) -> None:
+        """Take away what was said and not heard yet."""
+        with contextlib.suppress(OSError):
+            while self._opened.recv(_FRAME_BYTES):
+                pass
 
     async def hear(self) -> Claim:
         """Wait until somebody else says who has the address. Raises OSError when the link goes."""
