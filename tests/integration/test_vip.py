@@ -31,6 +31,9 @@ table inet cut {
 }
 """
 
+_DROPS = 5 + 3
+"""Rules that drop something: those of leases, and those about the connections of fronts."""
+
 _HEALED_S = 2.0
 """By then all has come that a fault or its end brings."""
 
@@ -176,6 +179,7 @@ def test_the_death_of_the_agent_interrupts_nobody(node_alone: tuple[Segment, Seg
         ("ip", "address", "flush", "dev", "eth0", "to", FRONT),
         ("nft", "flush", "ruleset"),
         ("nft", "flush", "chain", "arp", "lbmesh_fronts", "answers"),
+        ("nft", "flush", "table", "ip", "lbmesh_flows"),
         ("sh", "-c", "ip link set eth0 down; ip link set eth0 up"),
     ],
     ids=" ".join,
@@ -187,10 +191,10 @@ def test_what_somebody_changes_by_hand_is_repaired(
 
     def is_whole() -> bool:
         rules = node.place.run("nft", "list", "ruleset")
-        has_rules = rules.count("drop") == 5 and rules.count(f"{FRONT} timeout") == 2
+        has_rules = rules.count("drop") == _DROPS and rules.count(f"{FRONT} timeout") == 2
         return node.place.has(FRONT) and has_rules
 
-    assert is_whole()
+    wait_for(is_whole, "the world as it is to be")
     node.place.run(*damage)
     wait_for(is_whole, "the world as it was")
     wait_for(lambda: fetch(place.client, FRONT) == "1", "an answer")
