@@ -60,7 +60,7 @@ echo "$(echo "$(date +%s.%N) $began" | awk '{print $1 - $2}') $errors"
 """
 CLIENTS: dict[str, str] = {
     "curl": "`--connect-timeout 5`, see the next line",
-    "curl (5 s)": "goes on to the next address after half of it",
+    "curl (5 s)": "goes on to the next address before it is over",
     "requests": "`timeout=(3.05, 10)`, see the next line",
     "requests (3.05 s)": "once for each address that is dead",
     "httpx": "`Timeout(10, connect=1)`, see the next line",
