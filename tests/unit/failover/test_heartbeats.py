@@ -43,8 +43,9 @@ def test_both_backups_say_gone_soon_after_a_death_and_agree() -> None:
     said = judges(world, died_s)
     assert said.keys() == {"lb-b", "lb-c"}
     assert all(0.08 <= after_s <= BOUND_S for after_s in said.values())
-    for _, _, word in world.words(Gone):
+    for _, name, word in world.words(Gone):
         assert word == Gone("lb-a", GoneRule.SILENT, "2 of 2 live backups heard nothing for 0.1 s")
+        assert world.nodes[name].core.counters["suspicions"] == 1
 
 
 def test_one_that_is_heard_again_is_back() -> None:
