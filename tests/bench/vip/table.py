@@ -21,6 +21,7 @@ _HEADS = (
     "last error, ms",
     "failed of a million",
     "hung over 1.3 s",
+    "answered after 1 s",
     "error told within, ms",
     "both answer, ms",
     "done twice",
@@ -60,6 +61,7 @@ def _cells(some: Sequence[Figures]) -> Iterable[str]:
     yield median_and_worst([one.last_error_ms for one in some])
     yield median_and_worst([one.failed_per_million for one in some])
     yield median_and_worst([one.hung for one in some])
+    yield median_and_worst([one.waited for one in some])
     yield median_and_worst([one.told_ms for one in some])
     yield median_and_worst([one.both_answer_ms for one in some])
     yield str(sum(one.repeated for one in some))

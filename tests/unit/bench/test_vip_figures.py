@@ -28,7 +28,8 @@ def test_what_ended_before_the_fault_does_not_count() -> None:
 
 
 def test_the_last_error_is_by_when_the_request_was_due() -> None:
-    one = figures(seen(fresh(99.9, 100.3, "closed"), fresh(100.125, 101.4, "hung"), fresh(100.2, 100.3)), "fresh")
+    one = figures(seen(fresh(99.9, 100.3, "closed"), fresh(100.125, 101.4, "hung"), fresh(100.2, 101.3)), "fresh")
+    assert one.waited == 1
     assert one.last_error_ms == pytest.approx(125)
     assert one.told_ms == pytest.approx(400)
     assert one.hung == 1
@@ -56,7 +57,7 @@ def test_rounds_are_kept_and_become_a_row(tmp_path: Path) -> None:
     path = tmp_path / "build" / "rounds"
     assert kept(path) == {}
     for last_ms in (90.0, 120.0, 110.0):
-        keep(path, "kill", "lbmesh", "fresh", Figures(last_ms, 2000, 0, 17, 121, 0, 0))
+        keep(path, "kill", "lbmesh", "fresh", Figures(last_ms, 2000, 0, 3, 17, 121, 0, 0))
     assert table(kept(path)).splitlines()[2] == (
-        "| kill | lbmesh | fresh | 3 | 110, 120 | 2000, 2000 | 0, 0 | 17, 17 | 121, 121 | 0 | 0 |"
+        "| kill | lbmesh | fresh | 3 | 110, 120 | 2000, 2000 | 0, 0 | 3, 3 | 17, 17 | 121, 121 | 0 | 0 |"
     )
