@@ -8,7 +8,8 @@ HOLDER, DRIVER, FRAMES = "drivers.vip.holder", "drivers.vip.driver", "drivers.vi
 KERNEL, ELEMENTS, RULES = "drivers.vip.kernel", "drivers.vip.lease_elements", "drivers.vip.lease_rules"
 SENTINEL, AGENT = "sentinel.leases", "agent.front_leases"
 UNIT = "tests/unit/drivers/vip/"
-ALONE = "tests/integration/test_vip_driver.py::"
+EVERY = "tests/integration/test_vip_driver.py"
+ALONE = EVERY + "::"
 NODES = "tests/integration/test_vip.py::"
 TEST_KERNEL = "tests/integration/test_vip_kernel.py"
 TEST_AGENT = "tests/unit/agent/test_front_leases.py"
@@ -39,7 +40,7 @@ VIP_MUTANTS = (
         HOLDER,
         "        if (order.ask_first or self._is_silent) and",
         "        if self._is_silent and",
-        DEAD,
+        STRANGER,
     ),
     mutant(
         "vip: a silent holder asks before it is repaired",
@@ -60,7 +61,7 @@ VIP_MUTANTS = (
         HOLDER,
         "await self._begin(order.epoch, order.until_s) or self._check()",
         "await self._begin(order.epoch, order.until_s)",
-        ALONE,
+        EVERY,
     ),
     mutant(
         "vip: a stranger's address is not taken", HOLDER, "        if mark is None:\n", "        if False:\n", STRANGER
@@ -99,11 +100,11 @@ VIP_MUTANTS = (
         HOLDER,
         "        self._claim, self._heard = None, trio.Event()\n",
         "        self._heard = trio.Event()\n",
-        WORSE,
+        STRANGER,
     ),
     mutant("vip: an interface that is there", HOLDER, "        if link is None:\n", "        if False:\n", SAID),
     mutant("vip: an interface that is Ethernet", HOLDER, "        if not link.mac:\n", "        if False:\n", SAID),
-    mutant("vip: an interface that is up", HOLDER, "        if not link.is_up:\n", "        if False:\n", ALONE),
+    mutant("vip: an interface that is up", HOLDER, "        if not link.is_up:\n", "        if False:\n", EVERY),
     mutant("vip: another hardware address", HOLDER, "self._segment.link == link:", "True:", ANOTHER_MAC),
     mutant(
         "vip: not the address twice",
@@ -117,7 +118,7 @@ VIP_MUTANTS = (
         HOLDER,
         '            return f"the lease of {self.front.name} cannot be held: {problem}"\n',
         "            pass\n",
-        ALONE,
+        EVERY,
     ),
     # While it is held.
     mutant("vip: a deleted address is missed", HOLDER, "        if not where:\n", "        if False:\n", BY_HAND),
@@ -133,7 +134,7 @@ VIP_MUTANTS = (
         HOLDER,
         "where = [one for one in self._ours() if",
         "where = [one for one in self._kernel.assigned(name) if",
-        ALONE,
+        EVERY,
     ),
     mutant(
         "vip: a lease that ended without a word",
@@ -147,14 +148,14 @@ VIP_MUTANTS = (
         HOLDER,
         "held is None or held.muted_s is not None or segment is None",
         "held is None or segment is None",
-        ALONE,
+        EVERY,
     ),
     mutant(
         "vip: nothing is announced without a lease",
         HOLDER,
         "        if self._kernel.lease(self.front.name) is not None:\n",
         "        if True:\n",
-        ALONE,
+        EVERY,
     ),
     mutant(
         "vip: a silent holder's lease is not extended",
@@ -227,7 +228,7 @@ VIP_MUTANTS = (
         HOLDER,
         "        if by := await self._who_answers(self._mark(held)):\n",
         '        if by := "":\n',
-        ALONE,
+        EVERY,
     ),
     mutant(
         "vip: a better home that comes back does not wait",
@@ -249,14 +250,14 @@ VIP_MUTANTS = (
         HOLDER,
         "        if len(self._marks) > HOLDERS_MAX:\n",
         "        if False:\n",
-        ALONE,
+        EVERY,
     ),
     mutant(
         "vip: a lost interface is opened again",
         HOLDER,
         "                if segment is self._segment:\n                    self._close()\n",
         "                pass\n",
-        ALONE,
+        EVERY,
     ),
     # Letting go, and after a crash.
     mutant(
@@ -299,7 +300,7 @@ VIP_MUTANTS = (
         DRIVER,
         "                self._kernel.delete(stray)\n",
         "                pass\n",
-        ALONE,
+        EVERY,
     ),
     mutant(
         "vip: who leaves deletes the rules",
@@ -313,7 +314,7 @@ VIP_MUTANTS = (
         DRIVER,
         "        if not self._wanted[front]:\n",
         "        if True:\n",
-        ALONE,
+        EVERY,
     ),
     mutant("vip: rules are looked for", DRIVER, "(not wanted or self._kernel.has_rules())", "True", BY_HAND),
     # The kernel.
