@@ -43,12 +43,14 @@ class Driver:
     kernel: Kernel
     outcomes: "queue.Queue[str]" = field(default_factory=queue.Queue)
     told: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
     said: str = ""
 
     def read(self) -> None:
         """What it says, until it ends."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
+            self.lines.append(line)
             words = json.loads(line) if line.startswith(('{"outcome"', '{"told"')) else {}
             if "outcome" in words:
                 self.said = words.get("said", "")
@@ -142,6 +144,25 @@ def test_of_two_holders_the_worse_falls_silent_and_answers_again_when_the_better
     wait_for(other.answers, "the other's answers")
 
 
+def test_the_better_of_two_holders_answers_on_when_a_worse_one_begins(pair: tuple[Driver, Driver]) -> None:
+    home, other = pair
+    assert home.do("acquire") == "Done"
+    assert other.do("acquire", epoch=7) == "Done"
+    assert stays(home.answers, MUTE_S)
+    assert not other.answers()
+
+
+def test_who_hands_it_over_and_freezes_does_not_take_it_back(pair: tuple[Driver, Driver]) -> None:
+    home, other = pair
+    assert home.do("acquire") == "Done"
+    assert home.do("drain") == "Done"
+    home.signal(signal.SIGSTOP)
+    wait_for(lambda: not home.answers(), "silence of the frozen")
+    assert other.do("acquire") == "Done"
+    home.signal(signal.SIGCONT)
+    assert stays(lambda: other.answers() and not home.answers(), 2 * MUTE_S)
+
+
 def test_a_repair_takes_nothing_from_a_better_holder_that_serves(pair: tuple[Driver, Driver]) -> None:
     home, other = pair
     assert other.do("acquire") == "Done"
@@ -171,6 +192,7 @@ def test_a_home_that_thaws_takes_its_front_back_and_the_other_falls_silent(pair:
     assert other.do("acquire", ask_first=True) == "Done"
     home.signal(signal.SIGCONT)
     wait_for(lambda: home.answers() and not other.answers(), "the front at its home alone")
+    assert not [line for line in home.lines if "served elsewhere" in line]
 
 
 def test_who_thaws_before_anybody_took_the_front_answers_again(place: Segment) -> None:

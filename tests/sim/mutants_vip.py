@@ -15,6 +15,8 @@ TEST_KERNEL = "tests/integration/test_vip_kernel.py"
 TEST_AGENT = "tests/unit/agent/test_front_leases.py"
 
 WORSE = ALONE + "test_of_two_holders_the_worse_falls_silent_and_answers_again_when_the_better_is_gone"
+ANSWERS_ON = ALONE + "test_the_better_of_two_holders_answers_on_when_a_worse_one_begins"
+FREEZES = ALONE + "test_who_hands_it_over_and_freezes_does_not_take_it_back"
 THAWS_WORSE = ALONE + "test_who_thaws_leaves_the_front_with_a_better_holder"
 THAWS_HOME = ALONE + "test_a_home_that_thaws_takes_its_front_back_and_the_other_falls_silent"
 THAWS_ALONE = ALONE + "test_who_thaws_before_anybody_took_the_front_answers_again"
@@ -176,7 +178,7 @@ VIP_MUTANTS = (
         HOLDER,
         "elif self.is_draining or claim.mark.is_better_than(self._mark(held)):\n",
         "elif True:\n",
-        WORSE,
+        ANSWERS_ON,
     ),
     mutant(
         "vip: silence ends the lease",
@@ -198,7 +200,7 @@ VIP_MUTANTS = (
         HOLDER,
         "held.muted_s is None or self.is_draining:\n",
         "held.muted_s is None:\n",
-        HANDS_OVER,
+        FREEZES,
     ),
     mutant(
         "vip: a lapse is silence",
