@@ -170,6 +170,8 @@ def test_the_death_of_the_agent_interrupts_nobody(node_alone: tuple[Segment, Seg
         node.wait_front(FRONT, "held")
         time.sleep(2 * LEASE_S)
     assert {answer for _, _, answer in seen.requests} == {"1"}
+    # A SYN that comes while the address is away is sent again after a second.
+    assert max(ended_s - begun_s for begun_s, ended_s, _ in seen.requests) < 1.0
 
 
 @pytest.mark.parametrize(

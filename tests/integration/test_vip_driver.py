@@ -316,6 +316,16 @@ def test_who_comes_back_after_a_better_one_asks_whether_it_is_served(pair: tuple
     assert stays(lambda: not other.answers(), 3 * MUTE_S)
 
 
+def test_what_a_crash_left_is_taken_away_before_anything_is_ordered(place: Segment) -> None:
+    with driver(place.nodes[0]) as first:
+        assert first.do("acquire") == "Done"
+        first.signal(signal.SIGKILL)
+        wait_for(lambda: first.kernel.lease(FRONT) is None, "silence of the killed")
+    assert place.nodes[0].has(FRONT)
+    with driver(place.nodes[0]):
+        wait_for(lambda: not place.nodes[0].has(FRONT), "the address gone")
+
+
 def test_strays_of_a_run_with_other_fronts_are_taken_away(place: Segment) -> None:
     with driver(place.nodes[0]) as first:
         assert first.do("acquire") == "Done"

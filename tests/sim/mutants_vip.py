@@ -17,6 +17,7 @@ TEST_AGENT = "tests/unit/agent/test_front_leases.py"
 WORSE = ALONE + "test_of_two_holders_the_worse_falls_silent_and_answers_again_when_the_better_is_gone"
 ANSWERS_ON = ALONE + "test_the_better_of_two_holders_answers_on_when_a_worse_one_begins"
 FREEZES = ALONE + "test_who_hands_it_over_and_freezes_does_not_take_it_back"
+CRASHED = ALONE + "test_what_a_crash_left_is_taken_away_before_anything_is_ordered"
 THAWS_WORSE = ALONE + "test_who_thaws_leaves_the_front_with_a_better_holder"
 THAWS_HOME = ALONE + "test_a_home_that_thaws_takes_its_front_back_and_the_other_falls_silent"
 THAWS_ALONE = ALONE + "test_who_thaws_before_anybody_took_the_front_answers_again"
@@ -32,7 +33,6 @@ ANOTHER_MAC = ALONE + "test_an_interface_that_gets_another_hardware_address_is_a
 BY_HAND = NODES + "test_what_somebody_changes_by_hand_is_repaired"
 SAID = NODES + "test_what_is_missing_is_said_and_the_node_serves_on"
 LEAVES = NODES + "test_a_node_that_leaves_takes_its_address_and_its_rules_with_it"
-KILLED = NODES + "test_the_front_of_a_killed_node_answers_at_another_and_comes_home_without_a_double"
 AGENT_DIES = NODES + "test_the_death_of_the_agent_interrupts_nobody"
 
 VIP_MUTANTS = (
@@ -295,7 +295,7 @@ VIP_MUTANTS = (
         HOLDER,
         "        elif left and self._held is None:\n            self._take_away()\n",
         "        elif left and self._held is None:\n            pass\n",
-        KILLED,
+        CRASHED,
     ),
     mutant(
         "vip: strays are deleted",
