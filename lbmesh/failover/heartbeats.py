@@ -20,7 +20,7 @@ from lbmesh.failover.datagram import (
     seal,
     unseal,
 )
-from lbmesh.failover.judgement import Weighed, decided_by_s, is_deaf, verdict, weigh
+from lbmesh.failover.judgement import Weighed, confessed, decided_by_s, is_deaf, verdict, weigh
 from lbmesh.failover.limits import (
     ANSWER_GAP_S,
     INTERVAL_S,
@@ -34,7 +34,7 @@ from lbmesh.failover.limits import (
     SILENCE_S,
 )
 from lbmesh.failover.peer import Peer, PeerProbe, names_of
-from lbmesh.failover.words import NO_PARTNER, Back, Gone, GoneRule, Output, Partner, Probe, Vitals
+from lbmesh.failover.words import NO_PARTNER, Back, Gone, Output, Partner, Probe, Vitals
 
 
 class Heartbeats:
@@ -216,14 +216,13 @@ class Heartbeats:
         for peer in self._peers.values():
             if not peer.is_partner or not peer.partner.judges:
                 continue
+            found = confessed(peer, self._session, self._name, self._by_name, now)
             if peer.gone is not None:
-                if peer.is_fresh(now) and not peer.hangs:
+                if peer.is_fresh(now) and found is None:
                     output.words.append(_back(now, peer, "heard again"))
                     peer.gone = None
-            elif peer.hangs and peer.is_fresh(now):
-                assert peer.said is not None
-                reason = f"it says that its forwarders hang: {peer.said.hung} of {peer.said.forwarders}"
-                self._find_gone(now, peer, Gone(peer.partner.name, GoneRule.HUNG, reason), output)
+            elif found is not None:
+                self._find_gone(now, peer, found, output)
             elif not is_cut_off:
                 self._judge_silence(now, peer, weighed.get(peer.session), output)
 

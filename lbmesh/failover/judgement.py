@@ -1,4 +1,6 @@
-"""Is a silent partner gone? Only when all live backups of its fronts agree, or the last one finds a front dead, too."""
+"""Is a partner gone? A silent one only when all live backups of its fronts agree, or the last one finds a front dead,
+too; one that is heard, by its own words.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -59,6 +61,29 @@ def weigh(suspect: Peer, own_name: str, by_name: Mapping[str, Peer], now: float)
     )
 
 
+def confessed(peer: Peer, own_session: bytes, own_name: str, by_name: Mapping[str, Peer], now: float) -> Gone | None:
+    """Gone by what it said last: that its forwarders hang, or that it hears none of its backups. Of these this node
+    must hear another one: a single backup that is not heard may itself be mute.
+    """
+    said = peer.said
+    if said is None or not peer.is_fresh(now):
+        return None
+    if peer.hangs:
+        reason = f"it says that its forwarders hang: {said.hung} of {said.forwarders}"
+        return Gone(peer.partner.name, GoneRule.HUNG, reason)
+    others = [by_name.get(name) for name in peer.partner.judges if name != own_name]
+    if (
+        not peer.is_expected
+        or not peer.calls_silent(own_session)
+        or not any(one and one.is_fresh(now) for one in others)
+    ):
+        return None
+    if not all(one is not None and peer.calls_silent(one.session) for one in others):
+        return None
+    reason = f"it says that it hears none of its {len(others) + 1} backups"
+    return Gone(peer.partner.name, GoneRule.DEAF, reason)
+
+
 def verdict(suspect: Peer, weighed: Weighed) -> Gone | None:
     """Gone, or not (yet)."""
     if weighed.doubtful or weighed.is_open:
@@ -86,7 +111,7 @@ def _stand(judge: Peer | None, suspect: Peer, now: float) -> Stand:
     if judge is None or judge.suspected_s is not None:
         return Stand.ABSENT
     if judge.is_fresh(now):
-        if judge.calls_silent(suspect):
+        if judge.calls_silent(suspect.session):
             return Stand.AGREES
         if judge.heard_s >= suspect.suspected_s:
             return Stand.HEARS

@@ -85,9 +85,9 @@ class Peer:
         said = self.said
         return self.is_expected and said is not None and said.hung >= said.forwarders > 0
 
-    def calls_silent(self, other: "Peer") -> bool:
-        """True when what it said last names the other among the silent."""
-        return self.said is not None and short(other.session) in self.said.silent
+    def calls_silent(self, session: bytes) -> bool:
+        """True when what it said last names this session among the silent."""
+        return self.said is not None and short(session) in self.said.silent
 
     def forgive(self, now: float) -> None:
         """Count its silence from now on only."""

@@ -36,10 +36,13 @@ class Partner:
 
 
 class GoneRule(StrEnum):
-    """SILENT: nothing was heard of it. HUNG: it says itself that none of its forwarders gets on."""
+    """SILENT: nothing was heard of it. HUNG: it says itself that none of its forwarders gets on. DEAF: it says itself
+    that it hears none of its backups, though they speak to it.
+    """
 
     SILENT = "silent"
     HUNG = "hung"
+    DEAF = "deaf"
 
 
 @dataclass(frozen=True, slots=True)

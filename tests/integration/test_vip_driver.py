@@ -152,6 +152,21 @@ def test_the_better_of_two_holders_answers_on_when_a_worse_one_begins(pair: tupl
     assert not other.answers()
 
 
+def test_a_better_one_that_hears_nothing_silences_nobody_until_it_hears_again(
+    place: Segment, pair: tuple[Driver, Driver]
+) -> None:
+    home, other = pair
+    assert home.do("acquire") == "Done"
+    place.cut_incoming(home.place)
+    assert other.do("acquire") == "Done"
+    with announcements(other.place) as heard:
+        wait_for(lambda: home.place.mac in heard(), "the announcement of the deaf")
+        assert stays(other.answers, MUTE_S)
+    place.heal(home.place)
+    wait_for(lambda: not other.answers(), "silence of the worse")
+    wait_for(home.answers, "answers of the better")
+
+
 def test_who_hands_it_over_and_freezes_does_not_take_it_back(pair: tuple[Driver, Driver]) -> None:
     home, other = pair
     assert home.do("acquire") == "Done"

@@ -15,6 +15,7 @@ TEST_KERNEL = "tests/integration/test_vip_kernel.py"
 TEST_AGENT = "tests/unit/agent/test_front_leases.py"
 
 WORSE = ALONE + "test_of_two_holders_the_worse_falls_silent_and_answers_again_when_the_better_is_gone"
+DEAF = ALONE + "test_a_better_one_that_hears_nothing_silences_nobody_until_it_hears_again"
 ANSWERS_ON = ALONE + "test_the_better_of_two_holders_answers_on_when_a_worse_one_begins"
 FREEZES = ALONE + "test_who_hands_it_over_and_freezes_does_not_take_it_back"
 CRASHED = ALONE + "test_what_a_crash_left_is_taken_away_before_anything_is_ordered"
@@ -169,25 +170,32 @@ VIP_MUTANTS = (
     mutant(
         "vip: the worse of two falls silent",
         HOLDER,
-        "claim.mark.is_better_than(self._mark(held)):\n",
+        "mark.is_better_than(self._mark(held)):\n",
         "False:\n",
         WORSE,
     ),
     mutant(
         "vip: the better of two does not",
         HOLDER,
-        "elif self.is_draining or claim.mark.is_better_than(self._mark(held)):\n",
+        "elif self.is_draining or mark.is_better_than(self._mark(held)):\n",
         "elif True:\n",
         ANSWERS_ON,
     ),
     mutant(
+        "vip: only a better one that answers silences",
+        HOLDER,
+        "(claim.mark is None and monotonic() < self._doubted_s + ANNOUNCE_S)",
+        "True",
+        DEAF,
+    ),
+    mutant(
         "vip: silence ends the lease",
         HOLDER,
-        "                await self._leases.end(self.front.name)\n            held",
-        "            held",
+        "            await self._leases.end(self.front.name)\n\n    def _note",
+        "\n    def _note",
         WORSE,
     ),
-    mutant("vip: who hands over gives way", HOLDER, "elif self.is_draining or claim", "elif claim", HANDS_OVER),
+    mutant("vip: who hands over gives way", HOLDER, "elif self.is_draining or mark", "elif mark", HANDS_OVER),
     mutant(
         "vip: who keeps it after all gives way no more",
         HOLDER,

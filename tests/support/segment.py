@@ -97,7 +97,9 @@ class Segment:
 
     def heal(self, place: Place) -> None:
         """It is on the bridge again."""
-        self._ip("link", "set", f"p{place.number}", "master", "bridge")
+        port = f"p{place.number}"
+        self._ip("link", "set", port, "nomaster")
+        self._ip("link", "set", port, "master", "bridge")
 
     def _ip(self, *argv: str) -> None:
         subprocess.run(("ip", "-n", self.bridge, *argv), check=True)

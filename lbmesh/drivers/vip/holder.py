@@ -90,7 +90,7 @@ class Holder:
         self._claim: Claim | None = None
         self._marks: OrderedDict[bytes, Mark] = OrderedDict()
         self._turn = trio.Lock()
-        self._stranger_s = -inf
+        self._stranger_s = self._doubted_s = -inf
 
     @property
     def is_held(self) -> bool:
@@ -346,16 +346,25 @@ class Holder:
         held = self._held
         if held is None:
             return
-        if claim.mark is None:
+        mark = claim.mark or self._marks.get(claim.mac)
+        if mark is None:
             self._note_stranger(claim)
-        elif self.is_draining or claim.mark.is_better_than(self._mark(held)):
-            if held.muted_s is None:
-                held.muted_s = monotonic()
-                log.info("another node announces the front: silent here", front=self.front.name, by=claim.mac_text)
-                await self._leases.end(self.front.name)
-            held.muted_s = monotonic()
-        else:
+        elif self.is_draining or mark.is_better_than(self._mark(held)):
+            if self.is_draining or (claim.mark is None and monotonic() < self._doubted_s + ANNOUNCE_S):
+                await self._fall_silent(held, claim)
+            elif claim.mark is not None and self._segment is not None:
+                # A node that hears nothing goes on announcing what it cannot serve: only an answer shows that it can.
+                self._doubted_s = monotonic()
+                await self._send(self._segment.probe)
+                self._began.set()
+        elif claim.mark is not None:
             self._began.set()
+
+    async def _fall_silent(self, held: _Held, claim: Claim) -> None:
+        is_news, held.muted_s = held.muted_s is None, monotonic()
+        if is_news:
+            log.info("another node answers for the front: silent here", front=self.front.name, by=claim.mac_text)
+            await self._leases.end(self.front.name)
 
     def _remember(self, mac: bytes, mark: Mark) -> None:
         self._marks[mac] = mark
@@ -364,7 +373,7 @@ class Holder:
             self._marks.popitem(last=False)
 
     def _note_stranger(self, claim: Claim) -> None:
-        if claim.mac not in self._marks and monotonic() - self._stranger_s >= STRANGER_LOGGED_S:
+        if monotonic() - self._stranger_s >= STRANGER_LOGGED_S:
             self._stranger_s = monotonic()
             log.warning("a stranger has the address of a front, too", front=self.front.name, mac=claim.mac_text)
 

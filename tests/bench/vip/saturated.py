@@ -21,7 +21,7 @@ from tests.support.segment import Segment, SegmentNode, looking, mesh, segment
 _EVENTS = {
     "a partner is gone": "gone",
     "the lease of a front has lapsed": "lapsed",
-    "another node announces the front: silent here": "muted",
+    "another node answers for the front: silent here": "muted",
 }
 _BURNERS_A_CORE = 2
 

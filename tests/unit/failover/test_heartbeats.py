@@ -155,6 +155,30 @@ def test_one_whose_forwarders_all_hang_is_gone_and_one_whose_agent_hangs_is_not(
     assert world.gone_at("lb-b") == world.gone_at("lb-c") == set()
 
 
+def test_one_that_is_heard_but_hears_none_of_its_backups_is_gone() -> None:
+    world = settled(THREE)
+    world.cut = {("lb-b", "lb-a"), ("lb-c", "lb-a")}
+    world.run(0.3)
+    assert [(name, word) for _, name, word in world.words(Gone)] == [
+        (name, Gone("lb-a", GoneRule.DEAF, "it says that it hears none of its 2 backups")) for name in ("lb-b", "lb-c")
+    ]
+    world.run(1.0)
+    assert world.gone_at("lb-a") == set(), "who hears nobody accuses nobody"
+    world.cut.clear()
+    world.run(0.1)
+    assert world.gone_at("lb-b") == world.gone_at("lb-c") == set()
+
+
+@pytest.mark.parametrize("dead", [(), ("lb-c",)], ids=["another is heard there", "nobody else is left"])
+def test_a_backup_that_is_not_heard_alone_is_mute_itself(dead: tuple[str, ...]) -> None:
+    world = settled(THREE)
+    kill(world, *dead)
+    world.run(0.3)
+    world.cut = {("lb-b", "lb-a")}
+    world.run(1.0)
+    assert "lb-a" not in world.gone_at("lb-b")
+
+
 def test_one_that_leaves_is_not_mourned() -> None:
     world = settled(THREE)
     world.nodes["lb-a"].vitals = Vitals(forwarders=2, leaving=True)
