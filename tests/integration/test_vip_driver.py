@@ -353,6 +353,7 @@ def test_a_frozen_holder_announces_nothing_before_it_has_asked(pair: tuple[Drive
     home, other = pair
     assert other.do("acquire") == "Done"
     other.signal(signal.SIGSTOP)
+    wait_for(lambda: not other.answers(), "silence of the frozen")
     assert home.do("acquire") == "Done"
     with announcements(home.place) as heard:
         other.signal(signal.SIGCONT)
