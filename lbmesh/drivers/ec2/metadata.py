@@ -68,8 +68,8 @@ def _read(path: str) -> str:
         connection = HTTPConnection(where.hostname or "", where.port, timeout=METADATA_S)
         try:
             connection.request(method, path, headers=fields)
-            answer = connection.getresponse()
-            text = answer.read(_ANSWER_MAX + 1).decode("ascii").strip()
+            with connection.getresponse() as answer:
+                text = answer.read(_ANSWER_MAX + 1).decode("ascii").strip()
         except HTTPException as error:
             raise ValueError(f"{path} is no answer of HTTP") from error
         finally:
