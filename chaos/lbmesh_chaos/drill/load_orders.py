@@ -43,7 +43,7 @@ def orders(world: World, load: Load, start_s: float, log_of: str, seed: int) -> 
     clients = world.with_role(Role.CLIENT)
     placed = []
     for host in clients:
-        flows = _flows(host.name, host.zone, load.rate / len(clients), load.plain_share)
+        flows = _flows(host.name, host.zone, load.rate / len(clients), load.plain_share, f"{start_s * 1e3:.0f}")
         for number, kinds in enumerate(_ENGINES):
             mine = tuple(flow for flow in flows if flow.kind in kinds)
             if not mine:
@@ -64,10 +64,10 @@ def orders(world: World, load: Load, start_s: float, log_of: str, seed: int) -> 
     return tuple(placed)
 
 
-def _flows(host: str, zone: str, rate: float, plain_share: float) -> tuple[Flow, ...]:
+def _flows(host: str, zone: str, rate: float, plain_share: float, run: str) -> tuple[Flow, ...]:
     of_both = ((_PLAIN, plain_share), (_MESH, 1.0 - plain_share))
     return tuple(
-        Flow(f"{host}-{kind}-{method}-{body}", zone, kind, method, body, rate * whole * share)
+        Flow(f"{host}-{kind}-{method}-{body}", zone, kind, method, body, rate * whole * share, run)
         for table, whole in of_both
         for kind, method, body, share in table
         if whole

@@ -56,7 +56,7 @@ class Order:
 
 def identity_of(flow: Flow, number: int) -> str:
     """The id of a flow's request."""
-    return f"{flow.name}-{number}"
+    return f"{flow.stem}-{number}"
 
 
 def read_order(path: Path) -> Order:

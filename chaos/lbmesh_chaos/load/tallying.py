@@ -163,6 +163,9 @@ class _Stretches:
 class _Tallying:
     def __init__(self) -> None:
         self.columns: dict[str, _Columns] = {}
+        """By what the ids begin with."""
+        self.names: set[str] = set()
+        """Of flows that may have run before."""
         self.replicas: list[str] = []
         self.twice: dict[str, list[str]] = {}
         """Ids carried out more than once, with the replicas of the second time and later; the first of them only."""
@@ -172,9 +175,11 @@ class _Tallying:
     def client(self, log: ClientLog) -> tuple[list[_Columns], _Stretches]:
         mine = [_Columns(log.order, index) for index in range(len(log.order.flows))]
         for columns in mine:
-            if columns.flow.name in self.columns:
-                raise ValueError(f'two flows are called "{columns.flow.name}"; their ids cannot be told apart')
-            self.columns[columns.flow.name] = columns
+            if columns.flow.stem in self.columns:
+                raise ValueError(f'two flows are called "{columns.flow.stem}"; their ids cannot be told apart')
+            self.columns[columns.flow.stem] = columns
+            if columns.flow.run:
+                self.names.add(columns.flow.name)
         stretches = []
         for row in log.rows:
             match row:
@@ -202,8 +207,10 @@ class _Tallying:
             yield Executions(log.replica, log.zone, peer, array("d", sorted(times)))
 
     def _executed(self, row: ExecutedRow, replica: int) -> None:
-        name, _, digits = row.identity.rpartition("-")
-        columns = self.columns.get(name)
+        stem, _, digits = row.identity.rpartition("-")
+        columns = self.columns.get(stem)
+        if columns is None and stem.rpartition("-")[0] in self.names:
+            return  # of an earlier drill: its client had given it up, and it was still on its way
         number = int(digits) if digits.isdecimal() else -1
         if columns is None or not 0 <= number < len(columns.due_s):
             self.strays.add(row.identity, f"carried out by {self.replicas[replica]}, and no client has such a request")

@@ -54,7 +54,9 @@ class Body(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """`name`: unlike that of any other flow; letters, digits and hyphens. `rate`: requests a second."""
+    """`name`: unlike that of any other flow; letters, digits and hyphens. `rate`: requests a second. `run`: digits that
+    tell its requests from those of the same flow in an earlier drill, which may still be on their way.
+    """
 
     name: str
     zone: str
@@ -62,3 +64,9 @@ class Flow:
     method: Method = Method.GET
     body: Body = Body.SMALL
     rate: float = 10.0
+    run: str = ""
+
+    @property
+    def stem(self) -> str:
+        """What its requests' ids begin with."""
+        return f"{self.name}-{self.run}" if self.run else self.name

@@ -1,7 +1,7 @@
 """The tally against one made by hand, request by request."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -113,6 +113,17 @@ def test_what_nobody_asked_for_is_a_stray() -> None:
     client, _ = _logs(Method.GET, [Lived(OK, True, 0.1, ())] * 10, [])
     rows = [ExecutedRow(identity, 1.0, "p", "") for identity in ("f-10", "g-1", "f-x", "nonsense")]
     assert tally([client], [ReplicaLog("r", "a", rows)]).strays.count == 4
+
+
+def test_what_an_earlier_drill_had_still_on_its_way_is_none_of_this_ones() -> None:
+    """A lab may have several drills one after the other, of the same flows."""
+    order = replace(_order(Method.POST), flows=(Flow("f", "a", Kind.KEPT, Method.POST, rate=1.0, run="5000"),))
+    ended = [ClientRow(0, number, due_s, due_s + 0.1, OK, 1) for number, due_s in enumerate(order.due_s(0))]
+    ours = [ExecutedRow(f"f-5000-{number}", float(number), "10.1.1.1", "") for number in range(10)]
+    late, strange = ExecutedRow("f-4000-3", 3.0, "10.1.1.1", ""), ExecutedRow("g-4000-3", 3.0, "10.1.1.1", "")
+    counted = tally([ClientLog(order, ended)], [ReplicaLog("r", "a", [*ours, late, strange])])
+    assert (counted.duplicated.count, counted.unexecuted.count) == (0, 0)
+    assert [one.request for one in counted.strays.first] == ["g-4000-3"]
 
 
 def test_two_flows_of_one_name_are_refused() -> None:
