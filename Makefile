@@ -171,7 +171,7 @@ $(VENV)/.ready-bench: $(VENV)/.ready requirements-bench.lock
 six-nines: setup
 	$(BIN)/python -m lbmesh_chaos.drill.endurance build/six-nines $(ARGS)
 
-# Every chaos drill, as root: 9 to 10 minutes. Pages, figures and their table come into
+# Every chaos drill, as root: 8 to 9 minutes. Pages, figures and their table come into
 # build/drills. For example: make drills ARGS="chaos/experiments/kill-*.yaml"
 .PHONY: drills
 drills: ARGS ?= chaos/experiments/*.yaml

@@ -96,6 +96,7 @@ class _Columns:
 
     def __init__(self, order: Order, index: int) -> None:
         self.flow: Flow = order.flows[index]
+        self.start_s = order.start_s
         self.due_s = order.due_s(index)
         size = len(self.due_s)
         self.sent_s = array("d", [nan]) * size
@@ -170,7 +171,7 @@ class _Tallying:
         self.twice: dict[str, list[str]] = {}
         """Ids carried out more than once, with the replicas of the second time and later; the first of them only."""
         self.mixed_up, self.damaged, self.strays, self.unexecuted = _Found(), _Found(), _Found(), _Found()
-        self.duplicated, self.replayed = _Found(), _Found()
+        self.duplicated, self.replayed, self.mesh_lost = _Found(), _Found(), _Found()
 
     def client(self, log: ClientLog) -> tuple[list[_Columns], _Stretches]:
         mine = [_Columns(log.order, index) for index in range(len(log.order.flows))]
@@ -232,6 +233,15 @@ class _Tallying:
         else:
             self.mixed_up.add(identity, f"{where} has what belongs to {detail}")
 
+    def name_lost(self, columns: _Columns, fates: FlowFates) -> None:
+        """Those that should not be, one by one."""
+        if fates.flow.kind.is_plain or not fates.flow.method.is_idempotent:
+            return
+        for number in sorted(fates.reasons):
+            if fates.verdicts[number] == Verdict.LOST:
+                at_s = fates.due_s[number] - columns.start_s
+                self.mesh_lost.add(identity_of(fates.flow, number), f"due at {at_s:.3f} s, {columns.words[number]}")
+
     def judge(self, columns: _Columns, fates: FlowFates) -> None:
         """What only both logs together tell."""
         for number, count in enumerate(fates.executions):
@@ -261,6 +271,7 @@ def tally(clients: Sequence[ClientLog], replicas: Sequence[ReplicaLog]) -> Tally
     for columns, stretches in read:
         one = columns.fates(stretches)
         work.judge(columns, one)
+        work.name_lost(columns, one)
         fates.append(one)
     return Tally(
         fates=tuple(fates),
@@ -272,4 +283,5 @@ def tally(clients: Sequence[ClientLog], replicas: Sequence[ReplicaLog]) -> Tally
         damaged=work.damaged.findings(),
         unexecuted=work.unexecuted.findings(),
         strays=work.strays.findings(),
+        mesh_lost=work.mesh_lost.findings(),
     )

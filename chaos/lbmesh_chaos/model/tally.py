@@ -107,7 +107,8 @@ class Tally:
 
     `duplicated`: a POST without a key carried out more than once. `replayed`: other requests carried out more than
     once. `mixed_up`: bytes of one request in another, on the way there or back. `damaged`: bytes of nobody's.
-    `unexecuted`: a good answer to what no replica carried out. `strays`: carried out, but never sent.
+    `unexecuted`: a good answer to what no replica carried out. `strays`: carried out, but never sent. `mesh_lost`:
+    idempotent requests lost through `lbmesh.client`, with the client's own words.
     """
 
     fates: tuple[FlowFates, ...] = ()
@@ -119,3 +120,4 @@ class Tally:
     damaged: Findings = Findings()
     unexecuted: Findings = Findings()
     strays: Findings = Findings()
+    mesh_lost: Findings = Findings()

@@ -62,6 +62,7 @@ def to_json(report: Report) -> dict[str, Any]:
                 ("damaged", tally.damaged),
                 ("unexecuted", tally.unexecuted),
                 ("strays", tally.strays),
+                ("mesh_lost", tally.mesh_lost),
             )
         },
         "series": asdict(report.series),

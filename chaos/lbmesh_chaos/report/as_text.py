@@ -53,6 +53,7 @@ def to_text(report: Report, paint: Paint = plain) -> str:
     if report.reasons:
         shown = list(report.reasons.items())[:REASONS_SHOWN]
         lines += ["", "failed by reason: " + ", ".join(f"{why} {number(many)}" for why, many in shown)]
+    lines += [f"lost: {one.request}: {one.what}" for one in outcome.tally.mesh_lost.first[:REASONS_SHOWN]]
     lines += ["", *(_invariant(one.name, one.held, paint) for one in judged.invariants)]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 

@@ -109,6 +109,17 @@ def test_who_carried_a_request_out_twice_is_named() -> None:
     assert (found.request, found.what) == ("f-3", "carried out 2 times: r0, r2")
 
 
+def test_an_idempotent_request_lost_through_the_mesh_client_is_named_with_its_words() -> None:
+    order = replace(_order(Method.GET), flows=(Flow("f", "a", Kind.MESH_SYNC, Method.GET, rate=1.0),))
+    due_s = order.due_s(0)
+    ended = [
+        ClientRow(0, at, due_s[at], due_s[at] + 0.1, "reset: by 10.1.1.1" if at == 3 else OK, 1) for at in range(10)
+    ]
+    done = [ExecutedRow(f"f-{number}", due_s[number], "10.1.1.1", "") for number in range(10)]
+    (found,) = tally([ClientLog(order, ended)], [ReplicaLog("r", "a", done)]).mesh_lost.first
+    assert (found.request, found.what) == ("f-3", "due at 3.000 s, reset: by 10.1.1.1")
+
+
 def test_what_nobody_asked_for_is_a_stray() -> None:
     client, _ = _logs(Method.GET, [Lived(OK, True, 0.1, ())] * 10, [])
     rows = [ExecutedRow(identity, 1.0, "p", "") for identity in ("f-10", "g-1", "f-x", "nonsense")]

@@ -166,6 +166,7 @@ def findings(report: Report) -> Markup:
     """Requests by name, where one must look closer."""
     tally = report.outcome.tally
     named: tuple[tuple[str, Findings], ...] = (
+        ("lost through lbmesh.client", tally.mesh_lost),
         ("carried out twice", tally.duplicated),
         ("mixed up", tally.mixed_up),
         ("damaged", tally.damaged),
