@@ -7,6 +7,7 @@ table of all, which is printed too; of one that did not pass, the logs of all ho
 is 1 when one failed or could not be run, else 3 when of one nothing can be said, else 0.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -24,7 +25,7 @@ from typing import Any
 from lbmesh_chaos.drill.experiment_file import Drill, ExperimentError, read_drill
 from lbmesh_chaos.drill.run import DrillError, run
 from lbmesh_chaos.lab import paths
-from lbmesh_chaos.lab.client import LabClient
+from lbmesh_chaos.lab.client import LabClient, NoLabError
 from lbmesh_chaos.lab.start import StartError, start
 from lbmesh_chaos.model.flow import Kind
 from lbmesh_chaos.model.timeline import What
@@ -91,10 +92,12 @@ def _outcome(drill: Drill, lab: str, file: Path) -> Mapping[str, Any] | str:
 
 
 def _keep_logs(lab: str, directory: Path) -> None:
-    """What every program of the lab has written down so far: they go with it, and say why a drill did not pass."""
+    """What every program of the lab has written down so far, while there is a lab: they go with it, and say why a drill
+    did not pass.
+    """
     shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir()
-    with LabClient(lab) as client:
+    with contextlib.suppress(NoLabError), LabClient(lab) as client:
+        directory.mkdir()
         inside = client.root / paths.LAB.relative_to("/")
         for host in (inside / paths.host_dir("any").parent.relative_to(paths.LAB)).iterdir():
             shutil.copytree(host / "log", directory / host.name)
