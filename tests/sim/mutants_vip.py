@@ -67,7 +67,11 @@ VIP_MUTANTS = (
         EVERY,
     ),
     mutant(
-        "vip: a stranger's address is not taken", HOLDER, "        if mark is None:\n", "        if False:\n", STRANGER
+        "vip: a stranger's address is not taken",
+        HOLDER,
+        "        if mark is None:\n            return (",
+        "        if False:\n            return (",
+        STRANGER,
     ),
     mutant(
         "vip: of who bears our mark HTTP is asked",
@@ -191,8 +195,8 @@ VIP_MUTANTS = (
     mutant(
         "vip: silence ends the lease",
         HOLDER,
-        "            await self._leases.end(self.front.name)\n\n    def _note",
-        "\n    def _note",
+        "            await self._leases.end(self.front.name)\n\n    def _remember",
+        "\n    def _remember",
         WORSE,
     ),
     mutant("vip: who hands over gives way", HOLDER, "elif self.is_draining or mark", "elif mark", HANDS_OVER),
@@ -347,8 +351,8 @@ VIP_MUTANTS = (
     mutant(
         "vip: a lease is for ARP and IP",
         ELEMENTS,
-        '(Place(ARP, TABLE, "lease4"), Place(INET, TABLE, "lease4"))',
-        '(Place(INET, TABLE, "lease4"),)',
+        '((Place(ARP, TABLE, "lease4"), packed), (Place(INET, TABLE, "lease4"), packed))',
+        '((Place(INET, TABLE, "lease4"), packed),)',
         UNIT,
         TEST_KERNEL,
     ),
