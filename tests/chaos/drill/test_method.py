@@ -3,12 +3,23 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
+
+import pytest
 
 from lbmesh_chaos.drill.method import carry_out, with_pauses_of_their_own
 from lbmesh_chaos.toolkit import session
 from lbmesh_chaos.toolkit.session import Session
 from tests.chaos.faults.worlds import three_zones
 from tests.chaos.toolkit.targets import Remembering
+
+
+@pytest.fixture
+def heeds_interrupts() -> Iterator[None]:
+    """A shell starts what is to run in the background with interrupts ignored, and all that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def interrupt() -> None:
@@ -33,6 +44,7 @@ def test_each_pause_is_an_activity_of_its_own() -> None:
     assert last == apart
 
 
+@pytest.mark.usefixtures("heeds_interrupts")
 def test_what_is_interrupted_in_an_action_makes_no_pause() -> None:
     method = [{**INTERRUPTED, "pauses": {"after": 100_000}}]
     hypothesis = {"title": "nothing is asked", "probes": list[object]()}
