@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import trio
 
 from lbmesh.control.processes import ControlMessage, EndLease, HoldLease, LeaseSaid
-from lbmesh.drivers.vip.limits import LEASE_ANSWER_S
+from lbmesh.drivers.kernel.limits import LEASE_ANSWER_S
 from lbmesh.observe.child import ControlChannel
 
 _ORDERS_MAX = 256

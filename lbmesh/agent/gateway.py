@@ -12,7 +12,7 @@ import structlog
 import trio
 
 from lbmesh.agent.limits import GATEWAY_ANSWER_S, GATEWAY_DOUBTED_S, GATEWAY_LOOK_S, GATEWAY_PROBES
-from lbmesh.drivers.vip.kernel import Kernel
+from lbmesh.drivers.kernel.kernel import Kernel
 from lbmesh.drivers.vip.segment import Segment
 
 log = structlog.get_logger(__name__)

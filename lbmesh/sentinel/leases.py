@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from math import inf
 
 from lbmesh.control.processes import ControlMessage, EndLease, HoldLease, LeaseSaid
-from lbmesh.drivers.bgp.gate_rules import BGP_LEASE
-from lbmesh.drivers.vip import lease_elements
-from lbmesh.drivers.vip.limits import LEASE_RENEW_S, LEASE_S
-from lbmesh.drivers.vip.netlink_socket import NETFILTER, Netlink
+from lbmesh.drivers.kernel import lease_elements
+from lbmesh.drivers.kernel.lease_places import BGP_LEASE
+from lbmesh.drivers.kernel.limits import LEASE_RENEW_S, LEASE_S
+from lbmesh.drivers.kernel.netlink_socket import NETFILTER, Netlink
 from lbmesh.sentinel.log import LogWriter
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lbmesh.drivers.vip.limits import LEASE_S
+from lbmesh.drivers.kernel.limits import LEASE_S
 from tests.support.segment import Segment, SegmentNode, fetch, looking, mesh, segment, waiting
 from tests.support.segment_waiters import LATE_S
 from tests.support.wait import wait_for

@@ -17,9 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from lbmesh.drivers.kernel.kernel import Kernel
+from lbmesh.drivers.kernel.limits import LEASE_S
 from lbmesh.drivers.vip.frames import ETHER_ARP, claim_of
-from lbmesh.drivers.vip.kernel import Kernel
-from lbmesh.drivers.vip.limits import LEASE_S, MUTE_S
+from lbmesh.drivers.vip.limits import MUTE_S
 from lbmesh_chaos.lab.kernel import in_network
 from tests.support.segment import Place, Segment, segment
 from tests.support.wait import wait_for

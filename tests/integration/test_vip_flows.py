@@ -111,7 +111,7 @@ def tickle(node: Place, front: str) -> None:
     code = (
         "import sys, trio\n"
         "from lbmesh.drivers.vip.flows import Flows\n"
-        "from lbmesh.drivers.vip.kernel import Kernel\n"
+        "from lbmesh.drivers.kernel.kernel import Kernel\n"
         "trio.run(Flows('lb', Kernel(), lambda _: ()).tickle, sys.argv[1], lambda: True)\n"
     )
     node.run(sys.executable, "-c", code, front)

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 import pytest
 
 from lbmesh.control.processes import EndLease, HoldLease, LeaseSaid
-from lbmesh.drivers.vip.kernel import Kernel
-from lbmesh.drivers.vip.limits import LEASE_S
+from lbmesh.drivers.kernel.kernel import Kernel
+from lbmesh.drivers.kernel.limits import LEASE_S
+from lbmesh.drivers.vip.rules import Rules
 from lbmesh.sentinel.leases import Leases
 from lbmesh.sentinel.log import LogWriter
 from lbmesh_chaos.lab.kernel import in_network
@@ -49,7 +50,7 @@ def kernel_of(place: Place) -> Iterator[Kernel]:
 def set_rules_in(place: Place, *fronts: str) -> str:
     """In a process of its own: threads that trio keeps are in the namespace in which they began."""
     script = (
-        "import sys, trio; from lbmesh.drivers.vip.kernel import set_rules; print(trio.run(set_rules, sys.argv[1:]))"
+        "import sys, trio; from lbmesh.drivers.vip.rules import set_rules; print(trio.run(set_rules, sys.argv[1:]))"
     )
     return place.run(sys.executable, "-c", script, *fronts).strip()
 
@@ -97,13 +98,14 @@ def test_links_that_are_not_there_or_down(place: Place) -> None:
 
 def test_rules_are_set_as_a_whole_and_found_missing(place: Place) -> None:
     with kernel_of(place) as kernel:
-        assert not kernel.has_rules()
+        rules = Rules(kernel)
+        assert not rules.are_there()
         assert set_rules_in(place, FOUR, SIX) == ""
-        assert kernel.has_rules()
+        assert rules.are_there()
         place.run("nft", "flush", "chain", "inet", "lbmesh_fronts", "arrivals")
-        assert not kernel.has_rules()
+        assert not rules.are_there()
         assert set_rules_in(place, SIX) == ""
-        assert kernel.has_rules()
+        assert rules.are_there()
         assert FOUR not in place.run("nft", "list", "ruleset")
         assert set_rules_in(place) == ""
         assert place.run("nft", "list", "ruleset") == ""

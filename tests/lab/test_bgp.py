@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lbmesh.drivers.vip.limits import LEASE_S
+from lbmesh.drivers.kernel.limits import LEASE_S
 from tests.support.bgp_world import FRONT, NEEDED, Routed, asking, balancers, routed
 from tests.support.segment import SegmentNode, fetch
 from tests.support.wait import wait_for

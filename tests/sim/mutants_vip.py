@@ -5,9 +5,11 @@ namespaces: as root.
 from tests.sim.mutant import mutant
 
 HOLDER, DRIVER, FRAMES = "drivers.vip.holder", "drivers.vip.driver", "drivers.vip.frames"
-KERNEL, ELEMENTS, RULES = "drivers.vip.kernel", "drivers.vip.lease_elements", "drivers.vip.lease_rules"
+RULES, LEASE_RULES = "drivers.vip.rules", "drivers.vip.lease_rules"
+KERNEL, ELEMENTS, PLACES = "drivers.kernel.kernel", "drivers.kernel.lease_elements", "drivers.kernel.lease_places"
 SENTINEL, AGENT = "sentinel.leases", "agent.front_leases"
 UNIT = "tests/unit/drivers/vip/"
+UNIT_KERNEL = "tests/unit/drivers/kernel/"
 EVERY = "tests/integration/test_vip_driver.py"
 ALONE = EVERY + "::"
 NODES = "tests/integration/test_vip.py::"
@@ -132,7 +134,7 @@ VIP_MUTANTS = (
     mutant(
         "vip: deleted rules are missed",
         HOLDER,
-        'return "" if self._kernel.has_rules() else',
+        'return "" if self._rules.are_there() else',
         'return "" if True else',
         BY_HAND,
     ),
@@ -325,12 +327,12 @@ VIP_MUTANTS = (
     ),
     mutant(
         "vip: rules that are wanted twice stay",
-        DRIVER,
+        RULES,
         "        if not self._wanted[front]:\n",
         "        if True:\n",
         EVERY,
     ),
-    mutant("vip: rules are looked for", DRIVER, "(not wanted or self._kernel.has_rules())", "True", BY_HAND),
+    mutant("vip: rules are looked for", RULES, "(not wanted or self.are_there())", "True", BY_HAND),
     # The kernel.
     mutant(
         "vip: an address that is gone is no failure",
@@ -339,59 +341,61 @@ VIP_MUTANTS = (
         "return failed",
         TEST_KERNEL,
     ),
-    mutant("vip: all rules are there", KERNEL, "messages)) == count\n", "messages)) >= 1\n", TEST_KERNEL, BY_HAND),
+    mutant(
+        "vip: all rules are there", RULES, "FRONTS_TABLE) == count for", "FRONTS_TABLE) >= 1 for", TEST_KERNEL, BY_HAND
+    ),
     mutant(
         "vip: a renewal finds no lease",
         ELEMENTS,
         "        yield nf_tables.add(place, lasting)\n        yield nf_tables.delete",
         "        yield nf_tables.delete",
-        UNIT,
+        UNIT_KERNEL,
         TEST_KERNEL,
     ),
     mutant(
         "vip: a lease is for ARP and IP",
-        ELEMENTS,
-        '((Place(ARP, TABLE, "lease4"), packed), (Place(INET, TABLE, "lease4"), packed))',
-        '((Place(INET, TABLE, "lease4"), packed),)',
-        UNIT,
+        PLACES,
+        '((Place(ARP, FRONTS_TABLE, "lease4"), packed), (Place(INET, FRONTS_TABLE, "lease4"), packed))',
+        '((Place(INET, FRONTS_TABLE, "lease4"), packed),)',
+        UNIT_KERNEL,
         TEST_KERNEL,
     ),
     mutant(
         "vip: silent in ARP",
-        RULES,
+        LEASE_RULES,
         "arp saddr ip @fronts4 arp saddr ip != @lease4 drop",
         "arp saddr ip @fronts4 arp saddr ip != @lease4 accept",
         TEST_KERNEL,
     ),
     mutant(
         "vip: deaf over IPv4",
-        RULES,
+        LEASE_RULES,
         "arrivals ip daddr @fronts4 ip daddr != @lease4 drop",
         "arrivals ip daddr @fronts4 ip daddr != @lease4 accept",
         TEST_KERNEL,
     ),
     mutant(
         "vip: deaf over IPv6",
-        RULES,
+        LEASE_RULES,
         "arrivals ip6 daddr @fronts6 ip6 daddr != @lease6 drop",
         "arrivals ip6 daddr @fronts6 ip6 daddr != @lease6 accept",
         TEST_KERNEL,
     ),
     mutant(
         "vip: silent over IPv4",
-        RULES,
+        LEASE_RULES,
         "answers ip saddr @fronts4 ip saddr != @lease4 drop",
         "answers ip saddr @fronts4 ip saddr != @lease4 accept",
         TEST_KERNEL,
     ),
     mutant(
         "vip: silent over IPv6",
-        RULES,
+        LEASE_RULES,
         "answers ip6 saddr @fronts6 ip6 saddr != @lease6 drop",
         "answers ip6 saddr @fronts6 ip6 saddr != @lease6 accept",
         TEST_KERNEL,
     ),
-    mutant("vip: fronts of before are no fronts", RULES, "flush set inet {table} fronts4\n", "", TEST_KERNEL),
+    mutant("vip: fronts of before are no fronts", LEASE_RULES, "flush set inet {table} fronts4\n", "", TEST_KERNEL),
     # Frames.
     mutant(
         "vip: nearer home is better",

@@ -29,7 +29,7 @@ from lbmesh.drivers.bgp.limits import (
 from lbmesh.drivers.bgp.sessions import Sessions
 from lbmesh.drivers.bgp.tables import ProtocolRow
 from lbmesh.drivers.http_probe import answers_http
-from lbmesh.drivers.vip.kernel import Kernel
+from lbmesh.drivers.kernel.kernel import Kernel
 from lbmesh.failover.orders import Acquire, Done, Drifted, Failed, Found, Occupied
 from lbmesh.model.front import BgpDriver, Front
 
@@ -262,7 +262,7 @@ class Announcer:
             return f'"{held.protocol}" in BIRD is {row.state}: somebody disabled it, or BIRD was restarted'
         if not self._is_local():
             return f"{self.front.name} is not on {_LOOPBACK} any more"
-        if not self._kernel.has_gate():
+        if not self._gate.has_rules():
             return "the rules of BGP's lease are not in the kernel any more"
         if self._gate.problem:
             return self._gate.problem

@@ -8,8 +8,8 @@ import trio
 from lbmesh.drivers.bgp.announcer import Announcer
 from lbmesh.drivers.bgp.bird import Bird
 from lbmesh.drivers.bgp.gate import Gate
-from lbmesh.drivers.vip.kernel import Kernel
-from lbmesh.drivers.vip.leases import Leases
+from lbmesh.drivers.kernel.kernel import Kernel
+from lbmesh.drivers.kernel.leases import Leases
 from lbmesh.failover.orders import Acquire, Done, Drain, Drifted, Failed, Found, Occupied, Release, Renew, Tickle
 from lbmesh.failover.plan import rank
 from lbmesh.model.front import BgpDriver, Front

@@ -8,10 +8,12 @@ from math import inf
 
 import trio
 
-from lbmesh.drivers.bgp.gate_rules import BGP_LEASE, NO_RULES, RULES
+from lbmesh.drivers.bgp.gate_rules import NO_RULES, RULE_COUNT, RULES
 from lbmesh.drivers.bgp.limits import GRANTED_LOOK_S, GRANTED_S
-from lbmesh.drivers.vip.kernel import Kernel, run_nft
-from lbmesh.drivers.vip.leases import Leases
+from lbmesh.drivers.kernel.kernel import Kernel
+from lbmesh.drivers.kernel.lease_places import BGP_LEASE, BGP_TABLE
+from lbmesh.drivers.kernel.leases import Leases
+from lbmesh.drivers.kernel.nft import run_nft
 
 
 class Gate:
@@ -81,6 +83,10 @@ class Gate:
 
     # The kernel
 
+    def has_rules(self) -> bool:
+        """Are the rules in the kernel by which BGP needs a lease?"""
+        return self._kernel.count_rules("inet", BGP_TABLE) == RULE_COUNT
+
     async def keep(self) -> str:
         """See to it that it is open; what is wrong, "" if nothing."""
         async with self._turn:
@@ -88,7 +94,7 @@ class Gate:
             if self._unsettled:
                 waits = ", ".join(sorted(self._unsettled))
                 return f"BGP is silent until BIRD says that it does not announce {waits} by itself"
-            if not self._kernel.has_gate():
+            if not self.has_rules():
                 self._is_open = False
                 if problem := await run_nft(RULES):
                     return problem

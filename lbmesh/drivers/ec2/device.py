@@ -4,7 +4,7 @@ import errno
 import os
 import socket
 
-from lbmesh.drivers.vip.kernel import Kernel
+from lbmesh.drivers.kernel.kernel import Kernel
 
 
 class Device:

@@ -1,1 +1,1 @@
-"""The driver of addresses on a shared L2: netlink, ARP and neighbour discovery, and the lease in the kernel."""
+"""The driver of addresses on a shared L2: steps, ARP and neighbour discovery, and the rules by which leases work."""

@@ -7,11 +7,12 @@ from functools import partial
 import structlog
 import trio
 
+from lbmesh.drivers.kernel.kernel import Kernel
+from lbmesh.drivers.kernel.leases import Leases
 from lbmesh.drivers.vip.flows import Flows
 from lbmesh.drivers.vip.holder import Holder, Place
-from lbmesh.drivers.vip.kernel import Kernel, set_rules
-from lbmesh.drivers.vip.leases import Leases
 from lbmesh.drivers.vip.limits import HELLO_S, TICKLES_WAITING_MAX
+from lbmesh.drivers.vip.rules import Rules
 from lbmesh.failover.orders import Acquire, Done, Drain, Drifted, Failed, Found, Occupied, Release, Renew, Tickle
 from lbmesh.failover.plan import rank, score
 from lbmesh.model.front import Front, VipDriver
@@ -130,35 +131,3 @@ class VipFronts:
             holder = Holder(front, front.driver, place, self._kernel, self._rules, self._leases)
             self._holders[front.name] = holder
         return holder
-
-
-class Rules:
-    """The kernel's rules for all fronts that are watched; always set as a whole."""
-
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
-        self._wanted: dict[str, int] = {}
-        self._set: frozenset[str] = frozenset()
-        self._turn = trio.Lock()
-
-    def want(self, front: str) -> None:
-        """From the next `keep` on, this front is silent without a lease."""
-        self._wanted[front] = self._wanted.get(front, 0) + 1
-
-    async def unwant(self, front: str) -> None:
-        """No more of it, unless another still wants it. The last one leaves no rule."""
-        self._wanted[front] -= 1
-        if not self._wanted[front]:
-            del self._wanted[front]
-            if self._set:
-                await self.keep()
-
-    async def keep(self) -> str:
-        """See to it that they are there; what is wrong, "" if nothing."""
-        async with self._turn:
-            wanted = frozenset(self._wanted)
-            if wanted == self._set and (not wanted or self._kernel.has_rules()):
-                return ""
-            problem = await set_rules(wanted)
-            self._set = frozenset() if problem else wanted
-            return problem

@@ -3,13 +3,12 @@
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 
-from lbmesh.drivers.vip import nf_tables
+from lbmesh.drivers.kernel import nf_tables
+from lbmesh.drivers.kernel.netlink import Message
+from lbmesh.drivers.kernel.nf_tables import FAMILIES, Change, Place
 from lbmesh.drivers.vip.flow_rules import TABLE
-from lbmesh.drivers.vip.netlink import Message
-from lbmesh.drivers.vip.nf_tables import IPV4, IPV6, Place
 from lbmesh.drivers.vip.tickles import Flow, flow_of
 
-FAMILIES = {"ip": IPV4, "ip6": IPV6}
 _HEIRS = ("heir1", "heir2")
 
 
@@ -18,8 +17,8 @@ def family_of(address: str) -> str:
     return "ip6" if ":" in address else "ip"
 
 
-def name_heirs(family: str, heirs: Mapping[str, tuple[str, ...]], sequence: int, *, retell: bool) -> bytes:
-    """One transaction after which copies go to these, and to no others. `heirs`: {front: up to two addresses on its
+def name_heirs(family: str, heirs: Mapping[str, tuple[str, ...]], *, retell: bool) -> list[Change]:
+    """What must change so that copies go to these, and to no others. `heirs`: {front: up to two addresses on its
     segment}. `retell`: what was told already is to be told anew.
     """
     changes = [nf_tables.empty(Place(FAMILIES[family], TABLE, name)) for name in _HEIRS]
@@ -29,7 +28,7 @@ def name_heirs(family: str, heirs: Mapping[str, tuple[str, ...]], sequence: int,
         for name, address in zip(_HEIRS, addresses, strict=False):
             element = nf_tables.key(_packed(front)) + nf_tables.leads_to(_packed(address))
             changes.append(nf_tables.add(Place(FAMILIES[family], TABLE, name), element))
-    return nf_tables.transaction(sequence, changes)
+    return changes
 
 
 def list_known(family: str, sequence: int) -> bytes:
@@ -45,16 +44,6 @@ def known_of(messages: Iterable[Message], front: str) -> Iterator[Flow]:
             flow = flow_of(nf_tables.key_of(element))
             if flow is not None and flow.front == packed:
                 yield flow
-
-
-def list_rules(family: str, sequence: int) -> bytes:
-    """Ask for the rules of our table of this family."""
-    return nf_tables.list_rules(FAMILIES[family], TABLE, sequence)
-
-
-def is_rule(said: Message) -> bool:
-    """Is this a rule of our table?"""
-    return nf_tables.is_rule(said, TABLE)
 
 
 def _packed(address: str) -> bytes:

@@ -12,10 +12,13 @@ from time import monotonic
 import structlog
 import trio
 
+from lbmesh.drivers.kernel.kernel import Kernel
+from lbmesh.drivers.kernel.netlink_socket import NETFILTER, Netlink
+from lbmesh.drivers.kernel.nft import run_nft
+from lbmesh.drivers.vip import flow_elements, flow_rules
 from lbmesh.drivers.vip.flow_elements import family_of
 from lbmesh.drivers.vip.greeter import Greeter
 from lbmesh.drivers.vip.hellos import Hello, digest
-from lbmesh.drivers.vip.kernel import Kernel, known_flows, set_flow_rules
 from lbmesh.drivers.vip.limits import TICKLE_GAP_S, TICKLE_MARK, TICKLE_ROUNDS_S, TICKLES_AT_ONCE
 from lbmesh.drivers.vip.tickles import Flow, tickle
 
@@ -57,7 +60,7 @@ class Flows:
         self._greeters.clear()
         if self._interfaces:
             self._interfaces = {}
-            await set_flow_rules({})
+            await run_nft(flow_rules.script(()))
 
     async def tickle(self, front: str, is_held: Callable[[], bool]) -> None:
         """Have the connections reset that another node had, for as long as the front is here."""
@@ -70,7 +73,7 @@ class Flows:
         began_s = monotonic()
         for number, after_s in enumerate(TICKLE_ROUNDS_S):
             await trio.sleep(max(0.0, began_s + after_s - monotonic()))
-            known = await known_flows(front)
+            known = await _known(front)
             if not known:
                 return
             sent = await self._tickle_all(known, number, is_held)
@@ -83,14 +86,17 @@ class Flows:
     async def _keep_rules(self, fronts: Mapping[str, str]) -> bool:
         """Are they there, if need be by now?"""
         families = {family_of(front) for front in fronts}
-        if self._interfaces == fronts and all(map(self._kernel.has_flow_rules, families)):
+        if self._interfaces == fronts and all(map(self._has_rules, families)):
             return not self._problem
-        problem = await set_flow_rules(fronts)
+        problem = await run_nft(flow_rules.script(fronts.items()))
         self._interfaces, self._named = fronts, {}
         if problem and problem != self._problem:
             log.warning("connections of fronts will not be known to their backups", problem=problem)
         self._problem = problem
         return not problem
+
+    def _has_rules(self, family: str) -> bool:
+        return self._kernel.count_rules(family, flow_rules.TABLE) == flow_rules.RULES
 
     # Who is told
 
@@ -119,7 +125,7 @@ class Flows:
         if heirs == before:
             return
         retell = any(set(found) - set((before or {}).get(front, ())) for front, found in heirs.items())
-        if not self._kernel.name_heirs(family, heirs, retell=retell):
+        if not self._kernel.change(flow_elements.name_heirs(family, heirs, retell=retell)):
             self._named[family] = heirs
             log.debug("the connections of fronts are told to", heirs=heirs)
 
@@ -150,6 +156,19 @@ class Flows:
                     sent += await _send(raw, tickle(flow, number), flow.client_host)
                 await trio.sleep(TICKLE_GAP_S)
         return sent
+
+
+async def _known(front: str) -> list[Flow]:
+    """The connections of a front that this node knows of. There may be many, so other tasks get their turns."""
+    asking = Netlink(NETFILTER)
+    found: list[Flow] = []
+    try:
+        for part in asking.listen(flow_elements.list_known(family_of(front), asking.next_sequence())):
+            found += flow_elements.known_of(part, front)
+            await trio.lowlevel.checkpoint()
+    finally:
+        asking.close()
+    return found
 
 
 async def _send(raw: socket.socket, packet: bytes, host: str) -> bool:

@@ -4,7 +4,7 @@ import socket
 
 import trio
 
-from lbmesh.drivers.vip.addresses import Link
+from lbmesh.drivers.kernel.addresses import Link
 from lbmesh.drivers.vip.hellos import ETHER_LOCAL, Hello, frame, hello_of
 from lbmesh.drivers.vip.limits import NEIGHBOURS_MAX
 

@@ -13,18 +13,17 @@ from dataclasses import dataclass
 from errno import EPERM
 from math import inf
 from time import monotonic
-from typing import Protocol
 
 import structlog
 import trio
 
 from lbmesh.drivers.http_probe import answers_http
-from lbmesh.drivers.vip.addresses import MONITORED_GROUPS, Assigned
+from lbmesh.drivers.kernel.addresses import MONITORED_GROUPS, Assigned
+from lbmesh.drivers.kernel.kernel import Kernel, monitor
+from lbmesh.drivers.kernel.leases import Leases
+from lbmesh.drivers.kernel.limits import ADDRESS_PROTOCOL
 from lbmesh.drivers.vip.frames import Claim, Mark
-from lbmesh.drivers.vip.kernel import Kernel, monitor
-from lbmesh.drivers.vip.leases import Leases
 from lbmesh.drivers.vip.limits import (
-    ADDRESS_PROTOCOL,
     ANNOUNCE_GAPS_S,
     ANNOUNCE_S,
     HOLDERS_MAX,
@@ -35,6 +34,7 @@ from lbmesh.drivers.vip.limits import (
     PROBES,
     STRANGER_LOGGED_S,
 )
+from lbmesh.drivers.vip.rules import Rules
 from lbmesh.drivers.vip.segment import Segment
 from lbmesh.failover.orders import Acquire, Done, Drifted, Failed, Found, Occupied
 from lbmesh.model.front import Front, VipDriver
@@ -52,13 +52,6 @@ class Place:
     score: int
 
 
-class KeepsRules(Protocol):
-    """Whoever keeps the kernel's rules."""
-
-    async def keep(self) -> str:
-        """See to it that they are there; what is wrong, "" if nothing."""
-
-
 @dataclass(slots=True)
 class _Held:
     """What this node holds. `muted_s`: when a better holder was heard last; None while this one answers."""
@@ -72,7 +65,7 @@ class Holder:
     """One front at this node."""
 
     def __init__(
-        self, front: Front, options: VipDriver, place: Place, kernel: Kernel, rules: KeepsRules, leases: Leases
+        self, front: Front, options: VipDriver, place: Place, kernel: Kernel, rules: Rules, leases: Leases
     ) -> None:
         self.front = front
         self.is_draining = False
@@ -231,7 +224,7 @@ class Holder:
                 if unmarked
                 else f"{name} is not on {interface} any more"
             )
-        return "" if self._kernel.has_rules() else "the rules of the lease are not in the kernel any more"
+        return "" if self._rules.are_there() else "the rules of the lease are not in the kernel any more"
 
     async def _announce(self) -> None:
         """Only while the kernel answers: after a freeze another node may be the holder."""

@@ -8,8 +8,7 @@ address itself (RFC 4861, 7.2.4), and none comes in, so that no handshake begins
 
 from collections.abc import Iterable
 
-TABLE = "lbmesh_fronts"
-"""Of families arp and inet."""
+from lbmesh.drivers.kernel.lease_places import FRONTS_TABLE
 
 RULES = {"arp": 1, "inet": 4}
 """How many rules there are of each family."""
@@ -60,12 +59,12 @@ def script(fronts: Iterable[str]) -> str:
     """
     ordered = sorted(fronts)
     if not ordered:
-        return _NONE.format(table=TABLE)
-    lines = _SETS.format(table=TABLE)
+        return _NONE.format(table=FRONTS_TABLE)
+    lines = _SETS.format(table=FRONTS_TABLE)
     four, six = [one for one in ordered if ":" not in one], [one for one in ordered if ":" in one]
     if four:
         listed = ", ".join(four)
-        lines += f"add element arp {TABLE} fronts4 {{ {listed} }}\nadd element inet {TABLE} fronts4 {{ {listed} }}\n"
+        lines += "".join(f"add element {family} {FRONTS_TABLE} fronts4 {{ {listed} }}\n" for family in ("arp", "inet"))
     if six:
-        lines += f"add element inet {TABLE} fronts6 {{ {', '.join(six)} }}\n"
+        lines += f"add element inet {FRONTS_TABLE} fronts6 {{ {', '.join(six)} }}\n"
     return lines

@@ -1,14 +1,5 @@
 """Every bound, period and mark of addresses on a shared L2, in one place. Times in seconds."""
 
-LEASE_S = 0.3
-"""How long the kernel answers for a front that nobody renews: a frozen node falls silent by itself after that."""
-
-LEASE_RENEW_S = 0.06
-"""Between two renewals, 0.12 ms each: three may come late."""
-
-LEASE_ANSWER_S = 1.0
-"""A sentinel that has not answered the agent within this is in trouble."""
-
 PROBES = 3
 PROBE_GAP_S = 0.007
 """Who lives on the L2 answers within a millisecond. RFC 5227, 2.1.1 waits up to 7 s, for machines that have just been
@@ -33,14 +24,8 @@ STRANGER_LOGGED_S = 10.0
 LOOK_S = 1.0
 """The world is looked at this often, although the kernel says when it changes."""
 
-NFT_S = 5.0
-"""What nft may take; measured, 8 ms."""
-
 HOLDERS_MAX = 8
 """Hardware addresses remembered of nodes that announced a front."""
-
-ADDRESS_PROTOCOL = 0x4C
-"""IFA_PROTO of the addresses that are ours ("ip address" shows "proto 0x4c"). Linux has it since 5.18."""
 
 FLOWS_MAX = 65_536
 """Connections of all fronts that a holder has told of, and that a backup knows, of each family: 10 MiB each of the

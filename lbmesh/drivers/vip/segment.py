@@ -7,8 +7,8 @@ import struct
 
 import trio
 
+from lbmesh.drivers.kernel.addresses import Link
 from lbmesh.drivers.vip import frames
-from lbmesh.drivers.vip.addresses import Link
 from lbmesh.drivers.vip.frames import Claim, Mark
 
 _SO_ATTACH_FILTER = 26

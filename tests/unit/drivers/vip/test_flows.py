@@ -1,17 +1,17 @@
 """What goes over the wire and to the kernel about connections of fronts."""
 
 import ipaddress
-import socket
 import struct
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbmesh.drivers.vip import flow_elements, nf_tables, routes
+from lbmesh.drivers.kernel import nf_tables
+from lbmesh.drivers.kernel.netlink import NESTED, Message, answers, attribute
+from lbmesh.drivers.vip import flow_elements
 from lbmesh.drivers.vip.flow_rules import RULES, TABLE, script
 from lbmesh.drivers.vip.hellos import Hello, digest, frame, hello_of
-from lbmesh.drivers.vip.netlink import NESTED, Message, answers, attribute
 from lbmesh.drivers.vip.tickles import Flow, flow_of, key_of, tickle
 
 MAC = bytes.fromhex("020000000001")
@@ -65,12 +65,16 @@ def test_what_is_known_of_one_front_is_found_among_that_of_all() -> None:
 
 
 def test_heirs_are_named_in_one_transaction_that_takes_the_old_ones_away() -> None:
-    request = flow_elements.name_heirs("ip", {"10.0.0.100": ("10.0.0.2", "10.0.0.3")}, 7, retell=True)
-    kinds = [one.kind & 0xFF for one in answers(request, 7) if isinstance(one, Message)]
     begin, end, new, delete = 0x10, 0x11, 12, 14
-    assert kinds == [begin, delete, delete, delete, new, new, end]
-    quiet = flow_elements.name_heirs("ip", {}, 7, retell=False)
-    assert [one.kind & 0xFF for one in answers(quiet, 7) if isinstance(one, Message)] == [begin, delete, delete, end]
+    changes = flow_elements.name_heirs("ip", {"10.0.0.100": ("10.0.0.2", "10.0.0.3")}, retell=True)
+    assert kinds(changes) == [begin, delete, delete, delete, new, new, end]
+    quiet = flow_elements.name_heirs("ip", {}, retell=False)
+    assert kinds(quiet) == [begin, delete, delete, end]
+
+
+def kinds(changes: list[nf_tables.Change]) -> list[int]:
+    request = nf_tables.transaction(7, changes)
+    return [one.kind & 0xFF for one in answers(request, 7) if isinstance(one, Message)]
 
 
 def test_rules_are_for_the_fronts_of_each_family_and_gone_without_one() -> None:
@@ -98,19 +102,3 @@ def test_no_frame_of_a_stranger_breaks_anything(heard: bytes) -> None:
     for whole in (heard, bytes(12) + b"\x88\xb5" + heard, bytes(12) + b"\x88\xb5LBH1" + heard):
         found = hello_of(whole)
         assert found is None or isinstance(found.name, str)
-
-
-def test_a_route_has_a_gateway_or_leads_to_a_neighbour() -> None:
-    def route(gateway: str, kind: int = 1) -> Message:
-        body = struct.pack("=BBBBBBBBI", socket.AF_INET, 32, 0, 0, 254, 0, 0, kind, 0)
-        body += attribute(4, struct.pack("=I", 3))
-        return Message(24, body + (attribute(5, ipaddress.ip_address(gateway).packed) if gateway else b""))
-
-    assert routes.parse_route(route("10.0.0.1")) == routes.Route(3, "10.0.0.1")
-    assert routes.parse_route(route("")) == routes.Route(3, None)
-    assert routes.parse_route(route("10.0.0.1", kind=7)) is None
-    assert routes.parse_route(Message(25, b"")) is None
-
-
-def test_an_element_of_a_foreign_message_is_none() -> None:
-    assert list(nf_tables.elements(Message(1, bytes(40)))) == []

@@ -10,8 +10,8 @@ import socket
 import struct
 from dataclasses import dataclass
 
-from lbmesh.drivers.vip.limits import ADDRESS_PROTOCOL
-from lbmesh.drivers.vip.netlink import (
+from lbmesh.drivers.kernel.limits import ADDRESS_PROTOCOL
+from lbmesh.drivers.kernel.netlink import (
     ACK,
     CREATE,
     REPLACE,

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lbmesh.drivers.vip.netlink import Message, Status, answers
+from lbmesh.drivers.kernel.netlink import Message, Status, answers
 
 NETFILTER = 12
 _DATAGRAM_BYTES = 64 * 1024

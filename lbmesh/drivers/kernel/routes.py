@@ -5,7 +5,7 @@ import socket
 import struct
 from dataclasses import dataclass
 
-from lbmesh.drivers.vip.netlink import ACK, REQUEST, Message, attribute, attributes, message
+from lbmesh.drivers.kernel.netlink import ACK, REQUEST, Message, attribute, attributes, message
 
 _NEW_ROUTE, _GET_ROUTE = 24, 26
 _DESTINATION, _INTERFACE, _GATEWAY, _OTHER_GATEWAY = 1, 4, 5, 18

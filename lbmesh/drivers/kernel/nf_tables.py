@@ -7,10 +7,11 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from lbmesh.drivers.vip.netlink import ACK, CREATE, NESTED, REQUEST, Message, attribute, attributes, each, message
+from lbmesh.drivers.kernel.netlink import ACK, CREATE, NESTED, REQUEST, Message, attribute, attributes, each, message
 
 ARP, INET, IPV4, IPV6 = 3, 1, 2, 10
-"""Families of tables."""
+FAMILIES = {"arp": ARP, "inet": INET, "ip": IPV4, "ip6": IPV6}
+"""Of tables, as the kernel and as nft(8) calls them."""
 
 _SUBSYSTEM = 10
 _BEGIN, _END = 0x10, 0x11

@@ -1,0 +1,1 @@
+"""What drivers, and the sentinel, ask and tell the kernel: addresses, routes, sets of nf_tables, leases."""
