@@ -1,7 +1,7 @@
 """Where leases are in the kernel: in which sets, by which keys. Pure, and light, as the sentinel has them, too.
 
-The sets are made by the rules that look into them: those of the drivers (`vip/lease_rules.py`, `bgp/gate_rules.py`).
-A lease of an address is called by it.
+A lease is called by the front's address, or BGP_LEASE. The sets are made together with the rules that look into them,
+by the drivers (`vip/lease_rules.py`, `bgp/gate_rules.py`).
 """
 
 import ipaddress

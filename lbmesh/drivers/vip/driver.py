@@ -10,7 +10,8 @@ import trio
 from lbmesh.drivers.kernel.kernel import Kernel
 from lbmesh.drivers.kernel.leases import Leases
 from lbmesh.drivers.vip.flows import Flows
-from lbmesh.drivers.vip.holder import Holder, Place
+from lbmesh.drivers.vip.holder import Holder
+from lbmesh.drivers.vip.holding import Place
 from lbmesh.drivers.vip.limits import HELLO_S, TICKLES_WAITING_MAX
 from lbmesh.drivers.vip.rules import Rules
 from lbmesh.failover.orders import Acquire, Done, Drain, Drifted, Failed, Found, Occupied, Release, Renew, Tickle
@@ -71,7 +72,7 @@ class VipFronts:
         """Give way to whoever announces it. All packets of an address go one way, so that connections end when the heir
         takes it: there is nobody to wait for.
         """
-        self._holder(order.front).is_draining = True
+        self._holder(order.front).give_way()
 
     async def tickle(self, order: Tickle) -> None:
         """Begin with it; it goes on beside what is ordered next."""
