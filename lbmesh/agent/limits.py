@@ -122,7 +122,13 @@ system call of the loop gives it away: with Python's 5 ms a step of ten calls ta
 """
 
 RELIEF_S = 0.7
-"""For others to take this node's fronts, before it says goodbye: the sentinel waits a second for that."""
+"""For others to take this node's fronts, before it says goodbye: the sentinel waits a second for that …"""
+
+STAND_DOWN_S = 0.2
+"""… and for drivers to send clients elsewhere whose fronts nobody has taken by then."""
+
+WATCH_AGAIN_S = 5.0
+"""After a driver broke while it looked after a front."""
 
 GATEWAY_LOOK_S = 5.0
 """Between two looks whether the gateway answers, while all is well …"""

@@ -22,7 +22,7 @@ from lbmesh.agent.gateway import Gateway
 from lbmesh.agent.gossip_tasks import GossipTasks
 from lbmesh.agent.hub import Hub
 from lbmesh.agent.key_keeper import KeyKeeper
-from lbmesh.agent.limits import CATCH_UP_S, INHERIT_WAIT_S, NICENESS, RELIEF_S, SEEK_S, THREAD_TURN_S
+from lbmesh.agent.limits import CATCH_UP_S, INHERIT_WAIT_S, NICENESS, RELIEF_S, SEEK_S, STAND_DOWN_S, THREAD_TURN_S
 from lbmesh.agent.memory_keeper import MemoryKeeper
 from lbmesh.agent.nameserver_link import NameserverLink
 from lbmesh.agent.probes.prober import Prober
@@ -92,7 +92,7 @@ class Agent:
             heartbeat=self._heartbeat,
         )
         self._hub = Hub(plane)
-        self._gateway = Gateway(self._gateway_seen) if settings.fronts and settings.gossip else None
+        self._gateway: Gateway | None = None
         self._leases = FrontLeases(self._control)
         self._key_keeper = KeyKeeper(self._hub, self._control)
 
@@ -133,8 +133,6 @@ class Agent:
             hub.on_partners = lambda _: nursery.start_soon(self._tell_partners)
             Prober(hub, nursery)
             nursery.start_soon(self._leases.run)
-            if self._gateway is not None:
-                nursery.start_soon(self._gateway.run)
             self._front_drivers = FrontDrivers(hub, nursery, self._drivers(nursery))
             links, nameserver = ForwarderLinks(hub, nursery), NameserverLink(hub, nursery)
             nursery.start_soon(self._begin, links, nursery)
@@ -180,7 +178,7 @@ class Agent:
         certificates = CertificateKeeper(hub)
         await certificates.look()
         hub.do(hub.plane.start(monotonic()))
-        self._front_drivers.follow(hub.plane.settings.fronts)
+        self._follow_fronts(nursery)
         garbage.spare()
         nursery.start_soon(keeper.keep)
         nursery.start_soon(certificates.keep)
@@ -234,6 +232,17 @@ class Agent:
         )
         return AdminServer(listener, source)
 
+    def _follow_fronts(self, nursery: trio.Nursery) -> None:
+        """Have drivers look after the fronts of the settings. A witness holds none, so that its machine is left alone.
+        The gateway is asked from the first front on: by that a node tells whether it is cut off.
+        """
+        settings = self._hub.plane.settings
+        fronts = () if settings.is_witness else settings.fronts
+        self._front_drivers.follow(fronts)
+        if self._gateway is None and fronts and settings.gossip:
+            self._gateway = Gateway(self._gateway_seen)
+            nursery.start_soon(self._gateway.run)
+
     def _gateway_seen(self, in_reach: bool) -> None:
         self._hub.do(self._hub.plane.outside_seen("gateway", monotonic(), in_reach=in_reach))
 
@@ -260,7 +269,7 @@ class Agent:
                 case processes.NameserverLink():
                     nameserver.add(descriptors[0])
                 case Reload():
-                    await self._reload()
+                    await self._reload(nursery)
                 case Leave():
                     nursery.start_soon(self._leave)
                 case Gone() | Back():
@@ -274,17 +283,17 @@ class Agent:
                 case _:
                     log.warning("a control message that is not for an agent", message=type(message).__name__)
 
-    async def _reload(self) -> None:
+    async def _reload(self, nursery: trio.Nursery) -> None:
         async with self._key_keeper.turn:
-            await self._read_again()
+            await self._read_again(nursery)
 
-    async def _read_again(self) -> None:
+    async def _read_again(self, nursery: trio.Nursery) -> None:
         hub = self._hub
         outcome = await trio.to_thread.run_sync(read_again, self._options.config_file, hub.plane.settings)
         match outcome:
             case Taken(settings=settings, changes=changes):
                 hub.do(hub.plane.reload(settings, changes, monotonic()))
-                self._front_drivers.follow(settings.fronts)
+                self._follow_fronts(nursery)
                 garbage.spare()
                 descriptor = await trio.to_thread.run_sync(settings_to_memory, hub.plane.settings)
                 await self._control.send(Reloaded(ok=True), (descriptor,))
@@ -301,6 +310,7 @@ class Agent:
         hub.do(hub.plane.retire(monotonic()))
         with trio.move_on_after(RELIEF_S):
             await hub.until(lambda: hub.plane.is_relieved)
+        with trio.move_on_after(STAND_DOWN_S):
             await self._front_drivers.stand_down("this node leaves, and nobody has taken it")
         hub.do(hub.plane.leave(monotonic()))
         await self._control.send(Left())

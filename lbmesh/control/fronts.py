@@ -31,7 +31,7 @@ class FrontPart:
         self._node, self._zone = node.name, node.zone
         self._witnesses = frozenset(failover.witnesses)
         own = gossip.advertise if gossip else None
-        self._is_witness = own in self._witnesses
+        self._is_witness = settings.is_witness
         self._core = Fronts(
             node.name,
             settings.fronts,

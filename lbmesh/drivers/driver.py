@@ -36,10 +36,16 @@ class FrontDriver(Protocol):
         """
 
     async def release(self, order: Release) -> Done | Failed:
-        """Have it answer no more. With `is_fenced`, what silences it at once comes first."""
+        """Have it answer no more. With `is_fenced`, what silences it at once comes first. A driver whose provider leads
+        the front to one node at a time, whatever happens, may instead leave it: it is moved no more, and whom the
+        provider still leads here is served until the next holder leads it away.
+        """
 
     async def drain(self, order: Drain) -> None:
-        """Send new clients elsewhere; return when nobody is left, or when that cannot be told."""
+        """Send new clients elsewhere; return when nobody is left, or when that cannot be told. With an heir: as far as
+        there is no gap before that one has it. Without one, this node is about to close its listeners: where
+        something else can take clients (another router's route), what leads them here is withdrawn.
+        """
 
     async def tickle(self, order: Tickle) -> None:
         """Reset the connections of the holder before."""

@@ -11,6 +11,7 @@ from math import inf
 
 from lbmesh.failover.claims import FrontState
 from lbmesh.failover.front_limits import (
+    ACQUIRE_RETRY_MAX_S,
     FENCE_QUIET_S,
     OCCUPIED_RETRY_MAX_S,
     OCCUPIED_RETRY_S,
@@ -53,7 +54,8 @@ class Aim(Enum):
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a node wishes of a front, and why. `ask_first`: somebody may hold it still. `holder_before`: who held it and
-    is gone, "" for nobody. `heir`: to whom it is handed over; `heir_holds`: that one holds it already.
+    is gone, "" for nobody. `heir`: to whom it is handed over; `heir_holds`: that one holds it already. `is_last`:
+    nobody else could have it, so that a driver which fails is tried on and on.
     """
 
     aim: Aim
@@ -62,6 +64,7 @@ class Wish:
     holder_before: str = ""
     heir: str = ""
     heir_holds: bool = False
+    is_last: bool = False
 
 
 @dataclass(slots=True)
@@ -165,11 +168,12 @@ class FrontMachine:
                     self.problem = note
                 if self.state is FrontState.CLAIMING:
                     self._go(now, FrontState.HELD, self._wish.reason)
-                    self._renewed_s = -inf
+                    self._renewed_s = self._unfit_until_s = -inf
             case Failed(reason=reason):
                 self._attempts += 1
                 self.problem = reason
-                self._retry_s = now + min(RETRY_MAX_S, RETRY_S * 2 ** (min(self._attempts, 10) - 1))
+                longest_s = ACQUIRE_RETRY_MAX_S if self.wants_votes else RETRY_MAX_S
+                self._retry_s = now + min(longest_s, RETRY_S * 2 ** (min(self._attempts, 10) - 1))
             case Occupied(by=by):
                 self.problem = f"it still answers elsewhere: {by}"
                 self._retry_s = now + self._patience_s(now)
@@ -180,7 +184,7 @@ class FrontMachine:
                 # The votes were given to the older epoch: they must be asked for again, so this takes nothing from
                 # whoever has them. It is how a mesh that starts anew finds the epochs of the one before.
                 self.problem = f"{by} claimed it with epoch {epoch}, which is no older than {self.epoch}"
-                self.epoch, self._retry_s = max(self.epoch, epoch + 1), now
+                self.epoch, self._retry_s = max(self.epoch, epoch + 1), now + self._patience_s(now)
 
     def _patience_s(self, now: float) -> float:
         return min(OCCUPIED_RETRY_MAX_S, max(OCCUPIED_RETRY_S, (now - self.since_s) / 4))
@@ -217,7 +221,9 @@ class FrontMachine:
 
     def _idle(self, now: float, wish: Wish, epoch: int) -> Iterator[Order]:
         yield from ()
-        if wish.aim is Aim.HOLD and not self.is_unfit(now):
+        if not self.is_unfit(now):
+            self.problem = ""
+        if wish.aim is Aim.HOLD and (wish.is_last or not self.is_unfit(now)):
             self._go(now, FrontState.CLAIMING, wish.reason)
             self._wish, self.epoch = wish, max(epoch, self.epoch + 1)
             self._attempts, self._retry_s, self._is_half_done, self.problem = 0, now, False, ""
@@ -225,7 +231,7 @@ class FrontMachine:
     def _claiming(self, now: float, wish: Wish, epoch: int, right_until_s: float) -> Iterator[Order]:
         if wish.aim is not Aim.HOLD:
             yield from self._let_go(now, wish.reason)
-        elif self._attempts >= UNFIT_AFTER:
+        elif self._attempts >= UNFIT_AFTER and not wish.is_last:
             yield from self._give_up(now)
         elif now >= right_until_s:
             if self.is_begun:
@@ -253,7 +259,7 @@ class FrontMachine:
             self._drained_s = now + self._drain_s if self.front.is_exclusive else inf
             yield Drain(self.front, self.epoch, wish.heir, wish.reason)
             return
-        if self._attempts >= UNFIT_AFTER:
+        if self._attempts >= UNFIT_AFTER and not wish.is_last:
             yield from self._give_up(now)
             return
         if right_until_s > self._renewed_s:

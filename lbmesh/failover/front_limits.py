@@ -10,13 +10,16 @@ RETRY_S = 0.25
 RETRY_MAX_S = 30.0
 """Between two attempts at an order, doubled each time."""
 
+ACQUIRE_RETRY_MAX_S = 5.0
+"""The same where nobody else could have the front: what was amiss may have been mended, and clients wait."""
+
 OCCUPIED_RETRY_S = 0.1
 OCCUPIED_RETRY_MAX_S = 1.0
 """The same for a front that still answers elsewhere: its holder may be about to fall silent."""
 
 UNFIT_AFTER = 3
 UNFIT_S = 60.0
-"""After so many failures in a row a node passes a front on, and for how long it is passed by."""
+"""After so many failures in a row a node passes a front on that another could have, and is passed by for so long."""
 
 LEASE_S = 3.0
 """What a vote is worth, on the voter's clock."""

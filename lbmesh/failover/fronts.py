@@ -5,6 +5,7 @@ a clock, a socket or a driver.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from math import inf
 
 from lbmesh.failover.claims import Claim, FrontState, Grant
@@ -22,7 +23,7 @@ from lbmesh.failover.guards import Record
 from lbmesh.failover.kept import Kept
 from lbmesh.failover.lease import Electorate, Tenancy, Voter
 from lbmesh.failover.orders import Outcome
-from lbmesh.failover.plan import is_held, order, place, rank, successors
+from lbmesh.failover.plan import is_held, is_last, order, place, rank, successors
 from lbmesh.failover.sight import FrontsOutput, FrontStatus, Move, Sight
 from lbmesh.failover.wishes import Wishes
 from lbmesh.model.front import Front
@@ -152,10 +153,19 @@ class Fronts:
                 kept.place,
                 kept.guard,
                 machine.problem,
+                self._holders(kept),
             )
             for _, kept in sorted(self._all.items())
             for machine in (kept.machine,)
         ]
+
+    def _holders(self, kept: Kept) -> tuple[str, ...]:
+        """Who answers for it, as far as this node knows; mostly one."""
+        nodes, gone, claims = self._sight.nodes, self._sight.gone, self._sight.claims
+        said = claims.get(kept.machine.front.name, _NO_CLAIMS).items()
+        found = {name for name, claim in said if claim.state.answers and name in nodes and name not in gone}
+        found -= {self._name}
+        return tuple(sorted(found | {self._name} if kept.machine.state.answers else found))
 
     def _replace(self, now: float, name: str, kept: Kept, output: FrontsOutput) -> None:
         """It was let go as it was: go on with it as it is, or forget it when no vote can rest on its rows any more."""
@@ -176,7 +186,8 @@ class Fronts:
         claims.pop(self._name, None)
         if kept.claim is not None:
             claims[self._name] = kept.claim
-        kept.place = place(front, self._sight.nodes, self._with_passed(now, kept, claims), self._sight.gone)
+        able = self._with_passed(now, kept, claims)
+        kept.place = place(front, self._sight.nodes, able, self._sight.gone)
         self._await_claim(now, kept, claims)
         holders = [name for name, claim in claims.items() if is_held(claim)]
         if holders:
@@ -184,6 +195,7 @@ class Fronts:
         kept.guard = ""
         if kept.wanted == front:
             wish = self._wishes.wish(now, kept, claims, self._sight, self._all.values())
+            wish = replace(wish, is_last=is_last(front, self._name, self._sight.nodes, able, self._sight.gone))
         else:
             wish = Wish(Aim.DROP, "the settings changed")
         before = machine.state

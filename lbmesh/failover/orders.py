@@ -49,7 +49,7 @@ class Renew:
 @dataclass(frozen=True, slots=True)
 class Drain:
     """Have clients go elsewhere as far as the driver can (withdraw an announcement, close idle connections), and say
-    Drained when nobody is left. Acquire takes it back.
+    Drained when nobody is left. Acquire takes it back. `heir`: "" when this node leaves, and nobody has taken it.
     """
 
     front: Front

@@ -105,6 +105,14 @@ def successors(
     return sorted(ordered, key=lambda one: not front.is_exclusive and one not in judges)
 
 
+def is_last(
+    front: Front, name: str, nodes: Collection[str], claims: Mapping[str, Claim], gone: Collection[str]
+) -> bool:
+    """Is there nobody but this node who could have the front?"""
+    lost = () if front.is_exclusive else gone
+    return all(one == name or one in lost or (one in claims and claims[one].is_unfit) for one in nodes)
+
+
 def rank(front: Front, name: str, zone: str) -> int:
     """How near home a node is: 0 for the home node, 1 for the home zone, 2 for elsewhere."""
     return 0 if name == front.node else 1 if zone == front.zone else 2

@@ -28,7 +28,7 @@ class Sight:
 @dataclass(frozen=True, slots=True)
 class FrontStatus:
     """One front as this node sees it. `reason`: of the state here; `guard`: what holds a move back, "" for nothing;
-    `problem`: what the driver said, "" when all is well.
+    `problem`: what the driver said, "" when all is well. `holders`: who answers for it, mostly one.
     """
 
     front: Front
@@ -39,6 +39,7 @@ class FrontStatus:
     place: Place
     guard: str
     problem: str
+    holders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

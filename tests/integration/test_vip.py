@@ -203,6 +203,33 @@ def test_what_somebody_changes_by_hand_is_repaired(
     wait_for(lambda: node.front(FRONT)["problem"] == "", "no problem any more")
 
 
+def test_a_front_that_a_reload_changes_is_looked_after_as_it_is_now(node_alone: tuple[Segment, SegmentNode]) -> None:
+    place, node = node_alone
+    options = 'options = { interface = "eth0" }'
+    assert options in node.config
+
+    def reload(text: str) -> None:
+        assert node.process is not None
+        (node.directory / "lbmesh.toml").write_text(text)
+        node.process.send_signal(signal.SIGHUP)
+
+    def has_length(length: int) -> bool:
+        return [one["prefixlen"] for one in node.place.addresses() if one.get("local") == FRONT] == [length]
+
+    # Which of the tasks that a reload wakes comes first is left to chance.
+    for length in (24, 25, 26, 27):
+        reload(node.config.replace(options, f'options = {{ interface = "eth0", prefix_length = {length} }}'))
+        wait_for(partial(has_length, length), f"the front with a prefix of {length}")
+        node.wait_front(FRONT, "held")
+        node.place.run("ip", "address", "del", f"{FRONT}/{length}", "dev", "eth0")
+        wait_for(lambda: node.place.has(FRONT), "the repair")
+        wait_for(lambda: fetch(place.client, FRONT), "an answer")
+    table = node.config[node.config.index("[[front]]") : node.config.index("[admin]")]
+    reload(node.config.replace(table, ""))
+    wait_for(lambda: not node.place.has(FRONT), "the front let go")
+    wait_for(lambda: "lbmesh_fronts" not in node.place.run("nft", "list", "tables"), "no rules any more")
+
+
 def test_an_address_that_a_stranger_has_is_not_taken_and_the_node_serves_on(tmp_path: Path) -> None:
     with segment(1) as place:
         place.watcher.run("ip", "address", "add", f"{FRONT}/24", "dev", "eth0")

@@ -8,6 +8,7 @@ import trio
 import trio.testing
 
 from lbmesh.agent.front_drivers import FrontDrivers
+from lbmesh.agent.limits import WATCH_AGAIN_S
 from lbmesh.drivers.driver import FrontDriver
 from lbmesh.drivers.none import UnmovedFronts
 from lbmesh.failover.orders import (
@@ -27,6 +28,7 @@ from lbmesh.model.address import Address
 from lbmesh.model.front import DriverKind, Front, NoDriver, VipDriver
 
 FRONT = Front(Address("203.0.113.1", 80), "a", driver=VipDriver("eth0", 32))
+CHANGED = Front(FRONT.address, "a", driver=VipDriver("eth1", 32))
 OTHER = Front(Address("203.0.113.2", 80), "a", driver=VipDriver("eth0", 32))
 
 
@@ -34,8 +36,13 @@ def acquire(ticket: int, front: Front = FRONT) -> Acquire:
     return Acquire(front, 1, "why", ticket, ask_first=False, until_s=1e9)
 
 
-def release(ticket: int) -> Release:
-    return Release(FRONT, 1, "why", ticket, is_fenced=False)
+def release(ticket: int, front: Front = FRONT) -> Release:
+    return Release(front, 1, "why", ticket, is_fenced=False)
+
+
+def _watched(front: Front, more: str = "") -> str:
+    assert isinstance(front.driver, VipDriver)
+    return f"watched{more} on {front.driver.interface}"
 
 
 class SlowDriver:
@@ -44,6 +51,8 @@ class SlowDriver:
     def __init__(self) -> None:
         self.did: list[str] = []
         self.tell: Callable[[Drifted | Found], None] = lambda _: None
+        self.fails_to_release = False
+        self.breaks = trio.Event()
 
     async def acquire(self, order: Acquire) -> Done | Failed:
         if order.ticket == 13:
@@ -52,8 +61,10 @@ class SlowDriver:
         self.did.append(f"acquire {order.front.name} {order.ticket}")
         return Done(order.front.name, order.ticket)
 
-    async def release(self, order: Release) -> Done:
+    async def release(self, order: Release) -> Done | Failed:
         self.did.append(f"release {order.ticket}")
+        if self.fails_to_release:
+            return Failed(order.front.name, order.ticket, "no rights")
         return Done(order.front.name, order.ticket)
 
     async def drain(self, order: Drain) -> None:
@@ -67,11 +78,16 @@ class SlowDriver:
 
     async def watch(self, front: Front, tell: Callable[[Drifted | Found], None]) -> None:
         self.tell = tell
+        self.did.append(_watched(front))
         tell(Found(front.name, 3))
         try:
-            await trio.sleep_forever()
+            await self.breaks.wait()
+            self.breaks = trio.Event()
+            raise OSError("no sockets left")
         finally:
-            self.did.append("watched no more")
+            with trio.move_on_after(0.5, shield=True):
+                await trio.sleep(0.1)
+                self.did.append(_watched(front, " no more"))
 
 
 class FakeHub:
@@ -168,8 +184,8 @@ def test_fronts_are_watched_while_they_are_in_the_settings() -> None:
         driver.tell(Drifted(FRONT.name, "gone"))
         assert hub.said[1:] == [Drifted(FRONT.name, "gone")]
         runner.follow(())
-        await trio.testing.wait_all_tasks_blocked()
-        assert driver.did == ["watched no more"]
+        await trio.sleep(1.0)
+        assert driver.did == ["watched on eth0", "watched no more on eth0"]
 
     running(check)
 
@@ -208,6 +224,82 @@ def test_what_is_held_from_before_is_stood_down_as_well() -> None:
         runner.follow((FRONT,))
         await trio.testing.wait_all_tasks_blocked()
         await runner.stand_down("this node leaves")
-        assert driver.did == ["drain to "]
+        assert driver.did == ["watched on eth0", "drain to "]
+
+    running(check)
+
+
+def test_who_leaves_takes_nothing_any_more() -> None:
+    async def check(hub: FakeHub, runner: FrontDrivers, driver: SlowDriver) -> None:
+        await runner.stand_down("this node leaves")
+        hub.on_order(acquire(1))
+        await trio.sleep(2.0)
+        hub.on_order(release(2))
+        await trio.sleep(2.0)
+        assert hub.said == [Failed(FRONT.name, 1, "this node leaves"), Done(FRONT.name, 2)]
+        assert driver.did == ["release 2"]
+
+    running(check)
+
+
+def test_what_comes_while_the_node_leaves_is_stood_down_as_well() -> None:
+    async def check(hub: FakeHub, runner: FrontDrivers, driver: SlowDriver) -> None:
+        hub.on_order(acquire(1))
+        await trio.sleep(0.5)
+        await runner.stand_down("this node leaves")
+        await trio.sleep(2.0)
+        assert driver.did == ["acquire 203.0.113.1 1", "drain to "]
+
+    running(check)
+
+
+def test_a_front_that_is_changed_is_let_go_as_it_was_and_then_looked_after_as_it_is() -> None:
+    async def check(hub: FakeHub, runner: FrontDrivers, driver: SlowDriver) -> None:
+        runner.follow((FRONT,))
+        hub.on_order(acquire(1))
+        await trio.sleep(2.0)
+        hub.on_order(release(2))
+        runner.follow((CHANGED,))
+        await trio.sleep(2.0)
+        hub.on_order(acquire(3, CHANGED))
+        await trio.sleep(2.0)
+        assert driver.did == [
+            "watched on eth0",
+            "acquire 203.0.113.1 1",
+            "release 2",
+            "watched no more on eth0",
+            "watched on eth1",
+            "acquire 203.0.113.1 3",
+        ]
+
+    running(check)
+
+
+def test_a_front_that_could_not_be_let_go_is_looked_after_as_it_was() -> None:
+    async def check(hub: FakeHub, runner: FrontDrivers, driver: SlowDriver) -> None:
+        runner.follow((FRONT,))
+        hub.on_order(acquire(1))
+        await trio.sleep(2.0)
+        driver.fails_to_release = True
+        hub.on_order(release(2))
+        runner.follow((CHANGED,))
+        await trio.sleep(5.0)
+        assert driver.did == ["watched on eth0", "acquire 203.0.113.1 1", "release 2"]
+        driver.fails_to_release = False
+        hub.on_order(release(3))
+        await trio.sleep(2.0)
+        assert driver.did[3:] == ["release 3", "watched no more on eth0", "watched on eth1"]
+
+    running(check)
+
+
+def test_a_watch_that_breaks_is_told_and_begun_again() -> None:
+    async def check(hub: FakeHub, runner: FrontDrivers, driver: SlowDriver) -> None:
+        runner.follow((FRONT,))
+        await trio.sleep(1.0)
+        driver.breaks.set()
+        await trio.sleep(2 * WATCH_AGAIN_S)
+        assert driver.did == ["watched on eth0", "watched no more on eth0", "watched on eth0"]
+        assert hub.said[1] == Drifted(FRONT.name, "its driver broke: OSError: no sockets left")
 
     running(check)

@@ -7,7 +7,9 @@ import pytest
 from lbmesh.failover.claims import FrontState
 from lbmesh.failover.front import Aim, FrontMachine, Wish
 from lbmesh.failover.front_limits import (
+    ACQUIRE_RETRY_MAX_S,
     FENCE_QUIET_S,
+    OCCUPIED_RETRY_S,
     ORDER_S,
     RETRY_MAX_S,
     RETRY_S,
@@ -39,6 +41,7 @@ EXCLUSIVE = Front(FRONT.address, "a", "a1", FrontClass.EXCLUSIVE)
 NAME = FRONT.name
 HOLD = Wish(Aim.HOLD, "home")
 DROP = Wish(Aim.DROP, "b1 holds it")
+LAST = Wish(Aim.HOLD, "home", is_last=True)
 STAY = Wish(Aim.STAY, "isolated")
 GIVE = Wish(Aim.YIELD, "a1 is back", heir="a1")
 GIVEN = Wish(Aim.YIELD, "a1 is back", heir="a1", heir_holds=True)
@@ -154,6 +157,54 @@ def test_attempts_are_ever_further_apart_and_end_in_passing_the_front_on() -> No
     assert told.step(HOLD, 1.1) == [Acquire]
 
 
+def test_who_is_the_last_that_could_have_it_tries_on_and_on() -> None:
+    told = Told()
+    told.step(LAST)
+    for _ in range(3 * UNFIT_AFTER):
+        told.fail()
+        assert told.step(LAST) == []
+        assert not told.machine.is_unfit(told.now)
+        assert told.step(LAST, ACQUIRE_RETRY_MAX_S) == [Acquire]
+    assert told.machine.problem == "no rights"
+    told.done()
+    told.step(LAST)
+    assert told.is_in(FrontState.HELD)
+    for _ in range(UNFIT_AFTER):
+        told.take(Drifted(NAME, "gone"))
+        assert told.step(LAST, ACQUIRE_RETRY_MAX_S) == [Acquire]
+        told.fail()
+    assert told.step(LAST) == []
+    assert told.step(HOLD) == [Release], "as soon as another could have it"
+
+
+def test_who_was_passed_by_takes_it_when_nobody_else_could() -> None:
+    told = Told()
+    told.step(HOLD)
+    for _ in range(UNFIT_AFTER):
+        told.fail()
+        told.step(HOLD, RETRY_MAX_S)
+    told.done()
+    assert told.step(HOLD, 1.0) == []
+    assert told.machine.is_unfit(told.now)
+    assert told.step(LAST, 1.0) == [Acquire]
+    told.done()
+    assert not told.machine.is_unfit(told.now), "it holds it, so it can"
+
+
+def test_what_a_driver_said_is_not_said_for_ever() -> None:
+    told = Told()
+    told.step(HOLD)
+    told.take(Occupied(NAME, told.ticket, "02:00:00:00:00:01"))
+    assert told.step(DROP) == []
+    assert (told.machine.state, told.machine.problem) == (FrontState.IDLE, "")
+    other = held()
+    other.take(Drifted(NAME, "no BFD"))
+    other.step(DROP)
+    other.done()
+    other.step(DROP)
+    assert (other.machine.state, other.machine.problem) == (FrontState.IDLE, "")
+
+
 def test_a_front_that_answers_elsewhere_is_asked_again_soon_and_makes_nobody_unfit() -> None:
     told = Told()
     told.step(HOLD)
@@ -187,7 +238,7 @@ def test_a_newer_epoch_in_the_world_is_exceeded_and_needs_new_votes() -> None:
     assert told.step(HOLD, epoch=9) == []
     assert told.is_in(FrontState.CLAIMING), "nothing was begun"
     told.right_until_s = told.now + 2.0
-    assert told.step(HOLD) == [Acquire]
+    assert told.step(HOLD, OCCUPIED_RETRY_S) == [Acquire]
     (order,) = told.orders
     assert isinstance(order, Acquire)
     assert order.epoch == 58

@@ -5,7 +5,16 @@ from itertools import pairwise
 import pytest
 
 from lbmesh.failover.claims import FrontState
-from lbmesh.failover.front_limits import BALK_S, HANDOVER_S, LEASE_S, SETTLE_S, UNCLAIMED_S, UNFIT_AFTER
+from lbmesh.failover.front_limits import (
+    ACQUIRE_RETRY_MAX_S,
+    BALK_S,
+    HANDOVER_S,
+    LEASE_S,
+    SETTLE_S,
+    UNCLAIMED_S,
+    UNFIT_AFTER,
+    UNFIT_S,
+)
 from lbmesh.failover.guards import Outlook
 from lbmesh.failover.orders import Acquire, Drain, Order, Release, Tickle
 from lbmesh.model.address import Address
@@ -288,6 +297,42 @@ def test_a_node_whose_driver_fails_passes_the_front_on() -> None:
     (status,) = world.nodes["a1"].core.statuses()  # type: ignore[union-attr]
     assert status.problem == "no rights"
     assert status.reason == f"its driver failed {UNFIT_AFTER} times: no rights"
+
+
+def test_a_node_alone_holds_its_front_soon_after_its_driver_works_again() -> None:
+    world = FrontWorld({"a1": "a"}, [front()])
+    world.driver = lambda _node, order: (0.001, "BIRD does not run" if isinstance(order, Acquire) else "")
+    world.start()
+    world.run(SETTLE_S + 100.0)
+    assert world.holders(world.fronts[0]) == []
+    world.driver = lambda _node, _order: (0.001, "")
+    world.run(ACQUIRE_RETRY_MAX_S + 0.1)
+    assert world.holders(world.fronts[0]) == ["a1"]
+
+
+def test_where_all_drivers_fail_the_front_is_held_soon_after_one_works_again() -> None:
+    broken = {"a1", "b1", "c1"}
+    world = FrontWorld(THREE, [front()])
+    world.driver = lambda node, order: (0.001, "no rights" if isinstance(order, Acquire) and node in broken else "")
+    world.start()
+    world.run(SETTLE_S + 40.0)
+    assert world.holders(world.fronts[0]) == []
+    broken.remove("a1")
+    world.run(UNFIT_S + 2 * ACQUIRE_RETRY_MAX_S)
+    assert world.holders(world.fronts[0]) == ["a1"]
+
+
+def test_the_status_tells_who_answers_and_not_who_should() -> None:
+    world = FrontWorld(THREE, [front()])
+    world.driver = lambda _node, order: (0.001, "no rights" if isinstance(order, Acquire) else "")
+    world.start()
+    world.run(SETTLE_S + 0.5)
+    told = [node.core.statuses()[0] for node in world.nodes.values() if node.core]
+    assert [(one.place.holder, one.holders) for one in told] == [("a1", ())] * 3
+    world.driver = lambda _node, _order: (0.001, "")
+    world.run(ACQUIRE_RETRY_MAX_S)
+    told = [node.core.statuses()[0] for node in world.nodes.values() if node.core]
+    assert [one.holders for one in told] == [("a1",)] * 3
 
 
 def test_an_heir_that_cannot_take_it_is_not_asked_again_for_a_while() -> None:
