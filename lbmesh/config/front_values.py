@@ -25,6 +25,8 @@ def front_address(value: object) -> str:
         raise ValueError(example) from wrong
     if address.is_unspecified or address.is_multicast or getattr(address, "scope_id", None):
         raise ValueError(f"clients of other machines cannot use it; {example}")
+    if mapped := getattr(address, "ipv4_mapped", None):
+        raise ValueError(f'on the wire this is an address of IPv4; write "{mapped}"')
     return str(address)
 
 

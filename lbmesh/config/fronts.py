@@ -2,9 +2,9 @@
 
 import ipaddress
 from collections.abc import Sequence
-from pathlib import Path
 
 from lbmesh.config import values
+from lbmesh.config.front_conflicts import note_conflicts
 from lbmesh.config.front_values import (
     absolute_path,
     bird_protocol,
@@ -46,7 +46,7 @@ WEIGHT_MAX = 100
 HTTP_PORT = 80
 
 
-def read_failover(root: Table) -> FailoverSettings:
+def read_failover(root: Table, node: NodeSettings | None, gossip: GossipSettings | None) -> FailoverSettings:
     """[failover]; one without witnesses and zones when there is none."""
     table = root.table("failover")
     if table is None:
@@ -58,7 +58,24 @@ def read_failover(root: Table) -> FailoverSettings:
         table.error("a witness has one vote, however often it stands here; write each once", "witnesses")
     zones = _read_zones(table)
     table.close()
-    return FailoverSettings(witnesses, zones)
+    failover = FailoverSettings(witnesses, zones)
+    _check_own_vote(table, node, gossip, failover)
+    return failover
+
+
+def _check_own_vote(
+    table: Table, node: NodeSettings | None, gossip: GossipSettings | None, failover: FailoverSettings
+) -> None:
+    """This node is where it says that it is, and has one vote."""
+    if node is None:
+        return
+    zone = failover.zone_of(node.name)
+    if zone is not None and zone != node.zone:
+        message = f'it has this node, "{node.name}", which is in "{node.zone}" (node.zone); write it there'
+        table.error(message, "zones", zone)
+    if zone is not None and gossip is not None and gossip.advertise in failover.witnesses:
+        message = f'this node is a witness, and stands as "{node.name}" in failover.zones; it has one vote: remove one'
+        table.error(message, "witnesses")
 
 
 def _read_zones(failover: Table) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -94,7 +111,6 @@ def read_fronts(
         root.error(f"more than {FRONTS_MAX} fronts; write fewer", "front")
         return ()
     first_lines: dict[str, int] = {}
-    announced: dict[tuple[Path, str], str] = {}
     fronts: list[Front] = []
     for table in tables:
         front = _read_front(table, listeners, failover)
@@ -107,10 +123,7 @@ def read_fronts(
         first_lines.setdefault(front.name, table.line("address"))
         _check_home(table, front, node, failover)
         _check_class(table, front, gossip, failover)
-        _check_protocols(table, front, announced)
-        if gossip and isinstance(front.driver, VipDriver | BgpDriver) and front.name == gossip.advertise.host:
-            message = "this is the node's own address (gossip.advertise), which must stay; write one that may move"
-            table.error(message, "address", found=front.name)
+        note_conflicts(table, front, fronts, gossip, failover)
         fronts.append(front)
     return tuple(fronts)
 
@@ -185,18 +198,6 @@ def _read_options(options: Table, kind: DriverKind, host: str) -> Driver | None:
             return NoDriver()
 
 
-def _check_protocols(table: Table, front: Front, announced: dict[tuple[Path, str], str]) -> None:
-    """A protocol of BIRD's is enabled or not, so it stands for one front. `announced`: those of the fronts before."""
-    if not isinstance(front.driver, BgpDriver):
-        return
-    for protocol in front.driver.protocols:
-        key = (front.driver.socket, protocol)
-        if key in announced and announced[key] != front.name:
-            message = f'front "{announced[key]}" has BIRD\'s protocol "{protocol}"; each front needs one of its own'
-            table.error(message, "options")
-        announced.setdefault(key, front.name)
-
-
 def _check_home(table: Table, front: Front, node: NodeSettings | None, failover: FailoverSettings) -> None:
     """The home must be one that there is."""
     if node and front.node == node.name and front.zone != node.zone:
@@ -243,8 +244,6 @@ def _check_class(table: Table, front: Front, gossip: GossipSettings | None, fail
         message = 'an exclusive front needs to know who votes; write [failover.zones] with zone-a = ["lb-a1"] and so on'
         table.error(message, "class")
     elif len(failover.zones) + len(failover.witnesses) < ZONES_WITHOUT_WITNESS:
-        message = (
-            f"of {len(failover.zones)} zones none is a majority when another is lost; write a witness in "
-            'failover.witnesses, or class = "overlap"'
-        )
+        message = f"of {len(failover.zones)} zones none is a majority when another is lost; write a witness in "
+        message += "failover.witnesses" + ("" if isinstance(front.driver, Ec2Driver) else ', or class = "overlap"')
         table.error(message, "class")

@@ -57,7 +57,7 @@ def parse_settings(
     routes = read_routes(root, service_tables, read_page)
     admin = read_admin(root, listeners, read_file)
     log = read_log(root)
-    failover = read_failover(root)
+    failover = read_failover(root, node, gossip)
     fronts = read_fronts(root, node, gossip, listeners, failover)
     dns = read_dns(root, services, fronts)
     root.close()

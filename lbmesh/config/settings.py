@@ -121,3 +121,8 @@ class Settings:
     fronts: tuple[Front, ...] = ()
     failover: FailoverSettings = FailoverSettings()
     dns: DnsSettings | None = None
+
+    @property
+    def is_witness(self) -> bool:
+        """Does this node vote on fronts, and hold none?"""
+        return self.gossip is not None and self.gossip.advertise in self.failover.witnesses

@@ -194,6 +194,31 @@ REFUSED = [
      'front "203.0.113.10": node: found "lb-b2"; failover.zones has no such node; write one of "lb-b1"'),
     (HOME_B + 'node = "lb-c1"\n' + VIP + THREE_ZONES, 3,
      'front "203.0.113.10": node: found "lb-c1"; failover.zones has it in "zone-c"; write zone = "zone-c"'),
+    ('[[front]]\naddress = "::ffff:203.0.113.10"\nzone = "zone-b"\n' + VIP, 1,
+     ('front #1: address: found "::ffff:203.0.113.10"; on the wire this is an address of IPv4; write "203.0.113.10"')),
+    (HOME_B + VIP + HOME_B + BGP, 6,
+     ('front "203.0.113.10": address: found "203.0.113.10"; line 20 has this front already; an address has one home: '
+      "remove one")),
+    (HOME_B + BGP.replace('"p"', '"p", prefix = "203.0.113.0/24"')
+     + HOME_B.replace(".10", ".11") + BGP.replace('"p"', '"q", prefix = "203.0.113.0/24"'), 9,
+     ('front "203.0.113.11": options: "203.0.113.11" is in 203.0.113.0/24, and would go wherever "203.0.113.10" does; '
+      "write for each front a prefix that holds no other")),
+    (HOME_B + BGP.replace('"p"', '"p", prefix = "203.0.113.0/24"')
+     + HOME_B.replace(".10", ".11") + BGP.replace('"p"', '"q", prefix = "203.0.113.8/29"'), 9,
+     ('front "203.0.113.11": options: "203.0.113.10" is in 203.0.113.8/29, and would go wherever "203.0.113.11" does; '
+      "write for each front a prefix that holds no other")),
+    (EC2 % 'resource = "eipalloc-01234567"'
+     + (EC2 % 'resource = "eipalloc-01234567"').replace(".10", ".11").replace(THREE_ZONES, ""), 13,
+     ('front "203.0.113.11": options.resource: found "eipalloc-01234567"; front "203.0.113.10" has this allocation, '
+      "which is one address; write that of this one")),
+    (EC2 % 'resource = "rtb-01234567", interfaces = { lb-a1 = "eni-01234567", lb-a2 = "eni-01234567" }', 4,
+     ('front "203.0.113.10": options.interfaces.lb-a2: found "eni-01234567"; this is the interface of "lb-a1"; write '
+      'the one that "lb-a2" has')),
+    (EC2 % 'resource = "rtb-01234567", interfaces = { lb-x1 = "eni-01234567" }', 4,
+     'front "203.0.113.10": options.interfaces.lb-x1: failover.zones has no such node; correct the name'),
+    ('[[front]]\naddress = "10.0.9.1"\nzone = "zone-b"\n' + VIP + '[failover]\nwitnesses = ["10.0.9.1:7946"]\n', 1,
+     ('front "10.0.9.1": address: found "10.0.9.1"; this is a witness\'s address (failover.witnesses), which must '
+      "stay; write one that may move")),
     # Exclusive ones.
     (HOME_B + COMMAND, 0,
      ('front "203.0.113.10": class: an exclusive front needs to know who votes; write [failover.zones] with '
@@ -201,6 +226,9 @@ REFUSED = [
     (HOME_B + COMMAND + TWO_ZONES, 0,
      ('front "203.0.113.10": class: of 2 zones none is a majority when another is lost; write a witness in '
       'failover.witnesses, or class = "overlap"')),
+    ((EC2 % 'resource = "rtb-01234567"').replace(THREE_ZONES, TWO_ZONES), 0,
+     ('front "203.0.113.10": class: of 2 zones none is a majority when another is lost; write a witness in '
+      "failover.witnesses")),
     (HOME_B + 'driver = "none"\nclass = "exclusive"\n' + THREE_ZONES, 4,
      ('front "203.0.113.10": class: found "exclusive"; a front without a driver moves nothing that '
       'could be held; write '
@@ -213,6 +241,11 @@ REFUSED = [
      "failover.witnesses: a witness has one vote, however often it stands here; write each once"),
     ('[failover.zones]\na = ["x"]\nb = ["x"]\n', 2,
      'failover.zones.b: "x" stands in zone "a" already; a node is in one zone'),
+    ('[failover.zones]\nzone-b = ["lb-a1"]\n', 1,
+     'failover.zones.zone-b: it has this node, "lb-a1", which is in "zone-a" (node.zone); write it there'),
+    ('[failover]\nwitnesses = ["10.0.1.10:7946"]\n[failover.zones]\nzone-a = ["lb-a1"]\n', 1,
+     ('failover.witnesses: this node is a witness, and stands as "lb-a1" in failover.zones; it has one vote: remove '
+      "one")),
     ('[failover.zones]\na = []\n', 1,
      'failover.zones.a: found an empty array; write an array such as ["lb-a1", "lb-a2"]'),
 ]

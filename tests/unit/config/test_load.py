@@ -1,6 +1,7 @@
 """Files on disk: read, refused with words when they cannot be, secrets only when nobody else can read them."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,30 @@ def test_check_shows_every_error_with_file_and_line(tmp_path: Path) -> None:
     )
     lines = check_file(file, NOW_S)
     assert [line.split(" ")[0] for line in lines] == [f"{file}:8:", f"{file}:12:"]
+
+
+def test_check_tells_of_a_front_whose_program_is_not_there(tmp_path: Path) -> None:
+    program = tmp_path / "move"
+    front = f'''[[front]]\naddress = "203.0.113.10"\nzone = "zone-a"\ndriver = "command"\nclass = "overlap"
+options = {{ run = "{program}" }}\n'''
+    file = write(tmp_path, BASE.replace("[node]", '[node]\nname = "lb-a1"') + front)
+    line = BASE.count("\n") + 7
+    where = f'{file}:{line}: front "203.0.113.10": options.run: found "{program}"; '
+    assert check_file(file, NOW_S) == (f"{where}there is no such program; install it, or correct the path",)
+    program.touch()
+    assert check_file(file, NOW_S) == (f"{where}it may not be executed; run chmod +x {program}",)
+    program.chmod(0o700)
+    assert check_file(file, NOW_S) == ()
+
+
+def test_check_tells_of_a_front_of_ec2_without_boto3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    front = """[[front]]\naddress = "203.0.113.10"\nzone = "zone-a"\ndriver = "ec2"
+options = { resource = "eipalloc-01234567" }
+[failover.zones]\nzone-a = ["lb-a1"]\nzone-b = ["lb-b1"]\nzone-c = ["lb-c1"]\n"""
+    file = write(tmp_path, BASE.replace("[node]", '[node]\nname = "lb-a1"') + front)
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    (line,) = check_file(file, NOW_S)
+    assert line.endswith("this needs boto3, which is not installed; run /opt/lbmesh/bin/pip install 'lbmesh[ec2]'")
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o601])
