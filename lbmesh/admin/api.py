@@ -322,6 +322,7 @@ def _front(one: FrontStatus, now: float) -> dict[str, Any]:
         "class": front.front_class,
         "driver": KINDS[type(front.driver)],
         "holder": one.place.holder,
+        "holders": one.holders,
         "rule": one.place.rule,
         "why": one.place.reason,
         "state": one.state,

@@ -81,7 +81,7 @@ def status_lines(state: dict[str, Any], command: Callable[..., str] = command_li
             (
                 one["address"],
                 one["node"] or one["zone"],
-                one["holder"] or "nobody",
+                ", ".join(one["holders"]) or "nobody",
                 one["state"],
                 ago(one["for_s"]),
                 "; ".join(filter(None, (one["problem"], one["guard"], one["why"]))),
@@ -117,6 +117,8 @@ def _hints(state: dict[str, Any], command: Callable[..., str]) -> Iterator[str]:
     ]
     hints = [f"why: {command('explain', 'member', name)}" for name in members[:_HINTS_MAX]]
     hints += [f"why: {command('explain', 'replica', name)}" for name in replicas[:_HINTS_MAX]]
+    fronts = [one["address"] for one in state["fronts"] if one["problem"] or not one["holders"]]
+    hints += [f"why: {command('explain', 'front', name)}" for name in fronts[:_HINTS_MAX]]
     yield from ("", *hints) if hints else ()
 
 

@@ -9,6 +9,7 @@ from lbmesh.model.health import Availability
 from lbmesh.observe.agent_metrics import AgentFigures, agent_metrics
 from lbmesh.observe.dns_metrics import dns_metrics
 from lbmesh.observe.exposition import Sample, family
+from lbmesh.observe.front_metrics import front_metrics
 from lbmesh.observe.mesh_metrics import mesh_metrics
 from lbmesh.observe.traffic_metrics import traffic_metrics
 
@@ -28,6 +29,7 @@ def render_metrics(
         (sample for replica in replicas() for sample in _replica_up(replica)),
     )
     yield from mesh_metrics(state)
+    yield from front_metrics(state.fronts)
     yield from dns_metrics(state.dns, figures.nameserver)
     yield from agent_metrics(state, figures)
 

@@ -226,9 +226,11 @@ def test_the_api_explains_a_front_and_tells_of_it_in_the_state() -> None:
     lines = list(explain_lines(get("/v1/explain/front/203.0.113.1")))
     assert lines[0].startswith("203.0.113.1 is claiming for 0.5s: lb-a is its home node")
     (told,) = get("/v1/state")["fronts"]
-    assert (told["holder"], told["state"], told["driver"]) == ("lb-a", "claiming", "none")
+    assert (told["holder"], told["holders"]) == ("lb-a", []), "who should have it does not answer for it yet"
+    assert (told["state"], told["driver"]) == ("claiming", "none")
     (line,) = [one for one in status_lines(get("/v1/state")) if one.startswith("203.0.113.1")]
     assert "lb-a is its home node" in line
+    assert line.split()[2] == "nobody"
     missing = get("/v1/explain/front/203.0.113.2")
     assert missing == {"error": "no front 203.0.113.2 is in the settings", "meant": ["203.0.113.1"]}
 
