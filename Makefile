@@ -21,7 +21,7 @@ demo: setup
 
 # All tests, or those that ARGS names. One that needs root or a program that is not there is skipped, and says so; .ci/run
 # allows no skip. What only computes is spread over the cores; what runs processes needs them for itself.
-COMPUTING_TESTS := tests/unit tests/conformance tests/fuzz tests/sim
+COMPUTING_TESTS := tests/unit tests/conformance tests/fuzz tests/sim tests/chaos
 .PHONY: test
 test: setup
 ifdef ARGS
