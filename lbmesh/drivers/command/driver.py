@@ -22,6 +22,7 @@ from lbmesh.drivers.command.limits import (
     UNFINISHED_MAX_S,
 )
 from lbmesh.drivers.command.program import Ended, run_program
+from lbmesh.drivers.right import Right
 from lbmesh.failover.claims import EPOCH_MAX
 from lbmesh.failover.orders import (
     Acquire,
@@ -46,15 +47,13 @@ _CHECKED = (EXIT_DONE, EXIT_ELSEWHERE, EXIT_NEWER_EPOCH)
 
 @dataclass(slots=True)
 class _Held:
-    """What is known of one front. `epoch`: of the claim that holds it here; None when it is not held. `acquiring`,
-    `checking`: the scope of the program that does so now. `turn`: one program at a time.
+    """What is known of one front. `epoch`: of the claim that holds it here; None when it is not held. `checking`: the
+    scope of the program that does so now. `turn`: one program at a time.
     """
 
     epoch: int | None = None
-    until_s: float = -inf
+    right: Right = field(default_factory=Right)
     unfinished_since_s: float | None = None
-    acquiring: trio.CancelScope | None = None
-    acquired_by_s: float = inf
     checking: trio.CancelScope | None = None
     turn: trio.Lock = field(default_factory=trio.Lock)
     complaint: str = ""
@@ -73,18 +72,13 @@ class CommandFronts:
         longer one.
         """
         front, held = order.front, self._of(order.front)
-        held.until_s = order.until_s
-
-        def began(scope: trio.CancelScope) -> None:
-            held.acquiring, held.acquired_by_s = scope, scope.deadline
-            self._limit(held)
-
+        held.right.extend(order.until_s)
         self._stop_check(held)
         try:
             async with held.turn:
-                ended = await self._run(front, "acquire", order.epoch, order.reason, began)
+                ended = await self._run(front, "acquire", order.epoch, order.reason, held.right.bound)
         finally:
-            held.acquiring = None
+            held.right.unbound()
         outcome = self._judge(order, ended, held)
         if isinstance(outcome, Done):
             held.epoch = order.epoch
@@ -109,9 +103,7 @@ class CommandFronts:
 
     def renew(self, order: Renew) -> None:
         """A program that is at work may work for so long."""
-        held = self._of(order.front)
-        held.until_s = order.until_s
-        self._limit(held)
+        self._of(order.front).right.extend(order.until_s)
 
     async def watch(self, front: Front, tell: Callable[[Drifted | Found], None]) -> None:
         """Ask the program from time to time whether the front is still led here. What a former agent held is not told:
@@ -145,12 +137,6 @@ class CommandFronts:
 
     def _of(self, front: Front) -> _Held:
         return self._fronts.setdefault(front.name, _Held())
-
-    @staticmethod
-    def _limit(held: _Held) -> None:
-        """Monotonic seconds become trio's, which may be another clock."""
-        if held.acquiring is not None:
-            held.acquiring.deadline = min(held.acquired_by_s, trio.current_time() + held.until_s - monotonic())
 
     async def _run(
         self,
@@ -191,7 +177,7 @@ class CommandFronts:
                 held.unfinished_since_s = since_s
                 return Unfinished(name, ticket, f"{program.run} says: {ended.complained or 'not yet'}")
             return Failed(name, ticket, f"{program.run} has not come to an end in {UNFINISHED_MAX_S:g} s")
-        if ended.is_stopped and monotonic() >= held.until_s:
+        if ended.is_stopped and held.right.has_lapsed:
             return Failed(name, ticket, f"{program.run} was stopped, for the votes for the front have lapsed")
         return Failed(name, ticket, _words(program, ended))
 

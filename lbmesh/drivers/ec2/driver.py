@@ -7,7 +7,6 @@ when it cannot be reached just then.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import inf
 from time import monotonic
 
 import structlog
@@ -27,6 +26,7 @@ from lbmesh.drivers.ec2.limits import (
 )
 from lbmesh.drivers.ec2.metadata import Metadata
 from lbmesh.drivers.ec2.resources import Mark, Resource, Seen, resource_of
+from lbmesh.drivers.right import Right
 from lbmesh.failover.orders import (
     Acquire,
     Done,
@@ -47,15 +47,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Held:
-    """What is known of one front. `epoch`: of the claim that holds it here; None when it is not held. `until_s`: how
-    long anything may be moved. `acquiring`: of the acquire that is under way, until `acquired_by_s` at the latest;
-    `looking`: of a look. `changes`: how often in a row another's call came in between.
+    """What is known of one front. `epoch`: of the claim that holds it here; None when it is not held. `looking`: the
+    scope of a look. `changes`: how often in a row another's call came in between.
     """
 
     epoch: int | None = None
-    until_s: float = -inf
-    acquiring: trio.CancelScope | None = None
-    acquired_by_s: float = inf
+    right: Right = field(default_factory=Right)
     looking: trio.CancelScope | None = None
     turn: trio.Lock = field(default_factory=trio.Lock)
     changes: int = 0
@@ -63,13 +60,8 @@ class _Held:
 
     def may(self) -> None:
         """Before each call that moves something."""
-        if monotonic() >= self.until_s:
+        if self.right.has_lapsed:
             raise Ec2Error("the votes for the front lapsed while EC2 was at work")
-
-    def limit(self) -> None:
-        """Monotonic seconds become trio's, which may be another clock."""
-        if self.acquiring is not None:
-            self.acquiring.deadline = min(self.acquired_by_s, trio.current_time() + self.until_s - monotonic())
 
 
 class Ec2Fronts:
@@ -88,18 +80,16 @@ class Ec2Fronts:
         it lapsed, as far as Renew has not told of a longer one.
         """
         held = self._of(order.front)
-        held.until_s = order.until_s
+        held.right.extend(order.until_s)
         if held.looking is not None:
             held.looking.cancel()
-        with trio.CancelScope() as held.acquiring:
-            held.acquired_by_s = trio.current_time() + ACQUIRE_S
-            held.limit()
-            outcome = await self._try(order, held)
-            held.acquiring = None
-            return outcome
-        held.acquiring = None
-        has_lapsed = monotonic() >= held.until_s
-        words = "the votes for the front lapsed while EC2 was at work" if has_lapsed else _TOO_LONG
+        try:
+            with trio.move_on_after(ACQUIRE_S) as acquiring:
+                held.right.bound(acquiring)
+                return await self._try(order, held)
+        finally:
+            held.right.unbound()
+        words = "the votes for the front lapsed while EC2 was at work" if held.right.has_lapsed else _TOO_LONG
         return Failed(order.front.name, order.ticket, words)
 
     async def release(self, order: Release) -> Done:
@@ -115,9 +105,7 @@ class Ec2Fronts:
 
     def renew(self, order: Renew) -> None:
         """An acquire that is under way may take so long."""
-        held = self._of(order.front)
-        held.until_s = order.until_s
-        held.limit()
+        self._of(order.front).right.extend(order.until_s)
 
     async def watch(self, front: Front, tell: Callable[[Drifted | Found], None]) -> None:
         """Look from time to time whether the front that is held is still led here. What a former agent held is not
