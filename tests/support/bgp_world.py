@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.namespaces import ip, remove
 from tests.support.segment import CLIENT, Place, SegmentNode, Sightings, origins
 from tests.support.wait import wait_for
 
@@ -194,32 +195,20 @@ def routed(
         for bird in (router_bird, *birds):
             bird.kill()
         for name in made:
-            _remove(name)
+            remove(name)
 
 
 def _link(router: RoutedPlace, place: RoutedPlace) -> None:
     port = f"p{place.number}"
-    _ip(router.name, "link set lo up", f"link add {port} type veth peer name eth0 netns {place.name}")
-    _ip(router.name, f"addr add {place.gateway}/30 dev {port}", f"link set {port} up")
-    _ip(
+    ip(router.name, "link set lo up", f"link add {port} type veth peer name eth0 netns {place.name}")
+    ip(router.name, f"addr add {place.gateway}/30 dev {port}", f"link set {port} up")
+    ip(
         place.name,
         "link set lo up",
         f"addr add {place.address}/30 dev eth0",
         "link set eth0 up",
         f"route add default via {place.gateway}",
     )
-
-
-def _ip(namespace: str, *lines: str) -> None:
-    subprocess.run(("ip", "-n", namespace, "-batch", "-"), input="\n".join(lines) + "\n", text=True, check=True)
-
-
-def _remove(name: str) -> None:
-    listed = subprocess.run(("ip", "netns", "pids", name), capture_output=True, text=True, check=True)
-    for pid in map(int, listed.stdout.split()):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    subprocess.run(("ip", "netns", "del", name), check=True)
 
 
 def balancer_config(place: RoutedPlace, nodes: Sequence[RoutedPlace], directory: Path, options: str) -> str:

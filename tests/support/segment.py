@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lbmesh.failover.front_limits import SETTLE_S
+from tests.support.namespaces import ip, pids, remove
 from tests.support.nodes import GOSSIP_KEY
 from tests.support.wait import wait_for
 
@@ -60,7 +61,7 @@ class Place:
 
     def pids(self) -> list[int]:
         """All processes in there."""
-        return _pids(self.name)
+        return pids(self.name)
 
     def has(self, address: str) -> bool:
         """Is it on eth0?"""
@@ -116,15 +117,15 @@ def segment(nodes: int) -> Iterator[Segment]:
         for name in (bridge, *(place.name for place in places)):
             subprocess.run(("ip", "netns", "add", name), check=True)
             made.append(name)
-        _ip(bridge, "link add bridge type bridge mcast_snooping 0", "link set bridge up")
+        ip(bridge, "link add bridge type bridge mcast_snooping 0", "link set bridge up")
         for place in places:
             port = f"p{place.number}"
-            _ip(
+            ip(
                 bridge,
                 f"link add {port} type veth peer name eth0 address {place.mac} netns {place.name}",
                 f"link set {port} master bridge up",
             )
-            _ip(
+            ip(
                 place.name,
                 "link set lo up",
                 f"addr add {place.address}/24 dev eth0",
@@ -134,23 +135,7 @@ def segment(nodes: int) -> Iterator[Segment]:
         yield Segment(bridge, tuple(places[:-2]), places[-2], places[-1])
     finally:
         for name in made:
-            _remove(name)
-
-
-def _ip(namespace: str, *lines: str) -> None:
-    subprocess.run(("ip", "-n", namespace, "-batch", "-"), input="\n".join(lines) + "\n", text=True, check=True)
-
-
-def _pids(namespace: str) -> list[int]:
-    listed = subprocess.run(("ip", "netns", "pids", namespace), capture_output=True, text=True, check=True)
-    return [int(line) for line in listed.stdout.split()]
-
-
-def _remove(name: str) -> None:
-    for pid in _pids(name):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    subprocess.run(("ip", "netns", "del", name), check=True)
+            remove(name)
 
 
 @dataclass(slots=True)
