@@ -19,16 +19,16 @@ def test_an_acquire_ends_with_the_right_or_at_its_own_deadline() -> None:
     async def run() -> None:
         right = Right()
         right.extend(inf)
-        with trio.CancelScope(deadline=trio.current_time() + 1000) as acquiring:
-            own = acquiring.deadline
-            right.bound(acquiring)
-            assert acquiring.deadline == own
-            right.extend(monotonic() + 500)
-            assert acquiring.deadline < own
-            right.extend(inf)
-            assert acquiring.deadline == own
-            right.unbound()
-            right.extend(monotonic() - 1)
-            assert acquiring.deadline == own
+        acquiring = trio.CancelScope(deadline=trio.current_time() + 1000)
+        own = acquiring.deadline
+        right.bound(acquiring)
+        assert acquiring.deadline == own
+        right.extend(monotonic() + 500)
+        assert acquiring.deadline < own
+        right.extend(inf)
+        assert acquiring.deadline == own
+        right.unbound()
+        right.extend(monotonic() - 1)
+        assert acquiring.deadline == own
 
     trio.run(run)
