@@ -42,7 +42,8 @@ from lbmesh.control.processes import (
     AgentOptions,
     ForwarderLink,
     HeartbeatFigures,
-    LeaseSaid,
+    LeaseAnswer,
+    LeaseTrouble,
     Leave,
     Left,
     Partners,
@@ -278,8 +279,10 @@ class Agent:
                     self._hub.do(self._hub.plane.partner_word(message, monotonic()))
                 case HeartbeatFigures(counters=counters):
                     self._hub.plane.heartbeat_figures(counters)
-                case LeaseSaid():
-                    self._leases.said(message)
+                case LeaseAnswer():
+                    self._leases.answered(message)
+                case LeaseTrouble():
+                    self._leases.troubled(message)
                 case _:
                     log.warning("a control message that is not for an agent", message=type(message).__name__)
 

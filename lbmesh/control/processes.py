@@ -184,8 +184,20 @@ class HeartbeatFigures:
 
 @dataclass(frozen=True, slots=True)
 class HoldLease:
-    """From the agent: have the kernel answer for this front until then, on the monotonic clock; infinite for one that
-    tolerates two holders. Answered by LeaseSaid.
+    """From the agent: have the kernel answer for this front from now on, until then on the monotonic clock; infinite
+    for one that tolerates two holders. Answered by LeaseAnswer with its ticket.
+    """
+
+    front: str
+    epoch: int
+    until_s: float
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendLease:
+    """From the agent: go on until then with the lease that there is. Where there is none any more, nothing comes of it:
+    the word of its end is on the way.
     """
 
     front: str
@@ -195,19 +207,28 @@ class HoldLease:
 
 @dataclass(frozen=True, slots=True)
 class EndLease:
-    """From the agent: have the kernel be silent about this front, at once. Answered by LeaseSaid."""
+    """From the agent: have the kernel be silent about this front, at once. Answered by LeaseAnswer with its ticket."""
 
     front: str
+    ticket: int
 
 
 @dataclass(frozen=True, slots=True)
-class LeaseSaid:
-    """To the agent: how it stands with the lease of a front. `problem`: what is wrong with it, in words, "" if nothing.
-    `has_lapsed`: nobody could renew it in time, so that another node may have the front; it is not renewed any more.
+class LeaseAnswer:
+    """To the agent: what came of the order with this ticket. `problem`: in words, "" if nothing is wrong."""
+
+    ticket: int
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTrouble:
+    """To the agent: what is wrong with a lease that is held. `has_lapsed`: nobody could renew it in time, so that
+    another node may have the front; it is not renewed any more.
     """
 
     front: str
-    problem: str = ""
+    problem: str
     has_lapsed: bool = False
 
 
@@ -229,8 +250,10 @@ ControlMessage = (
     | Back
     | HeartbeatFigures
     | HoldLease
+    | ExtendLease
     | EndLease
-    | LeaseSaid
+    | LeaseAnswer
+    | LeaseTrouble
 )
 """`Gone` and `Back` go to the agent: what the sentinel finds about partners."""
 
@@ -252,8 +275,10 @@ _KINDS: dict[str, type[ControlMessage]] = {
     "back": Back,
     "heartbeat_figures": HeartbeatFigures,
     "hold_lease": HoldLease,
+    "extend_lease": ExtendLease,
     "end_lease": EndLease,
-    "lease_said": LeaseSaid,
+    "lease_answer": LeaseAnswer,
+    "lease_trouble": LeaseTrouble,
 }
 _NAMES = {message_type: kind for kind, message_type in _KINDS.items()}
 

@@ -2,17 +2,18 @@
 
 Whatever stops the sentinel (a kill, a freeze, a machine that stands still) lets them lapse, and the kernel is silent
 about the fronts. One that has lapsed is not taken up again here: another node may have the front by now, which only the
-agent can find out.
+agent can find out. Whether it has is the kernel's to say, which refuses to renew it then: a process that is stopped
+between a look at the clock and the renewal would be wrong about it.
 """
 
 import errno
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import inf
 
-from lbmesh.control.processes import ControlMessage, EndLease, HoldLease, LeaseSaid
+from lbmesh.control.processes import ControlMessage, EndLease, ExtendLease, HoldLease, LeaseAnswer, LeaseTrouble
 from lbmesh.drivers.kernel import lease_elements
 from lbmesh.drivers.kernel.lease_places import BGP_LEASE
 from lbmesh.drivers.kernel.limits import LEASE_RENEW_S, LEASE_S
@@ -22,12 +23,12 @@ from lbmesh.sentinel.log import LogWriter
 
 @dataclass(slots=True)
 class _Lease:
-    """`since_s`: when it was renewed last. `problem`: why it was not the last time, as the agent was told."""
+    """`since_s`: when it was renewed last. `failed`: why it was not the last time, as an errno; 0 when it was."""
 
     epoch: int
     until_s: float
     since_s: float
-    problem: str = ""
+    failed: int = 0
 
 
 class Leases:
@@ -44,23 +45,24 @@ class Leases:
         self._due_s = inf
 
     def hold(self, wanted: HoldLease) -> None:
-        """Begin, or go on until then."""
+        """Begin one."""
+        self._tell_agent(LeaseAnswer(wanted.ticket, self._begin(wanted, time.monotonic())))
+
+    def extend(self, wanted: ExtendLease) -> None:
+        """Go on until then."""
         now_s = time.monotonic()
-        if wanted.front not in self._leases and self._hangs(now_s):
-            self._tell_agent(LeaseSaid(wanted.front, "all forwarders of this node hang"))
-            return
-        problem = self._renew([(wanted.front, wanted.epoch)], min(LEASE_S, wanted.until_s - now_s))
-        if not problem:
-            self._leases[wanted.front] = _Lease(wanted.epoch, wanted.until_s, now_s)
-            self._due_s = min(self._due_s, now_s + LEASE_RENEW_S)
-        self._tell_agent(LeaseSaid(wanted.front, problem))
+        if lease := self._leases.get(wanted.front):
+            lease.epoch, lease.until_s = wanted.epoch, wanted.until_s
+            self._let_lapse(now_s)
+            if wanted.front in self._leases and not self._hangs(now_s):
+                self._renew(now_s, {wanted.front: lease})
 
     def end(self, wanted: EndLease) -> None:
         """Be silent at once."""
         self._leases.pop(wanted.front, None)
-        failed = self._netlink.ask(lease_elements.end(wanted.front, self._netlink.next_sequence())).errno
+        failed = self._ask(lease_elements.end(wanted.front, self._netlink.next_sequence()))
         # Without the set there is no lease.
-        self._tell_agent(LeaseSaid(wanted.front, "" if failed in (0, errno.ENOENT) else _why(failed)))
+        self._tell_agent(LeaseAnswer(wanted.ticket, "" if failed in (0, errno.ENOENT) else _why(failed)))
 
     def step(self) -> None:
         """Renew what is due. To be called in each round of the loop."""
@@ -71,8 +73,8 @@ class Leases:
         self._due_s = now_s + LEASE_RENEW_S if self._leases else inf
         if not self._leases or self._hangs(now_s):
             return
-        for is_bgp, until_s in {(front == BGP_LEASE, lease.until_s) for front, lease in self._leases.items()}:
-            self._renew_alike(now_s, is_bgp, until_s)
+        for alike in self._alike():
+            self._renew(now_s, alike)
 
     def next_deadline(self) -> float:
         """When to call `step` at the latest."""
@@ -82,36 +84,64 @@ class Leases:
         """Let all of them lapse."""
         self._netlink.close()
 
-    def _let_lapse(self, now_s: float) -> None:
-        for front, lease in tuple(self._leases.items()):
-            silent_s = now_s - lease.since_s
-            if now_s >= lease.until_s or silent_s >= LEASE_S:
-                del self._leases[front]
-                why = "its votes ended" if now_s >= lease.until_s else f"not renewed for {silent_s:.2f} s"
-                self._log.write("warning", "the lease of a front has lapsed", {"front": front, "reason": why})
-                self._tell_agent(LeaseSaid(front, why, has_lapsed=True))
-
-    def _renew_alike(self, now_s: float, is_bgp: bool, until_s: float) -> None:
-        """All that end at the same time, in one transaction: mostly all there are. BGP's is in a table of its own, and
-        a table that somebody deleted must not take the other's leases with it.
-        """
-        alike = {
-            front: lease
-            for front, lease in self._leases.items()
-            if lease.until_s == until_s and (front == BGP_LEASE) is is_bgp
-        }
-        problem = self._renew([(front, lease.epoch) for front, lease in alike.items()], min(LEASE_S, until_s - now_s))
-        for front, lease in alike.items():
-            if not problem:
-                lease.since_s = now_s
-            if problem != lease.problem:
-                lease.problem = problem
-                self._tell_agent(LeaseSaid(front, problem))
-
-    def _renew(self, leases: list[tuple[str, int]], timeout_s: float) -> str:
+    def _begin(self, wanted: HoldLease, now_s: float) -> str:
+        if self._hangs(now_s):
+            return "all forwarders of this node hang"
+        timeout_s = min(LEASE_S, wanted.until_s - now_s)
         if timeout_s <= 0:
             return "its time is over already"
-        return _why(self._netlink.ask(lease_elements.renew(leases, timeout_s, self._netlink.next_sequence())).errno)
+        begin = lease_elements.begin(wanted.front, wanted.epoch, timeout_s, self._netlink.next_sequence())
+        if not (failed := self._ask(begin)):
+            self._leases[wanted.front] = _Lease(wanted.epoch, wanted.until_s, now_s)
+            self._due_s = min(self._due_s, now_s + LEASE_RENEW_S)
+        return _why(failed)
+
+    def _let_lapse(self, now_s: float) -> None:
+        for front, lease in tuple(self._leases.items()):
+            if now_s >= lease.until_s:
+                self._lapsed(front, "its votes ended")
+            elif now_s >= lease.since_s + LEASE_S:
+                self._lapsed(front, f"not renewed for {now_s - lease.since_s:.2f} s")
+
+    def _lapsed(self, front: str, why: str) -> None:
+        del self._leases[front]
+        self._log.write("warning", "the lease of a front has lapsed", {"front": front, "reason": why})
+        self._tell_agent(LeaseTrouble(front, why, has_lapsed=True))
+
+    def _alike(self) -> Iterable[dict[str, _Lease]]:
+        """All that end at the same time, for one transaction: mostly all there are. BGP's is in a table of its own, and
+        a table that somebody deleted must not take the other's leases with it.
+        """
+        alike: dict[tuple[bool, float], dict[str, _Lease]] = {}
+        for front, lease in self._leases.items():
+            alike.setdefault((front == BGP_LEASE, lease.until_s), {})[front] = lease
+        return alike.values()
+
+    def _renew(self, now_s: float, alike: dict[str, _Lease]) -> None:
+        """Of leases that end at the same time, all or, where the kernel misses some, all others."""
+        failed = self._ask_to_renew(now_s, alike)
+        for front, lease in alike.items():
+            alone = self._ask_to_renew(now_s, {front: lease}) if failed == errno.ENOENT and len(alike) > 1 else failed
+            self._note(now_s, front, lease, alone)
+
+    def _note(self, now_s: float, front: str, lease: _Lease, failed: int) -> None:
+        if failed == errno.ENOENT and not self._ask(lease_elements.end(front, self._netlink.next_sequence())):
+            self._lapsed(front, f"not renewed for {now_s - lease.since_s:.2f} s, says the kernel")
+            return
+        if not failed:
+            lease.since_s = now_s
+        if failed != lease.failed:
+            lease.failed = failed
+            if failed:
+                self._tell_agent(LeaseTrouble(front, _why(failed)))
+
+    def _ask_to_renew(self, now_s: float, alike: dict[str, _Lease]) -> int:
+        timeout_s = min(LEASE_S, *(lease.until_s - now_s for lease in alike.values()))
+        epochs = [(front, lease.epoch) for front, lease in alike.items()]
+        return self._ask(lease_elements.renew(epochs, timeout_s, self._netlink.next_sequence()))
+
+    def _ask(self, request: bytes) -> int:
+        return self._netlink.ask(request).errno
 
 
 def _why(failed: int) -> str:

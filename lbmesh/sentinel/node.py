@@ -22,6 +22,7 @@ from lbmesh.control.processes import (
     AgentOptions,
     ControlMessage,
     EndLease,
+    ExtendLease,
     ForwarderLink,
     ForwarderOptions,
     HoldLease,
@@ -200,6 +201,8 @@ class Node:
                     self._heartbeat.set_partners(message)
             case HoldLease():
                 self._leases.hold(message)
+            case ExtendLease():
+                self._leases.extend(message)
             case EndLease():
                 self._leases.end(message)
             case _:

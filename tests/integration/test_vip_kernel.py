@@ -9,10 +9,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 
 import pytest
 
-from lbmesh.control.processes import EndLease, HoldLease, LeaseSaid
+from lbmesh.control.processes import EndLease, ExtendLease, HoldLease, LeaseAnswer, LeaseTrouble
 from lbmesh.drivers.kernel.kernel import Kernel
 from lbmesh.drivers.kernel.limits import LEASE_S
 from lbmesh.drivers.vip.rules import Rules
@@ -111,9 +112,25 @@ def test_rules_are_set_as_a_whole_and_found_missing(place: Place) -> None:
         assert place.run("nft", "list", "ruleset") == ""
 
 
+@pytest.fixture
+def said() -> list[object]:
+    """What the sentinel says to the agent."""
+    return []
+
+
+@contextmanager
+def sentinel_of(place: Place, said: list[object], hangs: Callable[[], bool] = lambda: False) -> Iterator[Leases]:
+    """The sentinel's leases at a node; this thread is there meanwhile."""
+    with in_network(place.path):
+        leases = Leases(tell_agent=said.append, hangs=lambda _: hangs(), log=LogWriter("error"))
+        yield leases
+        leases.close()
+
+
 @pytest.mark.parametrize("address", [FOUR, SIX])
-def test_a_lease_lives_while_it_is_renewed_and_is_not_taken_up_again_once_lapsed(place: Place, address: str) -> None:
-    said: list[object] = []
+def test_a_lease_lives_while_it_is_renewed_and_is_not_taken_up_again_once_lapsed(
+    place: Place, said: list[object], address: str
+) -> None:
     hangs = False
 
     def stepping(condition: Callable[[], bool]) -> Callable[[], bool]:
@@ -123,54 +140,90 @@ def test_a_lease_lives_while_it_is_renewed_and_is_not_taken_up_again_once_lapsed
 
         return look
 
-    leases = Leases(tell_agent=said.append, hangs=lambda _: hangs, log=LogWriter("error"))
-    with kernel_of(place) as kernel, in_network(place.path):
-        leases.hold(HoldLease(address, 7, float("inf")))
-        assert isinstance(said[-1], LeaseSaid)
+    with kernel_of(place) as kernel, sentinel_of(place, said, lambda: hangs) as leases:
+        leases.hold(HoldLease(address, 7, inf, 1))
+        assert isinstance(said[-1], LeaseAnswer)
         assert "flushed" in said[-1].problem
         set_rules_in(place, address)
-        leases.hold(HoldLease(address, 7, float("inf")))
-        assert said[-1] == LeaseSaid(address)
+        leases.hold(HoldLease(address, 7, inf, 2))
+        assert said[-1] == LeaseAnswer(2)
         beyond_s = leases.next_deadline() + 2 * LEASE_S
         wait_for(stepping(lambda: leases.next_deadline() > beyond_s), "renewals beyond two leases")
         assert kernel.lease(address) == 7
         hangs = True
+        leases.extend(ExtendLease(address, 8, inf))
+        assert kernel.lease(address) == 7
         wait_for(stepping(lambda: kernel.lease(address) is None), "silence")
         hangs = False
-        wait_for(stepping(lambda: isinstance(said[-1], LeaseSaid) and said[-1].has_lapsed), "the word of it")
-        leases.step()
+        wait_for(lambda: _has_lapsed(leases, said), "the word of it")
+        leases.extend(ExtendLease(address, 8, inf))
         assert kernel.lease(address) is None
-        assert leases.next_deadline() == float("inf")
-        leases.hold(HoldLease(address, 8, float("inf")))
+        assert leases.next_deadline() == inf
+        leases.hold(HoldLease(address, 8, inf, 3))
         assert kernel.lease(address) == 8
-        leases.end(EndLease(address))
+        leases.end(EndLease(address, 4))
+        assert said[-1] == LeaseAnswer(4)
         assert kernel.lease(address) is None
-        leases.close()
 
 
-def test_a_lease_ends_with_the_votes(place: Place) -> None:
-    said: list[object] = []
-    leases = Leases(tell_agent=said.append, hangs=lambda _: False, log=LogWriter("error"))
-    with kernel_of(place) as kernel, in_network(place.path):
+def test_a_lease_ends_with_the_votes(place: Place, said: list[object]) -> None:
+    with kernel_of(place) as kernel, sentinel_of(place, said) as leases:
         set_rules_in(place, FOUR)
-        leases.hold(HoldLease(FOUR, 7, time.monotonic() + LEASE_S / 2))
+        leases.hold(HoldLease(FOUR, 7, time.monotonic() + LEASE_S / 2, 1))
         assert kernel.lease(FOUR) == 7
         assert _lease_ms(place) <= 1000 * LEASE_S / 2
-        leases.hold(HoldLease(FOUR, 7, time.monotonic() + LEASE_S))
+        leases.extend(ExtendLease(FOUR, 8, time.monotonic() + LEASE_S))
+        assert kernel.lease(FOUR) == 8
         time.sleep(LEASE_S / 2)
         leases.step()
         assert _lease_ms(place) <= 1000 * LEASE_S / 2
         wait_for(lambda: _has_lapsed(leases, said), "the word of its end")
-        assert said[-1] == LeaseSaid(FOUR, "its votes ended", has_lapsed=True)
-        leases.hold(HoldLease(FOUR, 8, time.monotonic() - 1))
-        assert said[-1] == LeaseSaid(FOUR, "its time is over already")
-        assert leases.next_deadline() == float("inf")
-        leases.close()
+        leases.hold(HoldLease(FOUR, 8, time.monotonic() - 1, 2))
+        assert said[-2:] == [
+            LeaseTrouble(FOUR, "its votes ended", has_lapsed=True),
+            LeaseAnswer(2, "its time is over already"),
+        ]
+        assert leases.next_deadline() == inf
+
+
+def test_what_the_kernel_let_lapse_is_not_renewed_whatever_the_clock_said(place: Place, said: list[object]) -> None:
+    with kernel_of(place) as kernel, sentinel_of(place, said) as leases:
+        set_rules_in(place, FOUR, SIX)
+        leases.hold(HoldLease(FOUR, 7, inf, 1))
+        leases.hold(HoldLease(SIX, 7, inf, 2))
+        place.run("nft", "flush", "set", "inet", "lbmesh_fronts", "lease4")
+        leases.extend(ExtendLease(FOUR, 7, inf))
+        assert _has_lapsed(leases, said)
+        assert isinstance(said[-1], LeaseTrouble)
+        assert (said[-1].front, said[-1].problem.endswith("says the kernel")) == (FOUR, True)
+        assert kernel.lease(FOUR) is None
+        leases.extend(ExtendLease(SIX, 8, inf))
+        assert kernel.lease(SIX) == 8
+
+
+def test_one_that_lapsed_takes_no_other_with_it(place: Place, said: list[object]) -> None:
+    with kernel_of(place) as kernel, sentinel_of(place, said) as leases:
+        set_rules_in(place, FOUR, SIX)
+        leases.hold(HoldLease(SIX, 7, inf, 1))
+        leases.hold(HoldLease(FOUR, 7, inf, 2))
+        place.run("nft", "flush", "set", "inet", "lbmesh_fronts", "lease6")
+        wait_for(lambda: _has_lapsed(leases, said), "the word of it")
+        assert isinstance(said[-1], LeaseTrouble)
+        assert said[-1].front == SIX
+        beyond_s = leases.next_deadline() + 2 * LEASE_S
+        wait_for(lambda: _stepped(leases) > beyond_s, "renewals beyond two leases")
+        assert kernel.lease(FOUR) == 7
+        assert kernel.lease(SIX) is None
+
+
+def _stepped(leases: Leases) -> float:
+    leases.step()
+    return leases.next_deadline()
 
 
 def _has_lapsed(leases: Leases, said: list[object]) -> bool:
     leases.step()
-    return isinstance(said[-1], LeaseSaid) and said[-1].has_lapsed
+    return isinstance(said[-1], LeaseTrouble) and said[-1].has_lapsed
 
 
 def _lease_ms(place: Place) -> int:
@@ -179,22 +232,19 @@ def _lease_ms(place: Place) -> int:
     return int(re.findall(r"timeout (\d+)ms", listed)[0])
 
 
-def test_a_lease_whose_rules_go_is_told_once_and_lapses(place: Place) -> None:
-    said: list[object] = []
-    leases = Leases(tell_agent=said.append, hangs=lambda _: False, log=LogWriter("error"))
-    with kernel_of(place), in_network(place.path):
+def test_a_lease_whose_rules_go_is_told_once_and_lapses(place: Place, said: list[object]) -> None:
+    with sentinel_of(place, said) as leases:
         set_rules_in(place, FOUR)
-        leases.hold(HoldLease(FOUR, 7, float("inf")))
+        leases.hold(HoldLease(FOUR, 7, inf, 1))
         place.run("nft", "flush", "ruleset")
         wait_for(lambda: _has_lapsed(leases, said), "the word of its end")
         assert len(said) == 3
-        assert isinstance(said[1], LeaseSaid)
+        assert isinstance(said[1], LeaseTrouble)
         assert "flushed" in said[1].problem
-        leases.hold(HoldLease(FOUR, 7, float("inf")))
-        assert leases.next_deadline() == float("inf")
-        leases.end(EndLease(FOUR))
-        assert said[-1] == LeaseSaid(FOUR)
-        leases.close()
+        leases.hold(HoldLease(FOUR, 7, inf, 2))
+        assert leases.next_deadline() == inf
+        leases.end(EndLease(FOUR, 3))
+        assert said[-1] == LeaseAnswer(3)
 
 
 @pytest.mark.parametrize("address", [FOUR, SIX])
@@ -210,7 +260,7 @@ def test_an_address_without_a_lease_neither_sends_nor_hears(address: str) -> Non
         leases = Leases(tell_agent=lambda _: None, hangs=lambda _: False, log=LogWriter("error"))
         with in_network(place.path):
             ours = socket.socket(family, socket.SOCK_DGRAM)
-            leases.end(EndLease(address))
+            leases.end(EndLease(address, 1))
         with in_network(client.path):
             theirs = socket.socket(family, socket.SOCK_DGRAM)
         with ours, theirs:
@@ -221,10 +271,10 @@ def test_an_address_without_a_lease_neither_sends_nor_hears(address: str) -> Non
             wait_for(lambda: _arrived(place) > before, "the datagram at the node")
             with pytest.raises(PermissionError):
                 ours.sendto(b"", (far, 9))
-            leases.hold(HoldLease(address, 1, float("inf")))
+            leases.hold(HoldLease(address, 1, inf, 2))
             theirs.sendto(b"with", (address, 7777))
             assert ours.recv(100) == b"with"
-            leases.hold(HoldLease(address, 1, float("inf")))
+            leases.hold(HoldLease(address, 1, inf, 2))
             ours.sendto(b"", (far, 9))
         leases.close()
 

@@ -15,7 +15,16 @@ from typing import Any
 import trio
 
 from lbmesh.agent.front_leases import FrontLeases
-from lbmesh.control.processes import ControlMessage, EndLease, HoldLease, LeaseSaid, decode_control, encode_control
+from lbmesh.control.processes import (
+    ControlMessage,
+    EndLease,
+    ExtendLease,
+    HoldLease,
+    LeaseAnswer,
+    LeaseTrouble,
+    decode_control,
+    encode_control,
+)
 from lbmesh.drivers.vip.driver import VipFronts
 from lbmesh.failover.orders import Acquire, Drain, Drifted, Found, Release, Renew
 from lbmesh.model.address import Address
@@ -45,9 +54,13 @@ class Sentinel:
         self.leases = Leases(tell_agent=self._tell, hangs=lambda _: False, log=LogWriter("error"))
 
     def _tell(self, message: ControlMessage) -> None:
-        said = decode_control(encode_control(message))
-        assert isinstance(said, LeaseSaid)
-        self._agent.said(said)
+        match decode_control(encode_control(message)):
+            case LeaseAnswer() as answer:
+                self._agent.answered(answer)
+            case LeaseTrouble() as trouble:
+                self._agent.troubled(trouble)
+            case other:
+                raise AssertionError(f"not of leases: {other}")
 
     async def run(self) -> None:
         """Orders and renewals."""
@@ -56,6 +69,8 @@ class Sentinel:
                 match decode_control(await self._channel.recv(4096)):
                     case HoldLease() as hold:
                         self.leases.hold(hold)
+                    case ExtendLease() as extend:
+                        self.leases.extend(extend)
                     case EndLease() as end:
                         self.leases.end(end)
                     case other:
@@ -93,7 +108,7 @@ class Stage:
                 self._fronts.renew(Renew(front, epoch, time.monotonic() + order["for_s"]))
                 say(outcome="Done")
             case "forget":
-                self._sentinel.leases.end(EndLease(front.name))
+                self._sentinel.leases.end(EndLease(front.name, ticket=0))
                 say(outcome="Done")
             case other:
                 raise ValueError(other)

@@ -12,10 +12,12 @@ from lbmesh.control.processes import (
     Drain,
     Drained,
     EndLease,
+    ExtendLease,
     ForwarderLink,
     HoldLease,
     LameDuck,
-    LeaseSaid,
+    LeaseAnswer,
+    LeaseTrouble,
     Leave,
     Left,
     Ready,
@@ -37,9 +39,11 @@ _MESSAGES: st.SearchStrategy[ControlMessage] = st.one_of(
     st.builds(Reloaded, st.booleans(), st.lists(st.text(max_size=100), max_size=ERRORS_MAX).map(tuple)),
     st.builds(Left),
     st.builds(Drained),
-    st.builds(HoldLease, st.text(max_size=40), _COUNTS, st.floats(min_value=0)),
-    st.builds(EndLease, st.text(max_size=40)),
-    st.builds(LeaseSaid, st.text(max_size=40), st.text(max_size=100), st.booleans()),
+    st.builds(HoldLease, st.text(max_size=40), _COUNTS, st.floats(min_value=0), _COUNTS),
+    st.builds(ExtendLease, st.text(max_size=40), _COUNTS, st.floats(min_value=0)),
+    st.builds(EndLease, st.text(max_size=40), _COUNTS),
+    st.builds(LeaseAnswer, _COUNTS, st.text(max_size=100)),
+    st.builds(LeaseTrouble, st.text(max_size=40), st.text(max_size=100), st.booleans()),
 )
 
 

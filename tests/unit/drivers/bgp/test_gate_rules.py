@@ -22,8 +22,8 @@ def test_a_lease_that_runs_is_not_touched_by_the_rules() -> None:
 def test_the_lease_is_an_element_for_each_port_in_one_transaction() -> None:
     batch = lease_elements.renew([(BGP_LEASE, 7)], 0.3, 9)
     said = [one for one in answers(batch) if isinstance(one, Message)]
-    assert [one.kind for one in said] == [0x10, *([0xA0C, 0xA0E, 0xA0C] * len(BGP_PORTS)), 0x11]
+    assert [one.kind for one in said] == [0x10, *([0xA0E] * len(BGP_PORTS)), *([0xA0C] * len(BGP_PORTS)), 0x11]
     assert all(BGP_TABLE.encode() in one.body for one in said[1:-1])
     for port in BGP_PORTS:
-        assert sum(port.to_bytes(2, "big") in one.body for one in said[1:-1]) >= 3
-    assert lease_elements.epoch_of(said[1]) == 7
+        assert sum(port.to_bytes(2, "big") in one.body for one in said[1:-1]) >= 2
+    assert lease_elements.epoch_of(said[-2]) == 7
