@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lbmesh.drivers.vip.flow_rules import script
-from lbmesh.drivers.vip.limits import FLOWS_MAX
+from lbmesh.drivers.flows.flow_rules import script
+from lbmesh.drivers.flows.limits import FLOWS_MAX
 from tests.support.segment import Place, Segment, segment
 from tests.support.wait import wait_for
 
@@ -110,7 +110,7 @@ def peers(*where: Place) -> Iterator[tuple[Peer, ...]]:
 def tickle(node: Place, front: str) -> None:
     code = (
         "import sys, trio\n"
-        "from lbmesh.drivers.vip.flows import Flows\n"
+        "from lbmesh.drivers.flows.flows import Flows\n"
         "from lbmesh.drivers.kernel.kernel import Kernel\n"
         "trio.run(Flows('lb', Kernel(), lambda _: ()).tickle, sys.argv[1], lambda: True)\n"
     )

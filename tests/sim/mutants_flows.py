@@ -2,9 +2,9 @@
 
 from tests.sim.mutant import mutant
 
-RULES, FLOWS, TICKLES = "drivers.vip.flow_rules", "drivers.vip.flows", "drivers.vip.tickles"
+RULES, FLOWS, TICKLES = "drivers.flows.flow_rules", "drivers.flows.flows", "drivers.flows.tickles"
 KERNEL_PART = "tests/integration/test_vip_flows.py::"
-UNIT = "tests/unit/drivers/vip/test_flows.py"
+UNIT = "tests/unit/drivers/flows/test_flows.py"
 FROZEN = "tests/integration/test_vip.py::test_nobody_waits_for_a_frozen_node_and_who_asks_the_next_holder_is_answered"
 GATEWAY = "tests/integration/test_gateway.py::test_who_is_cut_off_takes_nothing_and_who_is_not_takes_the_front"
 CAPABILITIES = "tests/integration/test_capabilities.py::"
@@ -47,7 +47,7 @@ FLOW_MUTANTS = (
     ),
     mutant(
         "tickles: sent again",
-        "drivers.vip.limits",
+        "drivers.flows.limits",
         "TICKLE_ROUNDS_S = (0.0, 0.1, 0.3)",
         "TICKLE_ROUNDS_S = (0.0,)",
         KERNEL_PART + "test_whoever_takes_the_address_has_the_clients_reset",
@@ -55,7 +55,7 @@ FLOW_MUTANTS = (
     mutant("tickles: each round has other numbers", TICKLES, "number * _ROUNDS_APART", "_ROUNDS_APART", UNIT),
     mutant(
         "tickles: of one front",
-        "drivers.vip.flow_elements",
+        "drivers.flows.flow_elements",
         "if flow is not None and flow.front == packed:",
         "if flow is not None:",
         UNIT,

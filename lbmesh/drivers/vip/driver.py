@@ -7,12 +7,12 @@ from functools import partial
 import structlog
 import trio
 
+from lbmesh.drivers.flows.flows import Flows
+from lbmesh.drivers.flows.limits import HELLO_S, TICKLES_WAITING_MAX
 from lbmesh.drivers.kernel.kernel import Kernel
 from lbmesh.drivers.kernel.leases import Leases
-from lbmesh.drivers.vip.flows import Flows
 from lbmesh.drivers.vip.holder import Holder
 from lbmesh.drivers.vip.holding import Place
-from lbmesh.drivers.vip.limits import HELLO_S, TICKLES_WAITING_MAX
 from lbmesh.drivers.vip.rules import Rules
 from lbmesh.failover.orders import Acquire, Done, Drain, Drifted, Failed, Found, Occupied, Release, Renew, Tickle
 from lbmesh.failover.plan import rank, score

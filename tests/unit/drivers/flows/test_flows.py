@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lbmesh.drivers.flows import flow_elements
+from lbmesh.drivers.flows.flow_rules import RULES, TABLE, script
+from lbmesh.drivers.flows.hellos import Hello, digest, frame, hello_of
+from lbmesh.drivers.flows.tickles import Flow, flow_of, key_of, tickle
 from lbmesh.drivers.kernel import nf_tables
 from lbmesh.drivers.kernel.netlink import NESTED, Message, answers, attribute
-from lbmesh.drivers.vip import flow_elements
-from lbmesh.drivers.vip.flow_rules import RULES, TABLE, script
-from lbmesh.drivers.vip.hellos import Hello, digest, frame, hello_of
-from lbmesh.drivers.vip.tickles import Flow, flow_of, key_of, tickle
 
 MAC = bytes.fromhex("020000000001")
 FLOWS = [

@@ -3,11 +3,11 @@
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 
+from lbmesh.drivers.flows.flow_rules import TABLE
+from lbmesh.drivers.flows.tickles import Flow, flow_of
 from lbmesh.drivers.kernel import nf_tables
 from lbmesh.drivers.kernel.netlink import Message
 from lbmesh.drivers.kernel.nf_tables import FAMILIES, Change, Place
-from lbmesh.drivers.vip.flow_rules import TABLE
-from lbmesh.drivers.vip.tickles import Flow, flow_of
 
 _HEIRS = ("heir1", "heir2")
 

@@ -19,7 +19,7 @@ Both sets are bounded: what is oldest stays, and what finds no room is not known
 
 from collections.abc import Iterable
 
-from lbmesh.drivers.vip.limits import END_S, FLOWS_MAX, FORGET_S, RETELL_S, TELLS_BURST, TELLS_PER_S, TICKLE_MARK
+from lbmesh.drivers.flows.limits import END_S, FLOWS_MAX, FORGET_S, RETELL_S, TELLS_BURST, TELLS_PER_S, TICKLE_MARK
 
 TABLE = "lbmesh_flows"
 """Of families ip and ip6: "dup" is in no other."""

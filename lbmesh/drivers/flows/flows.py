@@ -12,15 +12,15 @@ from time import monotonic
 import structlog
 import trio
 
+from lbmesh.drivers.flows import flow_elements, flow_rules
+from lbmesh.drivers.flows.flow_elements import family_of
+from lbmesh.drivers.flows.greeter import Greeter
+from lbmesh.drivers.flows.hellos import Hello, digest
+from lbmesh.drivers.flows.limits import TICKLE_GAP_S, TICKLE_MARK, TICKLE_ROUNDS_S, TICKLES_AT_ONCE
+from lbmesh.drivers.flows.tickles import Flow, tickle
 from lbmesh.drivers.kernel.kernel import Kernel
 from lbmesh.drivers.kernel.netlink_socket import NETFILTER, Netlink
 from lbmesh.drivers.kernel.nft import run_nft
-from lbmesh.drivers.vip import flow_elements, flow_rules
-from lbmesh.drivers.vip.flow_elements import family_of
-from lbmesh.drivers.vip.greeter import Greeter
-from lbmesh.drivers.vip.hellos import Hello, digest
-from lbmesh.drivers.vip.limits import TICKLE_GAP_S, TICKLE_MARK, TICKLE_ROUNDS_S, TICKLES_AT_ONCE
-from lbmesh.drivers.vip.tickles import Flow, tickle
 
 log = structlog.get_logger(__name__)
 

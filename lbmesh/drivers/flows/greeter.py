@@ -4,9 +4,9 @@ import socket
 
 import trio
 
+from lbmesh.drivers.flows.hellos import ETHER_LOCAL, Hello, frame, hello_of
+from lbmesh.drivers.flows.limits import NEIGHBOURS_MAX
 from lbmesh.drivers.kernel.addresses import Link
-from lbmesh.drivers.vip.hellos import ETHER_LOCAL, Hello, frame, hello_of
-from lbmesh.drivers.vip.limits import NEIGHBOURS_MAX
 
 _FRAME_BYTES = 2048
 

@@ -10,9 +10,8 @@ import struct
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from lbmesh.drivers.vip.frames import BROADCAST
-
 ETHER_LOCAL = 0x88B5
+_EVERYBODY = b"\xff" * 6
 _WORD = b"LBH1"
 _HEAD = struct.Struct(">4s8s4s16sB")
 _ETHERNET_BYTES = 14
@@ -46,7 +45,7 @@ def frame(hello: Hello, mac: bytes) -> bytes:
     name = hello.name.encode()[:_NAME_BYTES_MAX]
     four, six = _packed(hello.four, _NONE_4), _packed(hello.six, _NONE_6)
     body = _HEAD.pack(_WORD, hello.fronts, four, six, len(name)) + name
-    return (BROADCAST + mac + struct.pack(">H", ETHER_LOCAL) + body).ljust(60, b"\0")
+    return (_EVERYBODY + mac + struct.pack(">H", ETHER_LOCAL) + body).ljust(60, b"\0")
 
 
 def hello_of(heard: bytes) -> Hello | None:
