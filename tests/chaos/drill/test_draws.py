@@ -3,7 +3,7 @@
 from random import Random
 
 from lbmesh_chaos.drill.draws import SORTS, STANDS_S, draw
-from lbmesh_chaos.drill.endurance import experiment_of
+from lbmesh_chaos.drill.endurance import experiment_of, marks_of
 from lbmesh_chaos.faults.vocabulary import VOCABULARY
 from lbmesh_chaos.model.world import Host, Role, World, Zone
 from lbmesh_chaos.toolkit.check import check
@@ -19,6 +19,14 @@ def test_whatever_is_drawn_can_be_done() -> None:
         drawn = draw(rng, WORLD)
         assert check(experiment_of(drawn, number), WORLD) == (), drawn
         assert STANDS_S[0] <= drawn.stands_s <= STANDS_S[1]
+
+
+def test_only_where_an_ejection_must_run_out_may_agreement_take_longer() -> None:
+    rng = Random(3)
+    for drawn in (draw(rng, WORLD) for _ in range(MANY)):
+        agree_s = marks_of(drawn).agree_s
+        assert agree_s is not None
+        assert (agree_s > 2.0) is (drawn.sort.split()[0] in {"slow", "silent", "truncating", "resetting"}), drawn
 
 
 def test_every_sort_is_drawn_and_every_fault_but_those_that_are_left_out() -> None:
