@@ -353,10 +353,10 @@ VIP_MUTANTS = (
         "vip: all rules are there", RULES, "FRONTS_TABLE) == count for", "FRONTS_TABLE) >= 1 for", TEST_KERNEL, BY_HAND
     ),
     mutant(
-        "vip: a renewal finds no lease",
+        "vip: a lease begins where there is none",
         ELEMENTS,
-        "        yield nf_tables.add(place, lasting)\n        yield nf_tables.delete",
-        "        yield nf_tables.delete",
+        "(*_ended(lease), *_begun(",
+        "(*_gone(lease), *_begun(",
         UNIT_KERNEL,
         TEST_KERNEL,
     ),
