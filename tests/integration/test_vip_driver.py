@@ -17,12 +17,14 @@ from pathlib import Path
 
 import pytest
 
+from lbmesh.drivers.flows.flow_rules import script
 from lbmesh.drivers.kernel.kernel import Kernel
 from lbmesh.drivers.kernel.limits import LEASE_S
 from lbmesh.drivers.vip.frames import ETHER_ARP, claim_of
 from lbmesh.drivers.vip.limits import MUTE_S
 from lbmesh_chaos.lab.kernel import in_network
 from tests.support.segment import Place, Segment, segment
+from tests.support.segment_peers import peers
 from tests.support.wait import wait_for
 
 pytestmark = pytest.mark.skipif(
@@ -33,6 +35,7 @@ pytestmark = pytest.mark.skipif(
 FRONT = "10.0.0.100"
 _REPOSITORY = Path(__file__).parents[2]
 _ANSWER_S = 10.0
+_KNOWN = ("nft", "list", "set", "ip", "lbmesh_flows", "known")
 
 
 @dataclass
@@ -265,6 +268,18 @@ def test_what_a_dead_node_of_the_mesh_left_is_taken_while_its_kernel_still_answe
     # Its kernel answers on; nothing comes to its web server any more.
     home.place.run("nft", "-f", "-", text=_dropping("ip", "input", "tcp dport 80"))
     assert other.do("acquire", ask_first=True) == "Done"
+
+
+def test_a_copy_that_comes_while_the_front_is_being_taken_is_remembered(place: Segment) -> None:
+    """What a frozen holder took last: its client has been told that it was received, and never sends it again."""
+    _, heir = place.nodes
+    heir.run("nft", "-f", "-", text=script([(FRONT, "eth0")]))
+    place.client.run("ip", "neigh", "replace", FRONT, "lladdr", heir.mac, "dev", "eth0", "nud", "permanent")
+    with driver(heir) as taking, peers(place.client) as (client,):
+        assert taking.do("stall") == "Done"
+        assert taking.do("acquire") == "Asked"
+        assert client.do("forge", FRONT, 80, "PA", 1) == "forged"
+        wait_for(lambda: place.client.address in heir.run(*_KNOWN), "the connection among the known")
 
 
 def test_one_answer_of_three_to_its_probes_is_enough_for_a_stranger(place: Segment) -> None:

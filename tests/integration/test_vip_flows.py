@@ -3,17 +3,15 @@
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from lbmesh.drivers.flows.flow_rules import script
 from lbmesh.drivers.flows.limits import FLOWS_MAX
 from tests.support.segment import Place, Segment, segment
+from tests.support.segment_peers import peers
 from tests.support.wait import wait_for
 
 pytestmark = pytest.mark.skipif(
@@ -23,7 +21,6 @@ pytestmark = pytest.mark.skipif(
 
 FRONTS = {"ip": "10.0.0.100", "ip6": "fd00::100"}
 BACKUPS = {"ip": ("10.0.0.2", "10.0.0.3"), "ip6": ("fd00::2", "fd00::3")}
-_SUPPORT = Path(__file__).parents[1] / "support"
 
 
 @pytest.fixture(params=["ip", "ip6"])
@@ -64,47 +61,6 @@ def wait_known(place: Segment, family: str, *expected: int) -> None:
         return [count(node, "known", family) for node in place.nodes[1:]]
 
     wait_for(lambda: known() == list(expected), f"{expected} known connections")
-
-
-class Peer:
-    """A program in a namespace that makes sockets do what it is told."""
-
-    def __init__(self, where: Place) -> None:
-        command = ("ip", "netns", "exec", where.name, sys.executable, str(_SUPPORT / "segment_peer.py"))
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def do(self, *words: object) -> str:
-        """What it says to that."""
-        self.tell(*words)
-        return self.answer()
-
-    def tell(self, *words: object) -> None:
-        """Without waiting for what it says."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(" ".join(map(str, words)) + "\n")
-        self._process.stdin.flush()
-
-    def answer(self) -> str:
-        """What it says."""
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
-
-    def signal(self, number: int) -> None:
-        self._process.send_signal(number)
-
-    def end(self) -> None:
-        with self._process:
-            self._process.kill()
-
-
-@contextmanager
-def peers(*where: Place) -> Iterator[tuple[Peer, ...]]:
-    made = tuple(map(Peer, where))
-    try:
-        yield made
-    finally:
-        for one in made:
-            one.end()
 
 
 def tickle(node: Place, front: str) -> None:

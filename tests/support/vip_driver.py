@@ -1,8 +1,9 @@
 """The driver of addresses on an L2 alone, as a program: `NAME ZONE FRONT CLASS`, driven by lines of JSON.
 
 Driver, agent's leases and sentinel's leases are the real ones, over a real channel; the orders are the test's. `serve`
-(HTTP on port 80), `acquire`, `release`, `drain`, `renew`, and `forget` (the sentinel ends the lease by itself). What
-comes of them, and what the driver tells, is written as lines of JSON.
+(HTTP on port 80), `acquire`, `release`, `drain`, `renew`, `forget` (the sentinel ends the lease by itself), and `stall`
+(it says "Asked" to what it is told next, and does nothing any more). What comes of them, and what the driver tells, is
+written as lines of JSON.
 """
 
 import json
@@ -52,6 +53,7 @@ class Sentinel:
         self._channel = channel
         self._agent = agent
         self.leases = Leases(tell_agent=self._tell, hangs=lambda _: False, log=LogWriter("error"))
+        self.is_stalled = False
 
     def _tell(self, message: ControlMessage) -> None:
         match decode_control(encode_control(message)):
@@ -66,7 +68,11 @@ class Sentinel:
         """Orders and renewals."""
         while True:
             with trio.move_on_after(max(0.0, min(1.0, self.leases.next_deadline() - time.monotonic()))):
-                match decode_control(await self._channel.recv(4096)):
+                received = await self._channel.recv(4096)
+                if self.is_stalled:
+                    say(outcome="Asked")
+                    return
+                match decode_control(received):
                     case HoldLease() as hold:
                         self.leases.hold(hold)
                     case ExtendLease() as extend:
@@ -110,6 +116,9 @@ class Stage:
             case "forget":
                 self._sentinel.leases.end(EndLease(front.name, ticket=0))
                 say(outcome="Done")
+            case "stall":
+                self._sentinel.is_stalled = True
+                say(outcome="Done")
             case other:
                 raise ValueError(other)
 
@@ -140,7 +149,7 @@ async def main() -> None:
         nursery.start_soon(fronts.watch, front, stage.told)
         say(outcome="ready")
         while line := await trio.to_thread.run_sync(sys.stdin.readline):
-            await stage.do(json.loads(line))
+            nursery.start_soon(stage.do, json.loads(line))
         nursery.cancel_scope.cancel()
 
 

@@ -1,9 +1,9 @@
 """One front at this node: acquired step by step, watched, let go.
 
 The steps, each of which may be the last: the interface is there, up, and Ethernet; the rules are in the kernel, so that
-nothing answers yet; nobody else has the address; it is added; the lease begins, and with it the kernel's answers; it is
-announced; all is as claimed. A crash between any two leaves an address that is silent, and is taken away by the next
-run.
+nothing answers yet; nobody else has the address; the lease begins; the address is added, and with it the kernel's
+answers begin; it is announced; all is as claimed. A crash leaves an address that is silent, and is taken away by the
+next run.
 """
 
 import os
@@ -64,7 +64,7 @@ class Holder:
             return Failed(name, ticket, problem)
         if (order.ask_first or self._holding.is_silent) and (by := await self._others.who_answers()):
             return Occupied(name, ticket, by)
-        problem = self._interface.add() or await self._holding.begin(order.epoch, order.until_s) or self._check()
+        problem = await self._holding.begin(order.epoch, order.until_s) or self._check()
         return Failed(name, ticket, problem) if problem else Done(name, ticket)
 
     def _check(self) -> str:

@@ -54,9 +54,15 @@ class Holding:
         return Mark(self._place.rank, held.epoch, self._place.score)
 
     async def begin(self, epoch: int, until_s: float) -> str:
-        """Answer, and tell everybody; what is wrong, "" if nothing."""
+        """Answer, and tell everybody; what is wrong, "" if nothing. The lease comes before the address: by the address
+        alone, a copy of what the holder before has just taken (`drivers/flows/`) would be neither remembered nor reset.
+        """
         if problem := await self._leases.hold(self._front, epoch, until_s):
             return f"the lease of {self._front} cannot be held: {problem}"
+        if problem := self._interface.add():
+            if self.held is None:
+                await self._leases.end(self._front)
+            return problem
         self.held = Held(epoch, until_s)
         self.announce_often()
         await self.announce()

@@ -99,4 +99,4 @@ class Silence:
             held.muted_s = monotonic()
 
     async def _begin_again(self, held: Held) -> str:
-        return self._interface.open() or self._interface.add() or await self._holding.begin(held.epoch, held.until_s)
+        return self._interface.open() or await self._holding.begin(held.epoch, held.until_s)
