@@ -293,6 +293,15 @@ def test_one_answer_of_three_to_its_probes_is_enough_for_a_stranger(place: Segme
         assert alone.do("acquire", ask_first=True) == "Done"
 
 
+def test_without_a_lease_nothing_is_claimed(place: Segment) -> None:
+    with driver(place.nodes[0]) as alone, announcements(place.client) as heard:
+        assert alone.do("hang") == "Done"
+        assert alone.do("acquire") == "Failed"
+        assert "all forwarders of this node hang" in alone.said
+        assert not alone.place.has(FRONT)
+        assert heard() == []
+
+
 def test_what_is_let_go_has_neither_address_nor_lease(place: Segment) -> None:
     with driver(place.nodes[0]) as alone:
         assert alone.do("acquire") == "Done"

@@ -15,6 +15,7 @@ UNIT_KERNEL = "tests/unit/drivers/kernel/"
 EVERY = "tests/integration/test_vip_driver.py"
 ALONE = EVERY + "::"
 NODES = "tests/integration/test_vip.py::"
+TEST_INTERFACE = "tests/integration/test_vip_interface.py"
 TEST_KERNEL = "tests/integration/test_vip_kernel.py"
 TEST_AGENT = "tests/unit/agent/test_front_leases.py"
 
@@ -31,6 +32,8 @@ REPAIR = ALONE + "test_a_repair_takes_nothing_from_a_better_holder_that_serves"
 HANDS_OVER = ALONE + "test_who_hands_it_over_gives_way_to_a_worse_one_until_told_to_keep_it"
 DEAD = ALONE + "test_what_a_dead_node_of_the_mesh_left_is_taken_while_its_kernel_still_answers"
 STRANGER = ALONE + "test_one_answer_of_three_to_its_probes_is_enough_for_a_stranger"
+COPY = ALONE + "test_a_copy_that_comes_while_the_front_is_being_taken_is_remembered"
+WITHOUT = ALONE + "test_without_a_lease_nothing_is_claimed"
 LET_GO = ALONE + "test_what_is_let_go_has_neither_address_nor_lease"
 MISSED = ALONE + "test_a_lease_that_ended_without_a_word_is_missed"
 PREFIX = ALONE + "test_an_address_with_another_prefix_is_replaced"
@@ -129,7 +132,14 @@ VIP_MUTANTS = (
         HOLDING,
         '            return f"the lease of {self._front} cannot be held: {problem}"\n',
         "            pass\n",
-        EVERY,
+        WITHOUT,
+    ),
+    mutant(
+        "vip: the lease before the address",
+        HOLDING,
+        "        if problem := await self._leases.hold(",
+        "        self._interface.add()\n        if problem := await self._leases.hold(",
+        COPY,
     ),
     # While it is held.
     mutant(
@@ -264,8 +274,8 @@ VIP_MUTANTS = (
     mutant(
         "vip: comes back with the address",
         SILENCE,
-        "self._interface.open() or self._interface.add() or await",
-        "self._interface.open() or await",
+        "self._interface.open() or await self._holding.begin(",
+        "self._interface.open() or await self._leases.hold(self._front.name, ",
         WORSE,
         THAWS_ALONE,
     ),
@@ -274,14 +284,14 @@ VIP_MUTANTS = (
         OTHERS,
         "        if len(self._marks) > HOLDERS_MAX:\n",
         "        if False:\n",
-        EVERY,
+        UNIT,
     ),
     mutant(
         "vip: a lost interface is opened again",
         INTERFACE,
         "                if segment is self._segment:\n                    self.close()\n",
         "                pass\n",
-        EVERY,
+        TEST_INTERFACE,
     ),
     # Letting go, and after a crash.
     mutant(

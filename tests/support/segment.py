@@ -102,6 +102,26 @@ class Segment:
         self._ip("link", "set", port, "nomaster")
         self._ip("link", "set", port, "master", "bridge")
 
+    def plug(self, place: Place) -> None:
+        """Make its eth0, with its addresses, on the bridge."""
+        port = f"p{place.number}"
+        ip(
+            self.bridge,
+            f"link add {port} type veth peer name eth0 address {place.mac} netns {place.name}",
+            f"link set {port} master bridge up",
+        )
+        ip(
+            place.name,
+            f"addr add {place.address}/24 dev eth0",
+            f"addr add fd00::{place.number}/64 dev eth0 nodad",
+            "link set eth0 up",
+        )
+
+    def plug_anew(self, place: Place) -> None:
+        """Its eth0 goes, and another comes."""
+        ip(place.name, "link del eth0")
+        self.plug(place)
+
     def _ip(self, *argv: str) -> None:
         subprocess.run(("ip", "-n", self.bridge, *argv), check=True)
 
@@ -118,21 +138,11 @@ def segment(nodes: int) -> Iterator[Segment]:
             subprocess.run(("ip", "netns", "add", name), check=True)
             made.append(name)
         ip(bridge, "link add bridge type bridge mcast_snooping 0", "link set bridge up")
+        made_of = Segment(bridge, tuple(places[:-2]), places[-2], places[-1])
         for place in places:
-            port = f"p{place.number}"
-            ip(
-                bridge,
-                f"link add {port} type veth peer name eth0 address {place.mac} netns {place.name}",
-                f"link set {port} master bridge up",
-            )
-            ip(
-                place.name,
-                "link set lo up",
-                f"addr add {place.address}/24 dev eth0",
-                f"addr add fd00::{place.number}/64 dev eth0 nodad",
-                "link set eth0 up",
-            )
-        yield Segment(bridge, tuple(places[:-2]), places[-2], places[-1])
+            ip(place.name, "link set lo up")
+            made_of.plug(place)
+        yield made_of
     finally:
         for name in made:
             remove(name)

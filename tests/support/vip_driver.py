@@ -1,9 +1,9 @@
 """The driver of addresses on an L2 alone, as a program: `NAME ZONE FRONT CLASS`, driven by lines of JSON.
 
 Driver, agent's leases and sentinel's leases are the real ones, over a real channel; the orders are the test's. `serve`
-(HTTP on port 80), `acquire`, `release`, `drain`, `renew`, `forget` (the sentinel ends the lease by itself), and `stall`
-(it says "Asked" to what it is told next, and does nothing any more). What comes of them, and what the driver tells, is
-written as lines of JSON.
+(HTTP on port 80), `acquire`, `release`, `drain`, `renew`, `forget` (the sentinel ends the lease by itself), `hang` (all
+forwarders do), and `stall` (the sentinel says "Asked" to what it is told next, and does nothing any more). What comes
+of them, and what the driver tells, is written as lines of JSON.
 """
 
 import json
@@ -52,8 +52,8 @@ class Sentinel:
     def __init__(self, channel: trio.socket.SocketType, agent: FrontLeases) -> None:
         self._channel = channel
         self._agent = agent
-        self.leases = Leases(tell_agent=self._tell, hangs=lambda _: False, log=LogWriter("error"))
-        self.is_stalled = False
+        self.leases = Leases(tell_agent=self._tell, hangs=lambda _: self.hangs, log=LogWriter("error"))
+        self.hangs = self.is_stalled = False
 
     def _tell(self, message: ControlMessage) -> None:
         match decode_control(encode_control(message)):
@@ -115,6 +115,9 @@ class Stage:
                 say(outcome="Done")
             case "forget":
                 self._sentinel.leases.end(EndLease(front.name, ticket=0))
+                say(outcome="Done")
+            case "hang":
+                self._sentinel.hangs = True
                 say(outcome="Done")
             case "stall":
                 self._sentinel.is_stalled = True
