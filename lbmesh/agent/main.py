@@ -55,6 +55,8 @@ from lbmesh.drivers.bgp.driver import BgpFronts
 from lbmesh.drivers.command.driver import CommandFronts
 from lbmesh.drivers.driver import FrontDriver
 from lbmesh.drivers.ec2.driver import Ec2Fronts
+from lbmesh.drivers.kernel.kernel import Kernel
+from lbmesh.drivers.leftovers import take_away_leftovers
 from lbmesh.drivers.none import UnmovedFronts
 from lbmesh.drivers.vip.driver import VipFronts
 from lbmesh.failover.words import Back, Gone
@@ -62,7 +64,7 @@ from lbmesh.gossip.core import Gossip
 from lbmesh.gossip.identity import KEY_BYTES, SECRET_BYTES, Identity, KeyRing
 from lbmesh.gossip.key_orders import Said
 from lbmesh.gossip.limits import PROFILES
-from lbmesh.model.front import DriverKind
+from lbmesh.model.front import DriverKind, Front
 from lbmesh.model.view import View
 from lbmesh.observe import garbage
 from lbmesh.observe.child import ControlChannel
@@ -143,12 +145,14 @@ class Agent:
     def _drivers(self, nursery: trio.Nursery) -> dict[DriverKind, FrontDriver]:
         settings, plane = self._hub.plane.settings, self._hub.plane
         name, zone = settings.node.name, settings.node.zone
-        vip = VipFronts(name, zone, self._leases, settings.fronts, plane.successors)
+        vip = VipFronts(name, zone, self._leases, plane.successors)
+        bgp = BgpFronts(name, zone, self._leases, self._own_fronts())
         nursery.start_soon(vip.look_after_flows)
+        nursery.start_soon(bgp.withdraw_what_is_left)
         return {
             DriverKind.NONE: UnmovedFronts(),
             DriverKind.VIP: vip,
-            DriverKind.BGP: BgpFronts(name, zone, self._leases),
+            DriverKind.BGP: bgp,
             DriverKind.COMMAND: CommandFronts(name, zone),
             DriverKind.EC2: Ec2Fronts(name),
         }
@@ -178,6 +182,7 @@ class Agent:
                 await self._catch_up()
         certificates = CertificateKeeper(hub)
         await certificates.look()
+        await self._take_away_leftovers()
         hub.do(hub.plane.start(monotonic()))
         self._follow_fronts(nursery)
         garbage.spare()
@@ -237,12 +242,21 @@ class Agent:
         """Have drivers look after the fronts of the settings. A witness holds none, so that its machine is left alone.
         The gateway is asked from the first front on: by that a node tells whether it is cut off.
         """
-        settings = self._hub.plane.settings
-        fronts = () if settings.is_witness else settings.fronts
+        fronts = self._own_fronts()
         self._front_drivers.follow(fronts)
-        if self._gateway is None and fronts and settings.gossip:
+        if self._gateway is None and fronts and self._hub.plane.settings.gossip:
             self._gateway = Gateway(self._gateway_seen)
             nursery.start_soon(self._gateway.run)
+
+    def _own_fronts(self) -> tuple[Front, ...]:
+        """Those that this node may hold."""
+        settings = self._hub.plane.settings
+        return () if settings.is_witness else settings.fronts
+
+    async def _take_away_leftovers(self) -> None:
+        kernel = Kernel()
+        await take_away_leftovers(kernel, self._own_fronts())
+        kernel.close()
 
     def _gateway_seen(self, in_reach: bool) -> None:
         self._hub.do(self._hub.plane.outside_seen("gateway", monotonic(), in_reach=in_reach))

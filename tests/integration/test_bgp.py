@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.bgp_world import FRONT, NEEDED, Routed, balancers, routed
+from tests.support.bgp_world import FRONT, NEEDED, OTHER_FRONT, Routed, balancers, routed
 from tests.support.segment import SegmentNode, fetch
 from tests.support.wait import wait_for
 
@@ -96,3 +96,33 @@ def test_a_router_without_bfd_is_said_while_the_front_is_held(tmp_path: Path) ->
     with routed(1, tmp_path, bfd_ms=0) as world, balancers(world, tmp_path) as (node,):
         wait_for(lambda: "no BFD with uplink (10.0.1.1)" in node.front(FRONT)["problem"], "words")
         assert node.front(FRONT)["state"] == "held"
+
+
+@pytest.mark.parametrize("left", ["no front", "another front"])
+def test_what_a_crash_left_announced_is_withdrawn_when_its_front_is_not_in_the_settings_any_more(
+    node_alone: tuple[Routed, SegmentNode], left: str
+) -> None:
+    world, node = node_alone
+    bird = world.birds[0]
+    node.kill()
+    world.wait_route()
+    table = node.config[node.config.index("[[front]]") : node.config.index("[admin]")]
+    other = f"""[[front]]
+address = "{OTHER_FRONT}"
+zone = "zone-1"
+driver = "bgp"
+options = {{ protocol = "front_b", socket = "{bird.socket}" }}
+"""
+    node.config = node.config.replace(table, "" if left == "no front" else other)
+    assert " up " in bird.ask("show protocols front")
+    with world.never_routed():
+        node.start()
+        wait_for(lambda: " down " in bird.ask("show protocols front"), "the front's protocol off")
+        if left == "no front":
+            wait_for(lambda: "lbmesh_bgp" not in node.place.run("nft", "list", "tables"), "BIRD on its own")
+            wait_for(lambda: "Established" in bird.ask("show protocols uplink"), "BIRD's session")
+        else:
+            node.wait_front(OTHER_FRONT, "held")
+            wait_for(lambda: world.next_hops(f"{OTHER_FRONT}/32") == [1], "the other front's route")
+    assert FRONT not in node.place.run("ip", "address", "show", "lo")
+    assert "withdrew what a former run announced" in node.log_text()

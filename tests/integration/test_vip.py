@@ -230,6 +230,28 @@ def test_a_front_that_a_reload_changes_is_looked_after_as_it_is_now(node_alone: 
     wait_for(lambda: "lbmesh_fronts" not in node.place.run("nft", "list", "tables"), "no rules any more")
 
 
+@pytest.mark.parametrize("kind", ["gone", "none", "command"])
+def test_what_a_crash_left_of_a_front_that_is_of_another_kind_by_now_is_taken_away(
+    node_alone: tuple[Segment, SegmentNode], kind: str
+) -> None:
+    place, node = node_alone
+    node.kill()
+    table = node.config[node.config.index("[[front]]") : node.config.index("[admin]")]
+    program = 'driver = "command"\nclass = "overlap"\noptions = { run = "/bin/true" }\n'
+    now = {"gone": "", "none": 'driver = "none"\n', "command": program}[kind]
+    head = f'[[front]]\naddress = "{FRONT}"\nzone = "zone-1"\n'
+    node.config = node.config.replace(table, head + now if now else "")
+    assert node.place.has(FRONT)
+    node.start()
+    wait_for(lambda: not node.place.has(FRONT), "the address gone")
+    wait_for(lambda: "lbmesh" not in node.place.run("nft", "list", "ruleset"), "no rules any more")
+    for words in ("took away an address that a former run left", "took away rules that a former run left"):
+        assert words in node.log_text()
+    # Whoever gives the address to this machine now is answered.
+    node.place.run("ip", "address", "add", f"{FRONT}/32", "dev", "eth0")
+    wait_for(lambda: fetch(place.client, FRONT) == "1", "an answer")
+
+
 def test_an_address_that_a_stranger_has_is_not_taken_and_the_node_serves_on(tmp_path: Path) -> None:
     with segment(1) as place:
         place.watcher.run("ip", "address", "add", f"{FRONT}/24", "dev", "eth0")

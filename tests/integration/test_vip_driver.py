@@ -366,14 +366,6 @@ def test_what_a_crash_left_is_taken_away_before_anything_is_ordered(place: Segme
         wait_for(lambda: not place.nodes[0].has(FRONT), "the address gone")
 
 
-def test_strays_of_a_run_with_other_fronts_are_taken_away(place: Segment) -> None:
-    with driver(place.nodes[0]) as first:
-        assert first.do("acquire") == "Done"
-    assert place.nodes[0].has(FRONT)
-    with driver(place.nodes[0], front="10.0.0.101"):
-        assert not place.nodes[0].has(FRONT)
-
-
 def test_a_frozen_holder_announces_nothing_before_it_has_asked(pair: tuple[Driver, Driver]) -> None:
     home, other = pair
     assert other.do("acquire") == "Done"

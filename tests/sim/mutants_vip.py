@@ -6,6 +6,7 @@ from tests.sim.mutant import mutant
 
 HOLDER, HOLDING, INTERFACE = "drivers.vip.holder", "drivers.vip.holding", "drivers.vip.interface"
 OTHERS, SILENCE = "drivers.vip.others", "drivers.vip.silence"
+LEFTOVERS = "drivers.leftovers"
 DRIVER, FRAMES = "drivers.vip.driver", "drivers.vip.frames"
 RULES, LEASE_RULES = "drivers.vip.rules", "drivers.vip.lease_rules"
 KERNEL, ELEMENTS, PLACES = "drivers.kernel.kernel", "drivers.kernel.lease_elements", "drivers.kernel.lease_places"
@@ -41,6 +42,11 @@ ANOTHER_MAC = ALONE + "test_an_interface_that_gets_another_hardware_address_is_a
 BY_HAND = NODES + "test_what_somebody_changes_by_hand_is_repaired"
 SAID = NODES + "test_what_is_missing_is_said_and_the_node_serves_on"
 LEAVES = NODES + "test_a_node_that_leaves_takes_its_address_and_its_rules_with_it"
+LEFT = NODES + "test_what_a_crash_left_of_a_front_that_is_of_another_kind_by_now_is_taken_away"
+LEFT_BGP = (
+    "tests/integration/test_bgp.py::"
+    "test_what_a_crash_left_announced_is_withdrawn_when_its_front_is_not_in_the_settings_any_more"
+)
 AGENT_DIES = NODES + "test_the_death_of_the_agent_interrupts_nobody"
 
 VIP_MUTANTS = (
@@ -331,10 +337,45 @@ VIP_MUTANTS = (
     ),
     mutant(
         "vip: strays are deleted",
-        DRIVER,
-        "                self._kernel.delete(stray)\n",
-        "                pass\n",
-        EVERY,
+        LEFTOVERS,
+        "            _take_away(kernel, stray)\n",
+        "            pass\n",
+        LEFT + "[gone]",
+    ),
+    mutant(
+        "vip: strays of a front of another kind are deleted",
+        LEFTOVERS,
+        "for front in fronts if isinstance(front.driver, _PUT_ADDRESSES)}",
+        "for front in fronts}",
+        LEFT + "[none]",
+    ),
+    mutant(
+        "vip: rules that nobody wants are deleted",
+        LEFTOVERS,
+        "            await _delete(kernel, table, families)\n",
+        "            pass\n",
+        LEFT + "[none]",
+    ),
+    mutant(
+        "bgp: what a crash left announced is withdrawn",
+        "drivers.bgp.driver",
+        "self._left = sorted(self._gate.steered_before() - own)",
+        "self._left = []",
+        LEFT_BGP,
+    ),
+    mutant(
+        "bgp: silent until it is withdrawn",
+        "drivers.bgp.driver",
+        "            self._gate.want(str(one), frozenset((one,)))\n",
+        "            self._gate.want(str(one), frozenset((one,)))\n            self._gate.settle(str(one))\n",
+        LEFT_BGP,
+    ),
+    mutant(
+        "bgp: what is steered is written down",
+        "drivers.bgp.gate",
+        "            self._write_down()\n",
+        "",
+        LEFT_BGP,
     ),
     mutant(
         "vip: who leaves deletes the rules",

@@ -20,7 +20,7 @@ from tests.support.namespaces import ip, remove
 from tests.support.segment import CLIENT, Place, SegmentNode, Sightings, origins
 from tests.support.wait import wait_for
 
-FRONT = "203.0.113.10"
+FRONT, OTHER_FRONT = "203.0.113.10", "203.0.113.11"
 NEEDED = pytest.mark.skipif(
     os.geteuid() != 0 or not all(map(shutil.which, ("ip", "nft", "bird", "birdc"))),
     reason="needs root, and: apt-get install iproute2 nftables bird2",
@@ -110,6 +110,18 @@ class Routed:
         """Until the router sends clients of the front to these nodes, and to no others."""
         wait_for(lambda: self.next_hops() == [*numbers], f"a route to {numbers}")
 
+    @contextlib.contextmanager
+    def never_routed(self) -> Iterator[None]:
+        """See to it that the router's kernel gets no route to the front meanwhile, not for a moment."""
+        argv = ("ip", "-n", self.router.name, "monitor", "route")
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as monitor:
+            try:
+                yield
+            finally:
+                monitor.kill()
+                told = monitor.communicate()[0]
+        assert not [line for line in told.splitlines() if FRONT in line and not line.startswith("Deleted")], told
+
     def cut(self, place: RoutedPlace) -> None:
         """Nothing passes on its link any more, which stays up."""
         port = f"p{place.number}"
@@ -152,6 +164,7 @@ protocol device {{ scan time 1; }}
 {bfd}
 protocol static front {{ {off} ipv4; route {FRONT}/32 via "lo" {{ bgp_med = 200; }}; }}
 protocol static front_takeover {{ disabled; ipv4; route {FRONT}/32 via "lo" {{ bgp_med = 100; }}; }}
+protocol static front_b {{ disabled; ipv4; route {OTHER_FRONT}/32 via "lo"; }}
 protocol static secret {{ disabled; ipv4; route {FRONT}/32 via "lo"; }}
 protocol bgp uplink {{
   local {place.address} as 65001; neighbor {place.gateway} as 65000;

@@ -144,7 +144,7 @@ async def main() -> None:
     theirs.setblocking(False)
     agent = FrontLeases(ControlChannel(ours.detach()))
     sentinel = Sentinel(trio.socket.from_stdlib_socket(theirs), agent)
-    fronts = VipFronts(name, zone, agent, [front], lambda _: ())
+    fronts = VipFronts(name, zone, agent, lambda _: ())
     async with trio.open_nursery() as nursery:
         stage = Stage(fronts, front, sentinel, nursery)
         nursery.start_soon(agent.run)

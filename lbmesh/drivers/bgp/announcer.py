@@ -14,7 +14,7 @@ from errno import EPERM
 import structlog
 import trio
 
-from lbmesh.drivers.bgp import tables
+from lbmesh.drivers.bgp import protocols, tables
 from lbmesh.drivers.bgp.bird import Bird, Trouble
 from lbmesh.drivers.bgp.gate import Gate
 from lbmesh.drivers.bgp.limits import (
@@ -23,8 +23,6 @@ from lbmesh.drivers.bgp.limits import (
     IDLE_LOOK_S,
     SESSION_LOOK_S,
     SESSION_S,
-    WITHDRAWN_LOOK_S,
-    WITHDRAWN_S,
 )
 from lbmesh.drivers.bgp.sessions import Sessions
 from lbmesh.drivers.bgp.tables import ProtocolRow
@@ -178,32 +176,15 @@ class Announcer:
     async def _quiet(self) -> str:
         """Have BIRD announce it no more. One that cannot be told so is silenced as a whole."""
         for protocol in self._options.protocols:
-            problem = await self._disable(protocol)
+            problem = await protocols.disable(self._bird, protocol)
             if problem:
                 await self._gate.silence(self.front.name, problem)
                 return f"{problem}; until it answers, BGP's packets are dropped here"
         self._gate.settle(self.front.name)
         return ""
 
-    async def _disable(self, protocol: str) -> str:
-        said = await self._bird.ask(tables.disable(protocol))
-        if isinstance(said, Trouble):
-            return "" if said.is_absent else said.words
-        if said.code == tables.NO_SUCH_PROTOCOL:
-            return ""
-        if said.is_fault:
-            return f'BIRD does not disable "{protocol}": {said.text}'
-        with trio.move_on_after(WITHDRAWN_S):
-            while True:
-                row = await self._row(protocol)
-                if not isinstance(row, ProtocolRow) or row.state == "down":
-                    return ""
-                await trio.sleep(WITHDRAWN_LOOK_S)
-        return f'"{protocol}" in BIRD is not down yet'
-
     async def _row(self, protocol: str) -> ProtocolRow | Trouble | None:
-        said = await self._bird.ask(tables.show_protocol(protocol))
-        return said if isinstance(said, Trouble) else next(iter(tables.protocol_rows(said)), None)
+        return await protocols.find(self._bird, protocol)
 
     def _is_local(self) -> bool:
         return bool(self._kernel.assigned(self.front.name))

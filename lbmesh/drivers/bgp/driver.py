@@ -1,32 +1,51 @@
 """The driver of routed addresses: one announcer for each front, one BIRD for each socket, one gate for the node."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
+import structlog
 import trio
 
+from lbmesh.drivers.bgp import protocols
 from lbmesh.drivers.bgp.announcer import Announcer
 from lbmesh.drivers.bgp.bird import Bird
 from lbmesh.drivers.bgp.gate import Gate
+from lbmesh.drivers.bgp.limits import IDLE_LOOK_S
+from lbmesh.drivers.bgp.steered import Steered, steered_of
 from lbmesh.drivers.kernel.kernel import Kernel
+from lbmesh.drivers.kernel.lease_places import BGP_TABLE
 from lbmesh.drivers.kernel.leases import Leases
 from lbmesh.failover.orders import Acquire, Done, Drain, Drifted, Failed, Found, Occupied, Release, Renew, Tickle
 from lbmesh.failover.plan import rank
 from lbmesh.model.front import BgpDriver, Front
 
+log = structlog.get_logger(__name__)
+
 _LEAVING_S = 2.5
 
 
 class BgpFronts:
-    """`name` and `zone`: this node's."""
+    """`name` and `zone`: this node's. `fronts`: those of the settings; what a former run announced, and is none of
+    theirs, is withdrawn (`withdraw_what_is_left`) before BGP speaks.
+    """
 
-    def __init__(self, name: str, zone: str, leases: Leases) -> None:
+    def __init__(self, name: str, zone: str, leases: Leases, fronts: Collection[Front]) -> None:
         self._name = name
         self._zone = zone
         self._kernel = Kernel()
         self._gate = Gate(self._kernel, leases)
         self._birds: dict[Path, Bird] = {}
         self._announcers: dict[str, Announcer] = {}
+        own = steered_of(fronts)
+        self._left = sorted(self._gate.steered_before() - own)
+        for one in self._left:
+            # BGP stays silent until it is withdrawn.
+            self._gate.want(str(one), frozenset((one,)))
+        if not own and not self._left and self._gate.has_rules():
+            log.warning(
+                "rules of a former run keep BIRD from speaking to routers, and what it announces is not known",
+                do=f"birdc disable what it shall not, then: nft delete table inet {BGP_TABLE}",
+            )
 
     async def acquire(self, order: Acquire) -> Done | Failed | Occupied:
         """Look, add the address, have BIRD announce it, and look whether a router has it."""
@@ -54,7 +73,7 @@ class BgpFronts:
     async def watch(self, front: Front, tell: Callable[[Drifted | Found], None]) -> None:
         """See to it that BIRD announces what is held, and nothing else. When it ends, nothing is left."""
         announcer = self._announcer(front)
-        self._gate.want(front.name)
+        self._gate.want(front.name, steered_of([front]))
         try:
             await announcer.watch(tell)
         finally:
@@ -62,6 +81,26 @@ class BgpFronts:
                 if self._announcers.get(front.name) is announcer:
                     await announcer.leave()
                 await self._gate.unwant(front.name)
+
+    async def withdraw_what_is_left(self) -> None:
+        """Have BIRD announce no front any more that a former run had and the settings have not."""
+        async with trio.open_nursery() as nursery:
+            for one in self._left:
+                nursery.start_soon(self._withdraw, one)
+
+    async def _withdraw(self, one: Steered) -> None:
+        told = ""
+        while problem := await protocols.disable(self._bird(one.socket), one.protocol):
+            if problem != told:
+                log.warning("what a former run announced cannot be withdrawn: BGP is silent", problem=problem)
+            told = problem
+            await trio.sleep(IDLE_LOOK_S)
+        log.warning("withdrew what a former run announced and the settings do not", protocol=str(one))
+        self._gate.settle(str(one))
+        await self._gate.unwant(str(one))
+
+    def _bird(self, socket: Path) -> Bird:
+        return self._birds.setdefault(socket, Bird(socket))
 
     def _announcer(self, front: Front) -> Announcer:
         announcer = self._announcers.get(front.name)
@@ -73,7 +112,7 @@ class BgpFronts:
                 front,
                 options,
                 is_home=rank(front, self._name, self._zone) <= best,
-                bird=self._birds.setdefault(options.socket, Bird(options.socket)),
+                bird=self._bird(options.socket),
                 kernel=self._kernel,
                 gate=self._gate,
             )

@@ -10,6 +10,7 @@ import trio
 
 from lbmesh.drivers.bgp.gate_rules import NO_RULES, RULE_COUNT, RULES
 from lbmesh.drivers.bgp.limits import GRANTED_LOOK_S, GRANTED_S
+from lbmesh.drivers.bgp.steered import PLACE, Steered, read_back, write_down
 from lbmesh.drivers.kernel.kernel import Kernel
 from lbmesh.drivers.kernel.lease_places import BGP_LEASE, BGP_TABLE
 from lbmesh.drivers.kernel.leases import Leases
@@ -23,6 +24,8 @@ class Gate:
         self._kernel = kernel
         self._leases = leases
         self._wanted: dict[str, int] = {}
+        self._steered: dict[str, frozenset[Steered]] = {}
+        self._written: frozenset[Steered] | None = None
         self._unsettled: set[str] = set()
         self._held: dict[str, tuple[int, float]] = {}
         self._turn = trio.Lock()
@@ -42,11 +45,16 @@ class Gate:
         """The highest epoch of what this node held under a lease that runs still; None without one."""
         return self._kernel.lease(BGP_LEASE)
 
+    def steered_before(self) -> frozenset[Steered]:
+        """What a former run may have turned on, and did not live to turn off."""
+        return read_back(self._kernel.comments(PLACE))
+
     # What the fronts want
 
-    def want(self, front: str) -> None:
-        """There is such a front; what BIRD does with it is not known yet."""
+    def want(self, front: str, steered: frozenset[Steered]) -> None:
+        """There is such a front, with these protocols; what BIRD does with it is not known yet."""
         self._wanted[front] = self._wanted.get(front, 0) + 1
+        self._steered[front] = steered
         self._unsettled.add(front)
 
     def settle(self, front: str) -> None:
@@ -59,7 +67,10 @@ class Gate:
         if self._wanted[front]:
             return
         del self._wanted[front]
-        self._is_left_shut |= front in self._unsettled
+        if front in self._unsettled:
+            self._is_left_shut = True
+        else:
+            del self._steered[front]
         self._unsettled.discard(front)
         self.let_go(front)
         if not self._wanted:
@@ -95,9 +106,10 @@ class Gate:
                 waits = ", ".join(sorted(self._unsettled))
                 return f"BGP is silent until BIRD says that it does not announce {waits} by itself"
             if not self.has_rules():
-                self._is_open = False
+                self._is_open, self._written = False, None
                 if problem := await run_nft(RULES):
                     return problem
+            self._write_down()
             if not self._is_open:
                 self._why_shut = await self._leases.hold(BGP_LEASE, self._epoch(), self._until_s())
                 self._is_open = not self._why_shut
@@ -121,6 +133,12 @@ class Gate:
             self._why_shut = why
             self._is_open = False
             await self._leases.end(BGP_LEASE)
+
+    def _write_down(self) -> None:
+        """For a run that comes after this one, if this one does not end well."""
+        steered = frozenset[Steered]().union(*self._steered.values())
+        if steered != self._written and not self._kernel.change(write_down(steered)):
+            self._written = steered
 
     def _heard(self, problem: str, has_lapsed: bool) -> None:  # noqa: ARG002  # it is begun anew in either case
         self._is_open, self._why_shut = False, problem

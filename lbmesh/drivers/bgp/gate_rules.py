@@ -13,6 +13,7 @@ NO_RULES = f"table inet {BGP_TABLE} {{ }}\ndelete table inet {BGP_TABLE}\n"
 RULES = f"""\
 table inet {BGP_TABLE} {{
   set lease {{ type inet_service; flags timeout; }}
+  set steered {{ type mark; }}
   chain answers {{
     type filter hook output priority -300; policy accept;
   }}

@@ -13,7 +13,7 @@ import trio
 from lbmesh.drivers.kernel import addresses, lease_elements, nf_tables, routes
 from lbmesh.drivers.kernel.addresses import Assigned, Link
 from lbmesh.drivers.kernel.netlink_socket import NETFILTER, Netlink
-from lbmesh.drivers.kernel.nf_tables import Change
+from lbmesh.drivers.kernel.nf_tables import Change, Place
 from lbmesh.drivers.kernel.routes import Route
 
 _MONITOR_BYTES = 64 * 1024
@@ -85,6 +85,11 @@ class Kernel:
         """How many rules a table has; 0 without it."""
         request = nf_tables.list_rules(nf_tables.FAMILIES[family], table, self._filter.next_sequence())
         return sum(nf_tables.is_rule(one, table) for one in self._filter.ask(request).messages)
+
+    def comments(self, place: Place) -> tuple[str, ...]:
+        """Of the elements of a set; none without it."""
+        found = self._filter.ask(nf_tables.list_elements(place, self._filter.next_sequence()))
+        return tuple(nf_tables.comment_of(element) for one in found.messages for element in nf_tables.elements(one))
 
     def change(self, changes: Iterable[Change]) -> int:
         """Have sets changed by all of these, or by none; an errno, 0 for success."""

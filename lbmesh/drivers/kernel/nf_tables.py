@@ -21,6 +21,9 @@ _LIST_TABLE, _LIST_SET, _LIST_ELEMENTS, _LIST_ONE = 1, 2, 3, 1
 _RULE_TABLE = 1
 _KEY, _DATA, _TIMEOUT, _USER_DATA, _VALUE = 1, 2, 4, 6, 1
 _COMMENT = 0
+COMMENT_BYTES_MAX = 253
+"""With its head and its end it is NFT_USERDATA_MAXLEN."""
+
 _DUMP = 0x300
 _HEAD_BYTES = 4
 
@@ -70,9 +73,13 @@ def leads_to(value: bytes) -> bytes:
 
 def lasting(timeout_s: float, comment: str) -> bytes:
     """An element's timeout, 1 ms at least, and its comment, to be added to its key."""
-    text = comment.encode() + b"\0"
-    timeout = attribute(_TIMEOUT, struct.pack(">Q", max(1, round(timeout_s * 1000))))
-    return timeout + attribute(_USER_DATA, bytes([_COMMENT, len(text)]) + text)
+    return attribute(_TIMEOUT, struct.pack(">Q", max(1, round(timeout_s * 1000)))) + commented(comment)
+
+
+def commented(comment: str) -> bytes:
+    """An element's comment, to be added to its key; what is over COMMENT_BYTES_MAX is cut off."""
+    text = comment.encode()[:COMMENT_BYTES_MAX] + b"\0"
+    return attribute(_USER_DATA, bytes([_COMMENT, len(text)]) + text)
 
 
 def transaction(sequence: int, changes: Iterable[Change]) -> bytes:

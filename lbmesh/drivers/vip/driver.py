@@ -1,10 +1,9 @@
 """The driver of addresses on a shared L2: one holder for each front, and the rules that all of them rest on."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
-import structlog
 import trio
 
 from lbmesh.drivers.flows.flows import Flows
@@ -18,26 +17,14 @@ from lbmesh.failover.orders import Acquire, Done, Drain, Drifted, Failed, Found,
 from lbmesh.failover.plan import rank, score
 from lbmesh.model.front import Front, VipDriver
 
-log = structlog.get_logger(__name__)
-
 _LEAVING_S = 2.0
 _SCORE_SHIFT = 32
 
 
 class VipFronts:
-    """`name` and `zone`: this node's. `fronts`: those of the settings; an address that bears our mark and is none of
-    them is left from a run that did not end well, and is taken away. `successors`: who would take a front, the first
-    first, if this node died.
-    """
+    """`name` and `zone`: this node's. `successors`: who would take a front, the first first, if this node died."""
 
-    def __init__(
-        self,
-        name: str,
-        zone: str,
-        leases: Leases,
-        fronts: Collection[Front],
-        successors: Callable[[str], Sequence[str]],
-    ) -> None:
+    def __init__(self, name: str, zone: str, leases: Leases, successors: Callable[[str], Sequence[str]]) -> None:
         self._name = name
         self._zone = zone
         self._leases = leases
@@ -47,10 +34,6 @@ class VipFronts:
         self._holders: dict[str, Holder] = {}
         self._watched: dict[str, str] = {}
         self._tickled, self._to_tickle = trio.open_memory_channel[str](TICKLES_WAITING_MAX)
-        for stray in self._kernel.ours():
-            if stray.address not in {front.name for front in fronts}:
-                self._kernel.delete(stray)
-                log.warning("took away an address that a former run left", address=stray.address)
 
     async def acquire(self, order: Acquire) -> Done | Failed | Occupied:
         """Look, add, hold the lease, announce, and look again. Of one that is handed over, the holder before can serve
