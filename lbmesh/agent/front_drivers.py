@@ -30,6 +30,7 @@ from lbmesh.failover.orders import (
     Release,
     Renew,
     Tickle,
+    Told,
 )
 from lbmesh.model.front import KINDS, DriverKind, Front
 
@@ -206,7 +207,7 @@ class FrontDrivers:
             log.exception("a driver cannot watch its front", front=front.name)
             self._say(Drifted(front.name, f"its driver broke: {type(error).__name__}: {error}"))
 
-    def _tell(self, front: Front, found: Drifted | Found) -> None:
+    def _tell(self, front: Front, found: Told) -> None:
         if isinstance(found, Found):
             self._held[front.name] = (front, found.epoch)
         self._say(found)

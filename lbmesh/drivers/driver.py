@@ -13,14 +13,13 @@ from lbmesh.failover.orders import (
     Acquire,
     Done,
     Drain,
-    Drifted,
     Failed,
-    Found,
     Occupied,
     Outdated,
     Release,
     Renew,
     Tickle,
+    Told,
     Unfinished,
 )
 from lbmesh.model.front import Front
@@ -55,7 +54,8 @@ class FrontDriver(Protocol):
         calls it between the awaits of the others.
         """
 
-    async def watch(self, front: Front, tell: Callable[[Drifted | Found], None]) -> None:
+    async def watch(self, front: Front, tell: Callable[[Told], None]) -> None:
         """Look at the world for as long as the front is in the settings: first tell whether this node holds it from
-        before (`Found`), then each time that it is not as it was left. Cancelled when the front is taken out.
+        before (`Found`), then each time that it is not as it was left, and while it is held elsewhere, what is missing
+        to take it (`Unready`). Cancelled when the front is taken out.
         """

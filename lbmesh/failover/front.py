@@ -38,6 +38,7 @@ from lbmesh.failover.orders import (
     Renew,
     Tickle,
     Unfinished,
+    Unready,
 )
 from lbmesh.model.front import Front
 
@@ -76,8 +77,8 @@ class _Pending:
 
 
 class FrontMachine:
-    """`state`, since `since_s`, and why. `problem`: what the driver said last, "" when all is well. `drain_s`: how long
-    clients have to leave.
+    """`state`, since `since_s`, and why. `problem`: what the driver said last of an order, "" when all is well;
+    `unready`: what it lacks to carry out one. `drain_s`: how long clients have to leave.
     """
 
     def __init__(self, front: Front, drain_s: float, now: float) -> None:
@@ -85,7 +86,7 @@ class FrontMachine:
         self.state = FrontState.IDLE
         self.since_s = now
         self.reason = "nothing to do"
-        self.problem = ""
+        self.problem = self.unready = ""
         self.epoch = 0
         self.heir = ""
         self._drain_s = drain_s
@@ -153,6 +154,8 @@ class FrontMachine:
             case Drifted(what=what):
                 if self.state.answers and self._pending is None:
                     self._drift = self.problem = what
+            case Unready(what=what):
+                self.unready = what
             case Done() | Failed() | Occupied() | Unfinished() | Outdated():
                 if self._pending and self._pending.ticket == outcome.ticket:
                     self._pending = None

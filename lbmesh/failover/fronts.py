@@ -152,7 +152,7 @@ class Fronts:
                 machine.reason,
                 kept.place,
                 kept.guard,
-                machine.problem,
+                machine.problem or machine.unready,
                 self._holders(kept),
             )
             for _, kept in sorted(self._all.items())
@@ -172,7 +172,7 @@ class Fronts:
         if kept.wanted is not None:
             fresh = self._all[name] = self._start(kept.wanted, now)
             fresh.claim, fresh.grant = kept.claim, kept.grant
-            fresh.machine.epoch = kept.machine.epoch
+            fresh.machine.epoch, fresh.machine.unready = kept.machine.epoch, kept.machine.unready
             if fresh.tenancy is not None and kept.tenancy is not None:
                 fresh.tenancy = kept.tenancy
         elif now >= kept.machine.since_s + LEASE_S:

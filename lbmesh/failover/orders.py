@@ -141,8 +141,21 @@ class Found:
     epoch: int
 
 
+@dataclass(frozen=True, slots=True)
+class Unready:
+    """As things are, this node could not take the front, or not all that belongs to it: `what` is missing; "" when it
+    could again.
+    """
+
+    front: str
+    what: str
+
+
 Answer = Done | Failed | Occupied | Unfinished | Outdated
 """What comes of an Acquire or a Release."""
 
-Outcome = Answer | Drained | Drifted | Found
+Told = Drifted | Found | Unready
+"""What a driver tells by itself, while it watches a front."""
+
+Outcome = Answer | Drained | Told
 """`front`: its name."""

@@ -31,6 +31,14 @@ table inet cut {
 }
 """
 
+_ANOTHERS = """
+table ip lbmesh_flows { }
+delete table ip lbmesh_flows
+table ip lbmesh_flows {
+  set known { type mark; }
+}
+"""
+
 _DROPS = 5 + 3
 """Rules that drop something: those of leases, and those about the connections of fronts."""
 
@@ -228,6 +236,30 @@ def test_a_front_that_a_reload_changes_is_looked_after_as_it_is_now(node_alone: 
     reload(node.config.replace(table, ""))
     wait_for(lambda: not node.place.has(FRONT), "the front let go")
     wait_for(lambda: "lbmesh_fronts" not in node.place.run("nft", "list", "tables"), "no rules any more")
+
+
+def test_what_a_backup_lacks_is_in_its_status_until_it_is_there(tmp_path: Path) -> None:
+    with segment(2) as place, mesh(place, tmp_path, [FRONT]) as nodes:
+        backup = nodes[1]
+        backup.kill()
+        backup.config = backup.config.replace('interface = "eth0"', 'interface = "eth7"')
+        backup.place.run("nft", "-f", "-", text=_ANOTHERS)
+        backup.start()
+
+        def lacks(words: str) -> bool:
+            found = backup.front(FRONT)
+            return found.get("state") == "idle" and words in found["problem"]
+
+        wait_for(lambda: lacks("there is no interface eth7"), "a word about the interface")
+        backup.place.run("ip", "link", "add", "eth7", "type", "dummy")
+        wait_for(lambda: lacks("eth7 is down"), "a word about the link")
+        backup.place.run("ip", "link", "set", "eth7", "up")
+        wait_for(lambda: lacks("connections of fronts are not known to their backups: nft"), "a word about the rules")
+        backup.place.run("nft", "delete", "table", "ip", "lbmesh_flows")
+        wait_for(lambda: backup.front(FRONT).get("problem") == "", "no problem any more")
+        backup.place.run("nft", "flush", "table", "inet", "lbmesh_fronts")
+        wait_for(lambda: "drop" in backup.place.run("nft", "list", "table", "inet", "lbmesh_fronts"), "the rules again")
+        assert backup.log_text().count("a front could not be taken here as things are") == 3
 
 
 @pytest.mark.parametrize("kind", ["gone", "none", "command"])

@@ -27,7 +27,7 @@ from lbmesh.control.processes import (
     encode_control,
 )
 from lbmesh.drivers.vip.driver import VipFronts
-from lbmesh.failover.orders import Acquire, Drain, Drifted, Found, Release, Renew
+from lbmesh.failover.orders import Acquire, Drain, Release, Renew, Told
 from lbmesh.model.address import Address
 from lbmesh.model.front import Front, FrontClass, VipDriver
 from lbmesh.observe.child import ControlChannel
@@ -125,7 +125,7 @@ class Stage:
             case other:
                 raise ValueError(other)
 
-    def told(self, found: Drifted | Found) -> None:
+    def told(self, found: Told) -> None:
         """The driver tells something by itself."""
         say(told=type(found).__name__, said=str(found))
 

@@ -83,6 +83,11 @@ class Flows:
 
     # Rules
 
+    @property
+    def problem(self) -> str:
+        """Why they are not there; "" when they are, or need not be."""
+        return self._problem
+
     async def _keep_rules(self, fronts: Mapping[str, str]) -> bool:
         """Are they there, if need be by now?"""
         families = {family_of(front) for front in fronts}

@@ -13,7 +13,7 @@ from lbmesh.drivers.kernel.leases import Leases
 from lbmesh.drivers.vip.holder import Holder
 from lbmesh.drivers.vip.holding import Place
 from lbmesh.drivers.vip.rules import Rules
-from lbmesh.failover.orders import Acquire, Done, Drain, Drifted, Failed, Found, Occupied, Release, Renew, Tickle
+from lbmesh.failover.orders import Acquire, Done, Drain, Failed, Occupied, Release, Renew, Tickle, Told
 from lbmesh.failover.plan import rank, score
 from lbmesh.model.front import Front, VipDriver
 
@@ -71,7 +71,7 @@ class VipFronts:
         if holder is not None and order.until_s != float("inf"):
             holder.extend(order.until_s)
 
-    async def watch(self, front: Front, tell: Callable[[Drifted | Found], None]) -> None:
+    async def watch(self, front: Front, tell: Callable[[Told], None]) -> None:
         """Keep the rules in place, and see to it that what is held stays as it is. When it ends, nothing is left."""
         holder = self._holder(front)
         assert isinstance(front.driver, VipDriver)
@@ -112,6 +112,8 @@ class VipFronts:
         if holder is None or holder.front != front:
             assert isinstance(front.driver, VipDriver)
             place = Place(rank(front, self._name, self._zone), score(front, self._name) >> _SCORE_SHIFT)
-            holder = Holder(front, front.driver, place, self._kernel, self._rules, self._leases)
+            holder = Holder(
+                front, front.driver, place, self._kernel, self._rules, self._leases, lambda: self._flows.problem
+            )
             self._holders[front.name] = holder
         return holder

@@ -20,9 +20,10 @@ from lbmesh.drivers.vip.holding import Held, Holding, Place
 from lbmesh.drivers.vip.interface import Interface
 from lbmesh.drivers.vip.limits import LOOK_S
 from lbmesh.drivers.vip.others import Others
+from lbmesh.drivers.vip.readiness import Readiness
 from lbmesh.drivers.vip.rules import Rules
 from lbmesh.drivers.vip.silence import Silence
-from lbmesh.failover.orders import Acquire, Done, Drifted, Failed, Found, Occupied
+from lbmesh.failover.orders import Acquire, Done, Drifted, Failed, Found, Occupied, Told
 from lbmesh.model.front import Front, VipDriver
 
 log = structlog.get_logger(__name__)
@@ -34,7 +35,14 @@ class Holder:
     """One front at this node."""
 
     def __init__(
-        self, front: Front, options: VipDriver, place: Place, kernel: Kernel, rules: Rules, leases: Leases
+        self,
+        front: Front,
+        options: VipDriver,
+        place: Place,
+        kernel: Kernel,
+        rules: Rules,
+        leases: Leases,
+        flows_problem: Callable[[], str],
     ) -> None:
         self.front = front
         self._kernel = kernel
@@ -44,6 +52,7 @@ class Holder:
         self._holding = Holding(front.name, place, kernel, leases, self._interface)
         self._others = Others(front, self._interface)
         self._silence = Silence(front, leases, self._interface, self._holding, self._others)
+        self._readiness = Readiness(front.name, self._interface, rules, self._holding, flows_problem)
 
     @property
     def is_held(self) -> bool:
@@ -98,10 +107,9 @@ class Holder:
 
     # The watch
 
-    async def watch(self, tell: Callable[[Drifted | Found], None]) -> None:
+    async def watch(self, tell: Callable[[Told], None]) -> None:
         """Look after it, for ever."""
-        if problem := await self._rules.keep():
-            log.warning("a front cannot be held here as things are", front=self.front.name, problem=problem)
+        await self._rules.keep()
         self._resume(tell)
         self._leases.listen(self.front.name, lambda problem, lapsed: self._lease_said(tell, problem, lapsed))
         async with trio.open_nursery() as nursery:
@@ -109,8 +117,9 @@ class Holder:
             nursery.start_soon(self._interface.listen, self._silence.hear)
             nursery.start_soon(self._holding.repeat)
             nursery.start_soon(self._silence.come_back, tell)
+            nursery.start_soon(self._readiness.look, tell)
 
-    def _resume(self, tell: Callable[[Drifted | Found], None]) -> None:
+    def _resume(self, tell: Callable[[Told], None]) -> None:
         """What a former agent left: with a lease that lives, its work goes on; without one, others may have it."""
         left = self._interface.ours()
         epoch = self._kernel.lease(self.front.name)
@@ -121,7 +130,7 @@ class Holder:
             self._interface.take_away()
             log.info("took away an address that a former run left", front=self.front.name)
 
-    def _lease_said(self, tell: Callable[[Drifted | Found], None], problem: str, has_lapsed: bool) -> None:
+    def _lease_said(self, tell: Callable[[Told], None], problem: str, has_lapsed: bool) -> None:
         held = self._holding.held
         if held is None:
             return
@@ -130,7 +139,7 @@ class Holder:
         else:
             tell(Drifted(self.front.name, f"the lease: {problem}"))
 
-    async def _look(self, tell: Callable[[Drifted | Found], None]) -> None:
+    async def _look(self, tell: Callable[[Told], None]) -> None:
         """Look whenever the kernel says that something changed, and from time to time."""
         with monitor() as changes:
             await changes.bind((0, MONITORED_GROUPS))

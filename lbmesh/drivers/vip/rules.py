@@ -1,6 +1,8 @@
 """The rules by which the kernel is silent about fronts without a lease (`lease_rules.py`): set, and looked for."""
 
 from collections.abc import Iterable
+from math import inf
+from time import monotonic
 
 import trio
 
@@ -8,6 +10,7 @@ from lbmesh.drivers.kernel.kernel import Kernel
 from lbmesh.drivers.kernel.lease_places import FRONTS_TABLE
 from lbmesh.drivers.kernel.nft import run_nft
 from lbmesh.drivers.vip import lease_rules
+from lbmesh.drivers.vip.limits import LOOK_S
 
 
 class Rules:
@@ -18,6 +21,9 @@ class Rules:
         self._wanted: dict[str, int] = {}
         self._set: frozenset[str] = frozenset()
         self._turn = trio.Lock()
+        self._problem = ""
+        self._refused: frozenset[str] | None = None
+        self._refused_s = -inf
 
     def want(self, front: str) -> None:
         """From the next `keep` on, this front is silent without a lease."""
@@ -38,14 +44,19 @@ class Rules:
         )
 
     async def keep(self) -> str:
-        """See to it that they are there; what is wrong, "" if nothing."""
+        """See to it that they are there; what is wrong, "" if nothing. Of all fronts that ask at one time, only one has
+        rules set that were refused.
+        """
         async with self._turn:
             wanted = frozenset(self._wanted)
             if wanted == self._set and (not wanted or self.are_there()):
                 return ""
-            problem = await set_rules(wanted)
-            self._set = frozenset() if problem else wanted
-            return problem
+            if wanted == self._refused and monotonic() < self._refused_s + LOOK_S / 2:
+                return self._problem
+            self._problem = await set_rules(wanted)
+            self._set = frozenset() if self._problem else wanted
+            self._refused, self._refused_s = (wanted, monotonic()) if self._problem else (None, -inf)
+            return self._problem
 
 
 async def set_rules(fronts: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from lbmesh.drivers.vip.holding import Held, Holding
 from lbmesh.drivers.vip.interface import Interface
 from lbmesh.drivers.vip.limits import ANNOUNCE_S, MUTE_S
 from lbmesh.drivers.vip.others import Others
-from lbmesh.failover.orders import Drifted, Found
+from lbmesh.failover.orders import Drifted, Told
 from lbmesh.model.front import Front
 
 log = structlog.get_logger(__name__)
@@ -67,7 +67,7 @@ class Silence:
         held.muted_s = monotonic()
         self._lapsed.set()
 
-    async def come_back(self, tell: Callable[[Drifted | Found], None]) -> None:
+    async def come_back(self, tell: Callable[[Told], None]) -> None:
         """Answer again after the lease lapsed, or after a better holder was heard, when nobody else does who may; for
         ever. An exclusive front needs the core's word for it.
         """

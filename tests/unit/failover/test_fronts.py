@@ -16,7 +16,7 @@ from lbmesh.failover.front_limits import (
     UNFIT_S,
 )
 from lbmesh.failover.guards import Outlook
-from lbmesh.failover.orders import Acquire, Drain, Order, Release, Tickle
+from lbmesh.failover.orders import Acquire, Drain, Order, Release, Tickle, Unready
 from lbmesh.model.address import Address
 from lbmesh.model.front import Front, FrontClass
 from tests.support.fronts import KERNEL_LEASE_S, STEP_S, FrontWorld
@@ -397,3 +397,19 @@ def test_a_new_agent_goes_on_with_what_the_old_one_held() -> None:
     assert world.states(world.fronts[0])["a1"] is FrontState.HELD
     world.run(10.0)
     assert world.holders(world.fronts[0]) == ["a1"]
+
+
+def test_what_a_backup_lacks_is_told_until_it_is_there() -> None:
+    world = started(THREE, front())
+    backup, name = world.nodes["b1"], world.fronts[0].name
+    assert backup.core is not None
+    backup.core.take(world.local_s(backup), Unready(name, "there is no interface eth7"))
+    # The driver may say so before the front is let go as it was.
+    backup.core.configure(world.local_s(backup), [front(weight=2)])
+    world.run(1.0)
+    (status,) = backup.core.statuses()
+    assert (status.front.weight, status.state) == (2, FrontState.IDLE)
+    assert status.problem == "there is no interface eth7"
+    backup.core.take(world.local_s(backup), Unready(name, ""))
+    (status,) = backup.core.statuses()
+    assert status.problem == ""
