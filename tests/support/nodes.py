@@ -126,6 +126,11 @@ access = "{self.directory}/access.log"
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
+        """Start it."""
         sockets = self.sockets.all() if self.seeds else self.sockets.all()[:2]
         numbers = ",".join(str(each.fileno()) for each in sockets)
         with (self.directory / "log").open("ab") as log:
@@ -146,7 +151,6 @@ access = "{self.directory}/access.log"
                 stdout=log,
                 stderr=log,
             )
-        self.wait_ready()
 
     def wait_ready(self) -> None:
         """Until readiness is reported."""
@@ -277,7 +281,9 @@ def running_mesh(
             node.admin_lines, node.token = admin_lines, token
             node.seeds = tuple(other.gossip_address for other in nodes if other is not node)
             node.write_config()
-            node.start()
+            node.launch()
+        for node in nodes:
+            node.wait_ready()
         for node in nodes:
             if size > 1:
                 node.wait_all_alive([other.name for other in nodes])
