@@ -1,6 +1,7 @@
 """One L2 in network namespaces: whole nodes that share fronts, a client and a watcher, with IPv4 and IPv6."""
 
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lbmesh.failover.front_limits import SETTLE_S
+from lbmesh_chaos.lab.kernel import in_network
 from tests.support.namespaces import ip, pids, remove
 from tests.support.nodes import GOSSIP_KEY
 from tests.support.wait import wait_for
@@ -52,6 +54,21 @@ class Place:
         """What a program says in there."""
         command = ("ip", "netns", "exec", self.name, *argv)
         return subprocess.run(command, input=text, capture_output=True, text=True, check=check).stdout
+
+    def get(self, host: str, port: int, path: str, timeout_s: float) -> str:
+        """What is answered to one request from in there; "" when nobody answers, or with an error."""
+        connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
+        try:
+            with in_network(self.path):
+                connection.connect()
+            connection.request("GET", path, headers={"Connection": "close"})
+            response = connection.getresponse()
+            text = response.read().decode()
+            return text if response.status == 200 else ""
+        except (OSError, http.client.HTTPException):
+            return ""
+        finally:
+            connection.close()
 
     def addresses(self) -> list[dict[str, Any]]:
         """All of eth0, as ip(8) has them."""
@@ -191,9 +208,7 @@ class SegmentNode:
 
     def get(self, path: str) -> Any:
         """What the admin API answers; None when it does not, or with an error."""
-        asked = f"http://127.0.0.1:9900{path}"
-        script = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
-        said = self.place.run(sys.executable, "-c", script, asked, check=False)
+        said = self.place.get("127.0.0.1", 9900, path, timeout_s=5.0)
         return json.loads(said) if said.startswith(("{", "[")) else said.strip() or None
 
     def front(self, address: str) -> dict[str, Any]:
@@ -350,9 +365,7 @@ def _wait_settled(nodes: Sequence[SegmentNode], fronts: Sequence[str]) -> None:
 
 def fetch(client: Place, address: str) -> str:
     """Which node answers at a front, by its number; "" for none. Asked from the client's namespace."""
-    host = f"[{address}]" if ":" in address else address
-    script = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=1).read().decode())"
-    return client.run(sys.executable, "-c", script, f"http://{host}/", check=False).strip()
+    return client.get(address, 80, "/", timeout_s=1.0).strip()
 
 
 @dataclass(slots=True)
