@@ -20,15 +20,18 @@ demo: setup
 	$(BIN)/lbmesh dev demo
 
 # All tests, or those that ARGS names. One that needs root or a program that is not there is skipped, and says so; .ci/run
-# allows no skip. What only computes is spread over the cores; what runs processes needs them for itself.
+# allows no skip. What only computes is spread over the cores. What runs processes waits most of the time (measured: 0.3
+# cores), so that two at a time are in nobody's way; those marked `alone` come after them, one by one.
 COMPUTING_TESTS := tests/unit tests/conformance tests/fuzz tests/sim tests/chaos
+PROCESS_TESTS := $(COMPUTING_TESTS:%=--ignore=%)
 .PHONY: test
 test: setup
 ifdef ARGS
 	$(BIN)/pytest $(ARGS)
 else
 	$(BIN)/pytest --numprocesses auto --dist worksteal $(COMPUTING_TESTS)
-	$(BIN)/pytest $(COMPUTING_TESTS:%=--ignore=%)
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not alone" $(PROCESS_TESTS)
+	$(BIN)/pytest -m alone $(PROCESS_TESTS)
 endif
 
 # The chaos lab with real namespaces, as root, and the drills' load: on a quiet machine, for the load's clients must not starve.

@@ -1,13 +1,17 @@
-"""For all tests: how long Hypothesis looks, and that a skip in CI is a failure.
+"""For all tests: how long Hypothesis looks, that those side by side share no network, and that a skip in CI fails.
 
 In CI every program and privilege that a test may need is there, so a test that is skipped has not done its work.
 """
 
 import os
+import shutil
 from collections.abc import Generator
+from contextlib import suppress
 
 import pytest
 from hypothesis import settings
+
+from tests.support.namespaces import leave_network
 
 SKIPS_FAIL = bool(os.environ.get("LBMESH_NO_SKIP"))
 
@@ -15,6 +19,13 @@ SKIPS_FAIL = bool(os.environ.get("LBMESH_NO_SKIP"))
 settings.register_profile("tests", deadline=None)
 settings.register_profile("fuzz", deadline=None, max_examples=200_000)
 settings.load_profile(os.environ.get("LBMESH_HYPOTHESIS", "tests"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A worker of several has a network of its own, where it may: no port, route or rule of another is in its way."""
+    if hasattr(config, "workerinput") and os.geteuid() == 0 and shutil.which("ip"):
+        with suppress(PermissionError):  # root in a container
+            leave_network()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -15,7 +15,7 @@ import yaml
 from lbmesh_chaos.lab.start import labs
 from tests.support.labs import machine, needs_lab
 
-pytestmark = needs_lab
+pytestmark = [needs_lab, pytest.mark.alone]
 
 WORLD = """\
 name = "short"

@@ -27,6 +27,8 @@ from tests.support.origins import OriginConnection, running_origin
 from tests.support.raw_client import RawClient, Response
 from tests.support.wait import wait_for
 
+pytestmark = pytest.mark.alone
+
 SEEDS = (0, 1)
 CLIENTS = 4
 EXCHANGES = 10

@@ -14,6 +14,8 @@ from tests.support.origins import answering, running_origin
 from tests.support.raw_client import RawClient
 from tests.support.wait import wait_for
 
+pytestmark = pytest.mark.alone
+
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 CLIENTS = 400
 HARDLY_ANY_S = 0.001

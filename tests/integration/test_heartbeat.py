@@ -15,6 +15,8 @@ from tests.support.nodes import Node, running_mesh
 from tests.support.origins import answering, running_origin
 from tests.support.wait import wait_for
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def mesh(tmp_path: Path) -> Iterator[tuple[Node, ...]]:

@@ -57,6 +57,7 @@ def rejected(node: Node) -> int:
     return sum(node.state()["gossip"].get(f"rejected_{reason}", 0) for reason in ("unknown_key", "forged"))
 
 
+@pytest.mark.alone
 def test_a_rotation_costs_no_request_and_no_datagram_and_outlives_agents_and_nodes(mesh: tuple[Node, ...]) -> None:
     first, second, third = mesh
     key_file(second).write_text(f"# made in May\n{GOSSIP_KEY}\n")

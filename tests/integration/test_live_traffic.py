@@ -21,6 +21,8 @@ from tests.support.origins import OriginConnection, running_origin
 from tests.support.raw_client import RawClient
 from tests.support.wait import wait_for
 
+pytestmark = pytest.mark.alone
+
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 

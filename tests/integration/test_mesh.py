@@ -61,6 +61,7 @@ def test_a_node_that_leaves_is_not_mourned(mesh: tuple[Node, ...]) -> None:
         node.wait_member(first.name, "left")
 
 
+@pytest.mark.alone
 def test_a_dead_replica_is_known_everywhere_and_costs_no_request(mesh: tuple[Node, ...], origins: list[Origin]) -> None:
     with ExitStack() as stack:
         callers = [stack.enter_context(SteadyCaller(node.address)) for node in mesh]

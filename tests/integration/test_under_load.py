@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.support.load import Load, under_load
 from tests.support.nodes import Node
 from tests.support.origins import Origin, OriginConnection, running_origin
 from tests.support.wait import wait_for
+
+pytestmark = pytest.mark.alone
 
 RELOADS = 20
 DRAINS = 3

@@ -114,6 +114,7 @@ ENDED_BY = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("attack", ENDED_BY)
 def test_they_are_ended_while_honest_clients_are_served(forwarder: ForwarderProcess, attack: str) -> None:
     move, reasons, limits = ENDED_BY[attack]
@@ -135,6 +136,7 @@ def test_they_are_ended_while_honest_clients_are_served(forwarder: ForwarderProc
     assert {line["reason"] for line in failed(forwarder)} <= reasons
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("move", [resting, resting_after_a_request, slow_head], ids=lambda move: move.__name__)
 def test_a_flood_that_fills_the_forwarder_keeps_nobody_out(forwarder: ForwarderProcess, move: Move) -> None:
     """With limits that would let each attacker stay for ever."""

@@ -3,10 +3,13 @@
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from tests.soak.load import KINDS
 from tests.soak.soak import Measure, Report, soak
 
 
+@pytest.mark.alone
 def test_nothing_fails_that_cannot_and_nothing_grows(tmp_path: Path) -> None:
     report = soak(tmp_path, warm_up_s=12.0, soak_s=15.0, seed=1)
     assert report.faults() == [], report.failed
