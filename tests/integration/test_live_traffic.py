@@ -104,7 +104,7 @@ def test_a_replica_that_comes_back_gets_a_share_that_rises(tmp_path: Path) -> No
     """Over a minute, set by a reload, so that the beginning lasts long enough on a busy machine, too."""
     apps = App(0), App(0)
     with serving(tmp_path, apps) as (node, (back, _)):
-        node.config.write_text(node.config.read_text().replace("replicas = [", 'slow_start = "60s"\nreplicas = [', 1))
+        node.change_config("replicas = [", 'slow_start = "60s"\nreplicas = [')
         assert node.process
         node.process.send_signal(signal.SIGHUP)
         wait_for(lambda: (node.state()["reload"] or {}).get("ok"), "the reload")

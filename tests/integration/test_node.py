@@ -120,13 +120,16 @@ def test_a_broken_configuration_is_refused_and_the_old_one_stands(node: Node) ->
 
 def test_a_reload_that_needs_a_restart_is_refused_whole(node: Node) -> None:
     assert node.process is not None
-    text = node.config.read_text().replace("workers = 2", "workers = 1").replace("fall = 2", "fall = 5")
-    node.config.write_text(text)
+    before = node.availability()
+    node.workers = 1
+    node.replicas.pop()
+    node.write_config()
     node.process.send_signal(signal.SIGHUP)
     wait_for(lambda: node.state()["reload"], "the outcome of the reload")
     state = node.state()["reload"]
     assert not state["ok"]
     assert any("workers" in error and "restart" in error for error in state["errors"])
+    assert node.availability() == before
 
 
 def test_leaving_finishes_what_is_under_way(tmp_path: Path) -> None:

@@ -124,6 +124,12 @@ access = "{self.directory}/access.log"
 {extra}
 """)
 
+    def change_config(self, old: str, new: str) -> None:
+        """Write something else in one place of the configuration. Raises AssertionError when that is not there once."""
+        text = self.config.read_text()
+        assert text.count(old) == 1, old
+        self.config.write_text(text.replace(old, new))
+
     def start(self) -> None:
         """Start it and wait until it is ready."""
         self.launch()
