@@ -23,11 +23,8 @@ from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from tests.support.delegation import ask, running, until
+from tests.support.delegation import NODES, ZONE, ZONES, ask, running_nodes, set_loopback, until
 
-ZONES = ("a", "b", "c")
-NODES = {zone: f"10.53.0.{number}" for number, zone in enumerate(ZONES, 1)}
-ZONE = "mesh.example.com"
 NAME = f"app.{ZONE}"
 URL = f"http://{NAME}/"
 DIED = "a"
@@ -136,48 +133,6 @@ class Origin(BaseHTTPRequestHandler):
         """Nothing."""
 
 
-def node_config(directory: Path, zone: str, origin_port: int) -> Path:
-    """The configuration of a zone's node, whose address is its zone's front."""
-    host, own = NODES[zone], directory / zone
-    own.mkdir()
-    key = own / "gossip.key"
-    key.write_text("0f" * 32 + "\n")
-    key.chmod(0o600)
-    fronts = "".join(f'[[front]]\naddress = "{NODES[each]}"\nzone = "zone-{each}"\ndriver = "none"\n' for each in ZONES)
-    servers = ", ".join(f'"ns-{each}.{ZONE}" = ["{NODES[each]}"]' for each in ZONES)
-    config = own / "lbmesh.toml"
-    config.write_text(f"""
-[node]
-name = "lb-{zone}1"
-zone = "zone-{zone}"
-state_dir = "{own}/state"
-[gossip]
-bind = "{host}:7946"
-seeds = [{", ".join(f'"{each}:7946"' for each in NODES.values())}]
-key_file = "{key}"
-[forwarder]
-workers = 1
-[[listener]]
-bind = "{host}:80"
-[[service]]
-name = "app"
-hosts = ["*"]
-health = false
-replicas = [{{ address = "127.0.0.1:{origin_port}", zone = "zone-a" }}]
-{fronts}
-[dns]
-bind = "{host}:53"
-zone = "{ZONE}"
-ttl = "1s"
-name_servers = {{ {servers} }}
-[dns.clients]
-zone-{DIED} = ["10.53.0.0/24"]
-[log]
-access = "off"
-""")
-    return config
-
-
 @contextmanager
 def origin() -> Iterator[int]:
     """Its port."""
@@ -208,12 +163,9 @@ def measure(directory: Path, fault: str, clients: Sequence[str]) -> tuple[dict[s
     with ExitStack() as stack:
         origin_port = stack.enter_context(origin())
         stack.callback(subprocess.run, ["nft", "flush", "ruleset"], check=True)
-        nodes = {}
-        for zone in ZONES:
-            command = [sys.executable, "-m", "lbmesh", "run", "-c", str(node_config(directory, zone, origin_port))]
-            nodes[zone] = stack.enter_context(running(command, directory / f"{zone}.log"))
-        for host in NODES.values():
-            until(sorted(NODES.values()), NAME, host)
+        clients_of = f'[dns.clients]\nzone-{DIED} = ["10.53.0.0/24"]'
+        replica = f"127.0.0.1:{origin_port}"
+        nodes = stack.enter_context(running_nodes(directory, clients_of, fronts=NODES, replica=replica))
         callers = {(client, late): Caller(client) for late in (False, True) for client in clients}
         for caller in callers.values():
             stack.callback(caller.end)
@@ -238,9 +190,7 @@ def inside(mark: Sequence[str]) -> None:
     if "--inside" not in mark:
         command = [sys.executable, "-m", "tests.bench.dns_clients", *mark, "--inside"]
         os.execvp("unshare", ["unshare", "--net", "--mount", *command])
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    for host in NODES.values():
-        subprocess.run(["ip", "address", "add", f"{host}/32", "dev", "lo"], check=True)
+    set_loopback()
 
 
 def table(results: dict[str, tuple[dict[str, tuple[str, str]], float]]) -> str:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -50,21 +50,21 @@ class Report:
     left: list[str]
 
 
-def node_config(directory: Path, zone: str) -> Path:
-    """The configuration of a zone's node."""
+def node_config(
+    directory: Path, zone: str, more: str, *, fronts: Mapping[str, str] = FRONTS, replica: str = "127.0.0.1:1"
+) -> Path:
+    """The configuration of a zone's node. `more`: what [dns] has besides the zone. `fronts`: by zone."""
     host = NODES[zone]
     own = directory / zone
     own.mkdir()
     key = own / "gossip.key"
     key.write_text("0f" * 32 + "\n")
     key.chmod(0o600)
-    fronts = "".join(
-        f'[[front]]\naddress = "{FRONTS[each]}"\nzone = "zone-{each}"\ndriver = "none"\nhold_down = "1s"\n'
+    tables = "".join(
+        f'[[front]]\naddress = "{fronts[each]}"\nzone = "zone-{each}"\ndriver = "none"\nhold_down = "1s"\n'
         for each in ZONES
     )
     servers = ", ".join(f'"ns-{each}.{ZONE}" = ["{NODES[each]}"]' for each in ZONES)
-    everything = ", ".join(f'"{address}"' for address in FRONTS.values())
-    names = "".join(f"n{number} = [{everything}]\n" for number in range(NAMES))
     config = own / "lbmesh.toml"
     config.write_text(f"""
 [node]
@@ -83,15 +83,14 @@ bind = "{host}:80"
 name = "app"
 hosts = ["*"]
 health = false
-replicas = [{{ address = "127.0.0.1:1", zone = "zone-a" }}]
-{fronts}
+replicas = [{{ address = "{replica}", zone = "zone-a" }}]
+{tables}
 [dns]
 bind = "{host}:53"
 zone = "{ZONE}"
 ttl = "1s"
 name_servers = {{ {servers} }}
-[dns.names]
-{names}
+{more}
 [log]
 access = "off"
 """)
@@ -203,24 +202,43 @@ def running(command: list[str], log: Path) -> Iterator["subprocess.Popen[bytes]"
         process.wait()
 
 
+@contextmanager
+def running_nodes(
+    directory: Path, more: str, *, fronts: Mapping[str, str] = FRONTS, replica: str = "127.0.0.1:1"
+) -> Iterator[dict[str, "subprocess.Popen[bytes]"]]:
+    """One of each zone (`node_config`), that names all fronts."""
+    with ExitStack() as stack:
+        nodes = {}
+        for zone in ZONES:
+            config = node_config(directory, zone, more, fronts=fronts, replica=replica)
+            command = [sys.executable, "-m", "lbmesh", "run", "-c", str(config)]
+            nodes[zone] = stack.enter_context(running(command, directory / f"{zone}.log"))
+        for host in NODES.values():
+            until(sorted(fronts.values()), f"app.{ZONE}", host)
+        yield nodes
+
+
+def set_loopback(*more: str) -> None:
+    """In a network that has nothing yet: the nodes' addresses, and some more."""
+    subprocess.run(("ip", "link", "set", "lo", "up"), check=True)
+    for host in (*NODES.values(), *more):
+        subprocess.run(("ip", "address", "add", f"{host}/32", "dev", "lo"), check=True)
+
+
 def main() -> None:
     """Run, and print the report."""
     directory, program = Path(sys.argv[1]), sys.argv[2]
-    subprocess.run(("ip", "link", "set", "lo", "up"), check=True)
-    for host in (*NODES.values(), PARENT, RESOLVER):
-        subprocess.run(("ip", "address", "add", f"{host}/32", "dev", "lo"), check=True)
+    set_loopback(PARENT, RESOLVER)
+    everything = sorted(FRONTS.values())
+    answer = ", ".join(f'"{address}"' for address in everything)
+    names = "[dns.names]\n" + "".join(f"n{number} = [{answer}]\n" for number in range(NAMES))
     with ExitStack() as stack:
         ear = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         ear.bind((PARENT, 53))
         threading.Thread(target=parent, args=(ear,), daemon=True).start()
-        nodes = {}
-        for zone in ZONES:
-            command = [sys.executable, "-m", "lbmesh", "run", "-c", str(node_config(directory, zone))]
-            nodes[zone] = stack.enter_context(running(command, directory / f"{zone}.log"))
+        nodes = stack.enter_context(running_nodes(directory, names))
         stack.enter_context(running(resolver_command(directory, program), directory / "resolver.log"))
-        everything = sorted(FRONTS.values())
-        for host in (*NODES.values(), RESOLVER):
-            until(everything, f"app.{ZONE}", host)
+        until(everything, f"app.{ZONE}", RESOLVER)
         before_s, _ = look_up(range(NAMES // 2))
         os.killpg(nodes[SILENT].pid, signal.SIGSTOP)
         began = time.monotonic()
