@@ -16,10 +16,11 @@ from statistics import median
 from lbmesh.failover.limits import SILENCE_S
 from lbmesh.model.address import Address
 from tests.bench.origins import running_origins
-from tests.bench.processes import core_busy_s, cpu_time_s, memory_kib
+from tests.bench.processes import core_busy_s, cpu_time_s
 from tests.bench.report import machine
 from tests.bench.running import Cores
 from tests.bench.words import Death, Word, wrong
+from tests.support import proc
 from tests.support.nodes import Node, running_mesh
 from tests.support.percentile import percentile
 from tests.support.wait import wait_for
@@ -187,7 +188,7 @@ def _idle(directory: Path, replicas: Sequence[tuple[Address, str]], say: Callabl
         before = [cpu_time_s(pid) for pid in pids]
         time.sleep(IDLE_S)
         shares = [(cpu_time_s(pid) - was) / IDLE_S for pid, was in zip(pids, before, strict=True)]
-        return median(shares), median(memory_kib(pid, "VmRSS") for pid in pids) / 1e3 * 1.024
+        return median(shares), median(proc.memory_kib(pid, "VmRSS") for pid in pids) / 1e3 * 1.024
 
 
 def _report(

@@ -14,11 +14,12 @@ from pathlib import Path
 from tests.bench.body_origin import CHUNK_BYTES, MIB, STALL_S
 from tests.bench.marks import Mark, lines, table
 from tests.bench.origins import ORIGINS, running_origins
-from tests.bench.processes import free_ports, memory_kib, reset_memory_peak, started, wait_until_serving
+from tests.bench.processes import free_ports, reset_memory_peak, started, wait_until_serving
 from tests.bench.proxies import Certificate, Variant
 from tests.bench.running import Cores, Running, running
 from tests.bench.section import SUBJECT, YARDSTICK, Report, Setting, paragraphs, skipped_lines
 from tests.bench.tls_client import NAME, make_certificate
+from tests.support import proc
 
 NAMES = ("lbmesh", "haproxy", "nginx", "envoy")
 IDLE_CONNECTIONS = 10_000
@@ -113,7 +114,7 @@ def hold_idle(proxy: Running, connections: int, context: ssl.SSLContext | None =
     Raises RuntimeError when a connection was not served, or did not live on to serve a second request.
     """
     pid = proxy.serving_pid()
-    rest_kib = memory_kib(pid, "VmRSS")
+    rest_kib = proc.memory_kib(pid, "VmRSS")
     with contextlib.ExitStack() as stack:
         held = []
         for number in range(connections):
@@ -125,7 +126,7 @@ def hold_idle(proxy: Running, connections: int, context: ssl.SSLContext | None =
                 client = stack.enter_context(context.wrap_socket(client, server_hostname=NAME))
             _small_exchange(client)
             held.append(client)
-        held_kib = memory_kib(pid, "VmRSS")
+        held_kib = proc.memory_kib(pid, "VmRSS")
         for client in held:
             _small_exchange(client)
     return Idle(_mb(rest_kib), _mb(held_kib), connections)
@@ -151,7 +152,7 @@ def rest(proxy: Running) -> int:
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=60)) as client:
         client.request("GET", "/")
         client.getresponse().read()
-        return memory_kib(proxy.serving_pid(), "VmRSS")
+        return proc.memory_kib(proxy.serving_pid(), "VmRSS")
 
 
 def transfer(proxy: Running, what: str, mib: int, rest_kib: int) -> Transfer:
@@ -165,7 +166,7 @@ def transfer(proxy: Running, what: str, mib: int, rest_kib: int) -> Transfer:
         passed = _upload(client, what, mib) if what.startswith("up") else _download(client, what, mib)
     if passed != mib * MIB:
         raise RuntimeError(f"{what}: {passed} bytes came through of {mib * MIB}")
-    return Transfer(what, _mb(memory_kib(pid, "VmHWM") - rest_kib))
+    return Transfer(what, _mb(proc.memory_kib(pid, "VmHWM") - rest_kib))
 
 
 def _download(client: http.client.HTTPConnection, what: str, mib: int) -> int:

@@ -22,6 +22,7 @@ import dns.message
 import dns.query
 
 from lbmesh.model.address import Address
+from tests.support import proc
 from tests.support.nodes import Node
 from tests.support.wait import wait_for
 
@@ -132,8 +133,8 @@ def pin(pid: int) -> None:
 
 def cpu_s(pid: int) -> float:
     """What it has used so far."""
-    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    found = proc.stat(pid)
+    return (found.user + found.system) / os.sysconf("SC_CLK_TCK")
 
 
 def run(server: Server, queries: Path, seconds: int) -> Figure:

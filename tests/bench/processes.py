@@ -9,8 +9,9 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support import proc
 
 FILES_WANTED = 65_536
 STOP_TIMEOUT_S = 10.0
@@ -63,12 +64,12 @@ def started(
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """End the process, then whoever of its tree or its session is still there."""
     tree = process_tree(process.pid)
-    known = {(one.pid, one.born) for one in _processes() if one.pid in tree}
+    known = {(one.pid, one.born) for one in proc.living() if one.pid in tree}
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(STOP_TIMEOUT_S)
     deadline = time.monotonic() + STOP_TIMEOUT_S
-    while left := [one for one in _processes() if one.session == process.pid or (one.pid, one.born) in known]:
+    while left := [one for one in proc.living() if one.session == process.pid or (one.pid, one.born) in known]:
         if time.monotonic() > deadline:
             raise RuntimeError(f"these processes cannot be ended: {[one.pid for one in left]}")
         for one in left:
@@ -77,26 +78,6 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.poll()
         time.sleep(0.01)
     process.wait()
-
-
-@dataclass(frozen=True, slots=True)
-class _Process:
-    """`born`: its start in clock ticks since boot, which tells it from a later one with the same id."""
-
-    pid: int
-    parent: int
-    session: int
-    born: int
-
-
-def _processes() -> Iterator[_Process]:
-    """All processes of this machine that are not dead already (a zombie is)."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                if fields[0] not in "ZX":
-                    yield _Process(int(entry.name), int(fields[1]), int(fields[3]), int(fields[19]))
 
 
 def process_tree(root: int) -> list[int]:
@@ -108,7 +89,7 @@ def process_trees(roots: Iterable[int]) -> dict[int, list[int]]:
     """The trees of several processes, after one look at all."""
     children: dict[int, list[int]] = {}
     alive = set()
-    for one in _processes():
+    for one in proc.living():
         children.setdefault(one.parent, []).append(one.pid)
         alive.add(one.pid)
     trees = {root: [root] if root in alive else [] for root in roots}
@@ -143,14 +124,6 @@ def core_busy_s(cpu: int) -> float:
             user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, ticks[:8])
             return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
     raise ValueError(f"/proc/stat has no core {cpu}")
-
-
-def memory_kib(pid: int, field: str) -> int:
-    """A figure of /proc/PID/status: "VmRSS" (now) or "VmHWM" (its peak). Raises OSError when it is gone."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1])
-    raise ValueError(f"/proc/{pid}/status has no {field}")
 
 
 def reset_memory_peak(pid: int) -> None:

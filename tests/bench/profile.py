@@ -24,6 +24,7 @@ from tests.bench.marks import table
 from tests.bench.report import machine
 from tests.bench.running import Running, running_all
 from tests.bench.section import SUBJECT, Report, Setting, paragraphs
+from tests.support import proc
 
 ROOT = Path(__file__).parents[2]
 SAMPLES_PER_S = 200
@@ -160,8 +161,8 @@ def _profile(proxy: Running, workload: Workload, seconds: int, setting: Setting)
 
 def _ticks(pid: int) -> tuple[int, int]:
     """User and system time so far, in clock ticks (proc(5))."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]), int(fields[12])
+    found = proc.stat(pid)
+    return found.user, found.system
 
 
 def stacks(lines: Iterable[str]) -> Iterator[tuple[Frame, int]]:

@@ -25,6 +25,7 @@ from tests.bench.rounds import objection
 from tests.bench.running import Cores, Running, running
 from tests.bench.section import SUBJECT, Report, Setting, paragraphs, ratio, skipped_lines
 from tests.bench.view_probe import ViewProbe
+from tests.support import proc
 
 NAMES = ("lbmesh", "haproxy")
 ROUTES, QUICK_ROUTES = 1000, 200
@@ -193,11 +194,8 @@ def _arrivals(setting: Setting, ports: tuple[int, ...], routes: int) -> Arrivals
 
 
 def resident_mb(pid: int) -> float:
-    """By proc(5), pages shared with others included."""
-    found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-    if found is None:
-        raise RuntimeError(f"process {pid} has ended")
-    return int(found[1]) / 1024
+    """Pages shared with others included."""
+    return proc.memory_kib(pid, "VmRSS") / 1024
 
 
 def _host(number: int) -> str:

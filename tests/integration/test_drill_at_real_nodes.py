@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support import proc
 from tests.support.nodes import Node, running_mesh
 from tests.support.origins import answering, running_origin
 from tests.support.wait import wait_for
@@ -87,10 +88,6 @@ def _activity(function: str, module: str = "actions", pause_s: float = 0.0, **ar
     }
 
 
-def _state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-
-
 @pytest.fixture
 def staging(tmp_path: Path) -> Iterator[Staging]:
     token = tmp_path / "token"
@@ -122,7 +119,7 @@ def test_what_the_list_allows_is_done_seen_and_undone(staging: Staging) -> None:
     assert (report["verdict"], report["residue"], report["drill"]["loaded"]) == ("passed", [], False)
     changed = {name for name, pid in staging.pids().items() if pid != before[name]}
     assert changed == {"lb-a1 forwarder-0", "lb-b1 agent"}
-    assert _state(staging.nodes[2].child_pid("forwarder-0")) != "T"
+    assert proc.stat(staging.nodes[2].child_pid("forwarder-0")).state != "T"
     wait_for(lambda: len(staging.nodes[0].log_lines("reloaded")) >= 1, "a reload")
 
 
@@ -175,14 +172,14 @@ FROZEN = _activity("freeze", pause_s=300, targets="lb-a1", part="forwarder", at_
 def _frozen(staging: Staging) -> int:
     """The forwarder, once it is stopped."""
     forwarder = staging.nodes[0].child_pid("forwarder-0")
-    wait_for(lambda: _state(forwarder) == "T", "a frozen forwarder")
+    wait_for(lambda: proc.stat(forwarder).state == "T", "a frozen forwarder")
     return forwarder
 
 
 def _goes_on(staging: Staging, forwarder: int) -> bool:
     """It runs again; or the sentinel, who waits for five seconds, was faster."""
     now = staging.nodes[0].child_pid("forwarder-0")
-    return now != forwarder or _state(forwarder) != "T"
+    return now != forwarder or proc.stat(forwarder).state != "T"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -4,10 +4,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
+from tests.support import proc
 from tests.support.wait import wait_for
 
 AGENT = """
@@ -53,8 +53,7 @@ class Agent:
         return self.process.stdout.readline().strip()
 
     def states(self) -> list[str]:
-        found = (Path(f"/proc/{one.pid}/stat").read_text() for one in self.forwarders)
-        return [text.rpartition(")")[2].split()[0] for text in found]
+        return [proc.stat(one.pid).state for one in self.forwarders]
 
 
 @pytest.fixture

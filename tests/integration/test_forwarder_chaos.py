@@ -4,7 +4,6 @@ Each request says in its target what the origin is to do with it. Both bodies re
 in the wrong place is seen.
 """
 
-import os
 import random
 import re
 import socket
@@ -22,6 +21,7 @@ import pytest
 
 from lbmesh.model.limits import ForwarderLimits
 from lbmesh.model.traffic import Timeouts
+from tests.support import proc
 from tests.support.forwarders import ForwarderProcess, a_view, running_forwarder
 from tests.support.origins import OriginConnection, running_origin
 from tests.support.raw_client import RawClient, Response
@@ -307,7 +307,7 @@ def fault_of(ask: Ask, response: Response, *, cut: bool) -> str:
 
 
 def open_descriptors(forwarder: ForwarderProcess) -> int:
-    return len(os.listdir(f"/proc/{forwarder.process.pid}/fd"))
+    return len(proc.descriptors(forwarder.process.pid))
 
 
 def exchanges_logged(forwarder: ForwarderProcess) -> list[dict[str, object]]:

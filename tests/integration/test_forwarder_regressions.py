@@ -1,6 +1,5 @@
 """A real forwarder process in situations that once went wrong, each set up so that it comes about for certain."""
 
-import os
 import resource
 import signal
 import socket
@@ -22,6 +21,7 @@ from lbmesh.model.health import Availability
 from lbmesh.model.limits import READ_BYTES
 from lbmesh.model.service import Replica
 from lbmesh.model.view import ReplicaView, ViewVersion
+from tests.support import proc
 from tests.support.forwarders import WAIT_S, ForwarderProcess, a_view, running_forwarder
 from tests.support.origins import OriginConnection, answering, running_origin, take_little
 from tests.support.raw_client import RawClient
@@ -63,7 +63,7 @@ class HeldOrigin:
 
 
 def descriptors(forwarder: ForwarderProcess) -> set[int]:
-    return set(map(int, os.listdir(f"/proc/{forwarder.process.pid}/fd")))
+    return set(proc.descriptors(forwarder.process.pid))
 
 
 def limit_that_leaves(free: int, used: set[int]) -> int:
@@ -74,8 +74,7 @@ def limit_that_leaves(free: int, used: set[int]) -> int:
 def stop(forwarder: ForwarderProcess) -> None:
     """Make the process stand still, and wait until it does."""
     forwarder.process.send_signal(signal.SIGSTOP)
-    status = Path(f"/proc/{forwarder.process.pid}/stat")
-    wait_for(lambda: status.read_text().rpartition(")")[2].split()[0] == "T", "standstill")
+    wait_for(lambda: proc.stat(forwarder.process.pid).state == "T", "standstill")
 
 
 def test_a_connection_with_an_unsent_request_serves_nobody_else(forwarder: ForwarderProcess) -> None:

@@ -12,6 +12,7 @@ import pytest
 from lbmesh_chaos.lab.client import LabClient, NoLabError
 from lbmesh_chaos.lab.start import StartError, labs, start
 from tests.support import labs as support
+from tests.support import proc
 from tests.support.labs import (
     LBMESH,
     TWO_ZONES,
@@ -65,7 +66,11 @@ def test_whoever_is_killed_nothing_is_left(whom: str, tmp_path: Path) -> None:
         assert "is up" in starter.stdout.readline()
         with LabClient(name) as lab:
             first, theirs = lab.pid, namespaces_of(lab.pid)
-            victims = {"the first process": first, "who waits for it": _parent(first), "the starter": starter.pid}
+            victims = {
+                "the first process": first,
+                "who waits for it": proc.stat(first).parent,
+                "the starter": starter.pid,
+            }
             os.kill(victims[whom], signal.SIGKILL)
             await_end(first)
             with pytest.raises(NoLabError):
@@ -155,7 +160,3 @@ def test_a_lab_answers_root_alone() -> None:
         assert as_nobody("import socket", source, f"lbmesh-lab/{name}").stdout == "0\n"
         with LabClient(name) as lab:
             assert lab.state()["faults"] == []
-
-
-def _parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])

@@ -1,6 +1,5 @@
 """Slow clients are ended within the limits, honest ones are served meanwhile, and the forwarder comes back to rest."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -27,6 +26,7 @@ from tests.slow.attackers import (
     slow_head,
     slow_reading,
 )
+from tests.support import proc
 from tests.support.forwarders import ForwarderProcess, a_view, running_forwarder
 from tests.support.origins import WAIT_S, OriginConnection, running_origin, take_little
 from tests.support.raw_client import RawClient
@@ -86,12 +86,7 @@ def honest_request(forwarder: ForwarderProcess) -> None:
 
 
 def descriptors(forwarder: ForwarderProcess) -> int:
-    return len(os.listdir(f"/proc/{forwarder.process.pid}/fd"))
-
-
-def resident_kib(forwarder: ForwarderProcess) -> int:
-    text = Path(f"/proc/{forwarder.process.pid}/status").read_text()
-    return int(text.split("VmRSS:")[1].split()[0])
+    return len(proc.descriptors(forwarder.process.pid))
 
 
 def failed(forwarder: ForwarderProcess) -> list[dict[str, object]]:
@@ -130,7 +125,7 @@ def test_they_are_ended_while_honest_clients_are_served(forwarder: ForwarderProc
                 while not is_at_rest(forwarder, before):
                     for _ in range(10):
                         honest_request(forwarder)
-            resident.append(resident_kib(forwarder))
+            resident.append(proc.memory_kib(forwarder.process.pid, "VmRSS"))
         assert resident[-1] < resident[0] + GROWTH_KIB_MAX
     wait_for(lambda: len(failed(forwarder)) == WAVES * ATTACKERS, "a line for every attacker")
     assert {line["reason"] for line in failed(forwarder)} <= reasons

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.soak.load import Client
 from tests.soak.replicas import ReplicaProcess
+from tests.support import proc
 from tests.support.nodes import Node
 from tests.support.wait import wait_for
 
@@ -39,7 +40,7 @@ class SoakNode(Node):
         """With limits of its own."""
         super().write_config(extra)
         limits = f'[forwarder]\nupstream_idle = "1s"\nkeepalive_timeout = "{60 + self.turn % 2}s"\n'
-        self.config.write_text(self.config.read_text().replace("[forwarder]\n", limits))
+        self.change_config("[forwarder]\n", limits)
         self.turn += 1
 
 
@@ -232,7 +233,6 @@ def _measure_process(pid: int) -> Measure:
     """The least of several looks: an agent at rest still probes replicas now and then."""
     looks = []
     for _ in range(20):
-        text = Path(f"/proc/{pid}/status").read_text()
-        looks.append((int(text.split("VmRSS:")[1].split()[0]), len(os.listdir(f"/proc/{pid}/fd"))))
+        looks.append((proc.memory_kib(pid, "VmRSS"), len(proc.descriptors(pid))))
         time.sleep(0.05)
     return Measure(min(resident for resident, _ in looks), min(descriptors for _, descriptors in looks))

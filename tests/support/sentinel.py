@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support import proc
 from tests.support.wait import wait_for
 
 _SUPPORT = Path(__file__).parent
@@ -118,16 +119,7 @@ def kill_group(group: int) -> None:
 
 def group_members(group: int) -> list[int]:
     """The living processes of a group, zombies left out."""
-    members = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                state, _, entry_group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if int(entry_group) == group and state not in "ZX":
-                members.append(int(entry.name))
-    return members
+    return [one.pid for one in proc.living() if one.group == group]
 
 
 def json_lines(file: Path) -> list[dict[str, Any]]:

@@ -11,6 +11,8 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tests.support import proc
+
 DIRECTORY = Path("/run/netns")
 NODES_MAX = 250
 _PREFIX = "lbmesh-bench"
@@ -145,7 +147,7 @@ def _remove(name: str) -> None:
 
 def _born(pid: int) -> int | None:
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        return proc.stat(pid).born
     except OSError:
         return None
 

@@ -3,7 +3,8 @@ import sys
 import time
 from pathlib import Path
 
-from tests.bench.processes import cpu_time_s, free_ports, memory_kib, process_tree, reset_memory_peak, started
+from tests.bench.processes import cpu_time_s, free_ports, process_tree, reset_memory_peak, started
+from tests.support import proc
 
 _PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import signal; signal.pause()'])"
 
@@ -17,7 +18,7 @@ def test_a_process_is_measured_with_its_children_and_nothing_of_it_is_left(tmp_p
             time.sleep(0.01)
         assert tree[0] == process.pid
         assert os.sched_getaffinity(tree[1]) == {cpu}
-        assert all(memory_kib(pid, "VmHWM") >= memory_kib(pid, "VmRSS") // 2 > 0 for pid in tree)
+        assert all(proc.memory_kib(pid, "VmHWM") >= proc.memory_kib(pid, "VmRSS") // 2 > 0 for pid in tree)
         assert cpu_time_s(process.pid) > 0
     assert not any(process_tree(pid) for pid in tree)
 
@@ -34,7 +35,7 @@ def test_free_ports_are_distinct() -> None:
 
 def test_a_peak_of_memory_is_seen_after_it_is_gone() -> None:
     reset_memory_peak(os.getpid())
-    rest_kib = memory_kib(os.getpid(), "VmRSS")
+    rest_kib = proc.memory_kib(os.getpid(), "VmRSS")
     assert len(b"x" * (32 << 20)) == 32 << 20
-    assert memory_kib(os.getpid(), "VmRSS") - rest_kib < 8 << 10
-    assert memory_kib(os.getpid(), "VmHWM") - rest_kib > 24 << 10
+    assert proc.memory_kib(os.getpid(), "VmRSS") - rest_kib < 8 << 10
+    assert proc.memory_kib(os.getpid(), "VmHWM") - rest_kib > 24 << 10

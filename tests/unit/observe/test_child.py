@@ -14,6 +14,7 @@ import trio
 
 from lbmesh.control.processes import AgentLink, ControlMessage, Ready, decode_control, encode_control
 from lbmesh.observe.child import ControlChannel
+from tests.support import proc
 from tests.support.wait import wait_for
 
 CHILD = """
@@ -134,7 +135,7 @@ def test_a_child_dies_with_its_maker_and_leaves_interrupts_to_it() -> None:
         assert maker.stdout.readline() == "True set()\n"
         os.kill(child_pid, signal.SIGINT)
         maker.kill()
-    wait_for(lambda: not is_alive(child_pid), "end of the child")
+    wait_for(lambda: not proc.is_alive(child_pid), "end of the child")
 
 
 def test_a_child_whose_maker_is_another_process_does_not_start() -> None:
@@ -151,11 +152,3 @@ def test_a_child_whose_maker_is_another_process_does_not_start() -> None:
         )
     assert orphan.returncode == 1
     assert "is gone" in orphan.stderr
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-            return stat.read().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False

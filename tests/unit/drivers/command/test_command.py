@@ -14,6 +14,7 @@ from lbmesh.drivers.command.limits import LINE_CHARACTERS_MAX
 from lbmesh.failover.orders import Acquire, Done, Drifted, Failed, Found, Outdated, Release, Renew, Unfinished
 from lbmesh.model.address import Address
 from lbmesh.model.front import CommandDriver, Front, FrontClass
+from tests.support import proc
 from tests.support.wait import PATIENCE_S
 
 NAME = "198.51.100.8"
@@ -133,17 +134,9 @@ def test_when_its_time_is_up_nothing_of_it_is_left(tmp_path: Path) -> None:
         outcome = await program.fronts.acquire(program.acquire())
         assert outcome == Failed(NAME, 1, f"{program.path} did not end within 0.5 s: waits")
         child = int(await program.file("child"))
-        await until(lambda: is_over(child))
+        await until(lambda: not proc.is_alive(child))
 
     run(check)
-
-
-def is_over(pid: int) -> bool:
-    """Dead, if perhaps not reaped yet."""
-    try:
-        return " Z " in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return True
 
 
 def test_a_child_that_it_leaves_behind_is_not_waited_for(tmp_path: Path) -> None:
