@@ -91,7 +91,14 @@ class AsyncExchange:
             return Broke(attempt, error, reused=False)
         link = dialled.link
         now = anyio.current_time()
-        self._attempts.connected(attempt, link.key.balancer, now, failed=dialled.failed, outrun=dialled.outrun)
+        self._attempts.connected(
+            attempt,
+            link.key.balancer,
+            now,
+            failed=dialled.failed,
+            outrun=dialled.outrun,
+            connect_s=dialled.connect_s,
+        )
         self._news.set()
         try:
             response = await link.connection.handle_async_request(self._request)

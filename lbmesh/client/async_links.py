@@ -8,13 +8,13 @@ import anyio
 import httpcore
 import httpx
 
-from lbmesh.client.async_race import AsyncRaced, race
+from lbmesh.client.async_race import race
 from lbmesh.client.async_stream import WatchedStream
 from lbmesh.client.attempts import Failure
 from lbmesh.client.idle import ConnectionKey, IdleConnections
 from lbmesh.client.limits import IDLE_MAX
 from lbmesh.client.policy import Policy
-from lbmesh.client.translate import DialError, Timeouts, handshake_limit_s, is_timeout, origin_of, tell
+from lbmesh.client.translate import Timeouts, Tls, origin_of
 from lbmesh.model.address import Address
 
 
@@ -36,9 +36,10 @@ class AsyncLink:
 
 @dataclass(frozen=True, slots=True)
 class AsyncDialled:
-    """A link, and what happened on the way to it."""
+    """A link, and what happened on the way to it. `connect_s`: what its connect took, 0 for one that was kept."""
 
     link: AsyncLink
+    connect_s: float = 0.0
     failed: tuple[Failure, ...] = ()
     outrun: tuple[Address, ...] = ()
 
@@ -69,25 +70,12 @@ class AsyncLinks:
             await _close(expired)
             if kept is not None:
                 return AsyncDialled(kept)
-        failed: list[Failure] = []
-        left = list(order)
-        timed_out = False
-        deadline = None if timeouts.connect is None else anyio.current_time() + timeouts.connect
-        while left:
-            raced = await self._race(left, failed, deadline)
-            failed += raced.failed
-            try:
-                stream = await self._secure(raced.stream, url, deadline, others=len(left) - 1 - len(raced.failed))
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failed.append(Failure(raced.balancer, tell(error)))
-                timed_out = is_timeout(error)
-                left = [b for b in left if b not in [failure.balancer for failure in failed]]
-                continue
-            watched = WatchedStream(stream)
-            connection = httpcore.AsyncHTTP11Connection(url.origin, watched, self._expiry_s)
-            link = AsyncLink(ConnectionKey(raced.balancer, key.origin), connection, watched)
-            return AsyncDialled(link, tuple(failed), raced.outrun)
-        raise DialError(failed, timed_out=timed_out)
+        tls = Tls.of(url, self._ssl_context)
+        raced = await race(order, tls, stagger_s=self._policy.stagger_s, timeout_s=timeouts.connect)
+        watched = WatchedStream(raced.stream)
+        connection = httpcore.AsyncHTTP11Connection(url.origin, watched, self._expiry_s)
+        link = AsyncLink(ConnectionKey(raced.balancer, key.origin), connection, watched)
+        return AsyncDialled(link, raced.connect_s, raced.failed, raced.outrun)
 
     async def give_back(self, link: AsyncLink) -> None:
         """The exchange is over: keep the link if it can carry another, else close it."""
@@ -108,27 +96,6 @@ class AsyncLinks:
         epoll the child shares.
         """
         self._parents = self._idle.drop()
-
-    async def _race(self, left: Sequence[Address], failed: Sequence[Failure], deadline: float | None) -> AsyncRaced:
-        timeout_s = None if deadline is None else deadline - anyio.current_time()
-        try:
-            return await race(left, stagger_s=self._policy.stagger_s, timeout_s=timeout_s)
-        except DialError as error:
-            raise DialError((*failed, *error.failures), timed_out=error.timed_out) from None
-
-    async def _secure(
-        self, stream: httpcore.AsyncNetworkStream, url: httpcore.URL, deadline: float | None, *, others: int
-    ) -> httpcore.AsyncNetworkStream:
-        if url.scheme != b"https":
-            return stream
-        left_s = None if deadline is None else max(0.0, deadline - anyio.current_time())
-        timeout_s = handshake_limit_s(self._policy, left_s, others)
-        try:
-            return await stream.start_tls(self._ssl_context, url.host.decode("ascii"), timeout_s)
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await stream.aclose()
-            raise
 
 
 async def _close(links: Sequence[AsyncLink]) -> None:

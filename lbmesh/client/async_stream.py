@@ -1,6 +1,5 @@
 """A stream as httpcore wants it, with one thing more: a watcher that is asked when nothing comes for a while."""
 
-import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -39,11 +38,6 @@ class WatchedStream(httpcore.AsyncNetworkStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
-
-    async def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.AsyncNetworkStream:
-        return WatchedStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

@@ -18,7 +18,7 @@ from lbmesh.client.fork import watch
 from lbmesh.client.listing import Balancers
 from lbmesh.client.policy import DEFAULT_LIMITS, Policy, Repeat, Uniform, repeat_of
 from lbmesh.client.resumption import Resumption
-from lbmesh.client.translate import REPORT_EXTENSION, Timeouts, is_replayable, to_core, with_fields
+from lbmesh.client.translate import REPORT_EXTENSION, Timeouts, is_replayable, origin_of, to_core, with_fields
 
 
 class AsyncMeshTransport(httpx.AsyncBaseTransport):
@@ -111,6 +111,6 @@ class AsyncMeshTransport(httpx.AsyncBaseTransport):
     ) -> AsyncExchange:
         for balancer in self._fleet.settle():
             await self._links.drop(balancer)
-        attempts = self._fleet.attempts(anyio.current_time(), repeat, after)
+        attempts = self._fleet.attempts(origin_of(request.url), anyio.current_time(), repeat, after)
         hold_bytes = 0 if repeat is Repeat.ONCE else self._policy.hold_bytes
         return AsyncExchange(self._links, attempts, request, timeouts, hold_bytes=hold_bytes)

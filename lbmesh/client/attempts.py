@@ -99,7 +99,6 @@ class Attempts:
         self._budget = budget
         self._pace = pace
         self._may_repeat = repeat is not Repeat.ONCE
-        self._hedge_delay_s = pace.delay_s if repeat is Repeat.HEDGED else None
         # One that cannot be hedged is no probe: a frozen balancer would hold it until its timeout.
         self._may_hedge = repeat is Repeat.HEDGED
         self._untried = list(memory.order(now, may_repeat=self._may_hedge))
@@ -107,6 +106,8 @@ class Attempts:
         self._running: dict[int, Address | None] = {}
         self._sent: dict[int, float] = {}
         self._last_sent = now
+        self._last_connect_s = 0.0
+        self._guesses: set[int] = set()
         self._wanted_since: float | None = None
         self._timed_out = False
         self._put_aside: list[Address] = []
@@ -127,8 +128,8 @@ class Attempts:
         due = self._due(now)
         if due is None or due > now:
             return Wait(due)
-        if self.started and not self._budget.try_take():
-            return self._wait_for_budget(now)
+        if self.started and not self._take_leave(now):
+            return self._wait_for_leave(now)
         self._wanted_since = None
         attempt, self.started = self.started, self.started + 1
         self._running[attempt] = None
@@ -143,9 +144,10 @@ class Attempts:
         *,
         failed: Sequence[Failure] = (),
         outrun: Sequence[Address] = (),
+        connect_s: float = 0.0,
     ) -> None:
-        """The attempt has a connection to `balancer`; others failed before it, or were silent longer than
-        the stagger.
+        """The attempt has a connection to `balancer`, which took `connect_s` to make; others failed before it, or were
+        silent longer than the stagger.
         """
         self._note_failed(failed, now)
         for slow in outrun:
@@ -154,6 +156,7 @@ class Attempts:
         self._untried.remove(balancer)
         self._running[attempt] = balancer
         self._sent[attempt] = self._last_sent = now
+        self._last_connect_s = connect_s
 
     def dial_failed(self, attempt: int, failed: Sequence[Failure], now: float, *, timed_out: bool) -> None:
         """No balancer of the attempt's order could be connected to."""
@@ -181,18 +184,19 @@ class Attempts:
         balancer = self._running[attempt]
         assert balancer is not None
         self.ended(attempt)
-        self._pace.note(now - self._sent[attempt])
         if self._may_repeat and status in self._policy.retry_statuses:
             self._put_aside.append(balancer)
             self.failures.append(Failure(balancer, f"answered {status}", now - self._began))
             return Judgement.KEEP
         self._memory.worked(balancer, now)
+        self._note_time(now - self._sent[attempt])
         for started, outrun in self._running.items():
             if outrun is not None and outrun != balancer and started < attempt:
                 waited_s = now - self._sent[started]
-                self._pace.note(waited_s)
                 if self._memory.outrun(outrun, waited_s, now):
                     self.spoiled.add(outrun)
+                else:  # the times of one that failed are not the service's
+                    self._note_time(waited_s)
         for worse in self._put_aside:
             if worse != balancer:
                 self._rest(worse, now)
@@ -204,6 +208,9 @@ class Attempts:
             del self._running[attempt]
             if attempt:
                 self._budget.give_back()
+            if attempt in self._guesses:
+                self._guesses.discard(attempt)
+                self._pace.end_guess()
 
     def close(self) -> None:
         """The request has its answer or its error: give everything back."""
@@ -230,11 +237,24 @@ class Attempts:
     def _due(self, now: float) -> float | None:
         if not self._running:
             return now
-        if self._hedge_delay_s is None or None in self._running.values():
+        if not self._may_hedge or None in self._running.values():
             return None
-        return self._last_sent + self._hedge_delay_s
+        delay_s = self._pace.delay_s(self._last_connect_s)
+        return None if delay_s is None else self._last_sent + delay_s
 
-    def _wait_for_budget(self, now: float) -> Step:
+    def _take_leave(self, now: float) -> bool:
+        if not self._budget.try_take():
+            return False
+        longest_s = self._policy.hedge_delay_s
+        is_early = self._running and longest_s is not None and now < self._last_sent + longest_s
+        if is_early and not self._pace.is_measured:
+            if not self._pace.try_guess():
+                self._budget.give_back()
+                return False
+            self._guesses.add(self.started)
+        return True
+
+    def _wait_for_leave(self, now: float) -> Step:
         if self._wanted_since is None:
             self._wanted_since = now
         if not self._running and now - self._wanted_since >= self._policy.budget_wait_s:
@@ -246,6 +266,10 @@ class Attempts:
             self.failures.append(Failure(failure.balancer, failure.what, now - self._began))
             self._rest(failure.balancer, now)
             self._untried.remove(failure.balancer)
+
+    def _note_time(self, taken_s: float) -> None:
+        if self._may_hedge:  # others, which may be slow by nature, are never waited for in this way
+            self._pace.note(taken_s)
 
     def _put_last(self, balancer: Address) -> None:
         if balancer in self._untried:  # a look-up may have taken it from the list

@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 from lbmesh.client.attempts import Answered, Attempts
 from lbmesh.client.budget import AttemptBudget
@@ -10,14 +10,16 @@ from lbmesh.client.directory import Directory, Slot
 from lbmesh.client.finder import Finder
 from lbmesh.client.listing import ZONE_VARIABLE, Admin, Balancers, parse_listing
 from lbmesh.client.memory import BalancerMemory
-from lbmesh.client.pace import Pace
+from lbmesh.client.pace import PACES
 from lbmesh.client.policy import Policy, Repeat, Uniform
 from lbmesh.client.sources import Ask, admin_api, resolver
 from lbmesh.model.address import Address
 
 
 class Fleet:
-    """The directory, the memory, the budget and the pace. All but `finder` under the transport's lock."""
+    """The directory, the memory and the budget; the paces are the process's. All but `finder` under the transport's
+    lock.
+    """
 
     def __init__(self, balancers: Balancers, policy: Policy, zone: str | None, rng: Uniform | None) -> None:
         """`zone`: the client's; None: what the environment says. Raises ValueError for balancers that make no sense."""
@@ -35,7 +37,6 @@ class Fleet:
         """No request is under way: at the start, and in the child of a fork."""
         self.finder.start_afresh()
         self._budget = AttemptBudget(self.policy.budget_share, self.policy.budget_floor)
-        self._pace = Pace(self.policy)
 
     def settle(self) -> tuple[Address, ...]:
         """Take over what look-ups have found since; the balancers that are no longer there."""
@@ -45,9 +46,10 @@ class Fleet:
         self._home = home
         return self._memory.settle(home)
 
-    def attempts(self, now: float, repeat: Repeat, after: Answered | None = None) -> Attempts:
-        """Of one request. There must be an address."""
-        return Attempts(self.policy, self._memory, self._budget, self._pace, now, repeat=repeat, after=after)
+    def attempts(self, origin: Hashable, now: float, repeat: Repeat, after: Answered | None = None) -> Attempts:
+        """Of one request to `origin`. There must be an address."""
+        pace = PACES.of(origin, self.policy)
+        return Attempts(self.policy, self._memory, self._budget, pace, now, repeat=repeat, after=after)
 
 
 def _slots_of(balancers: Balancers, seed: float | None) -> tuple[list[Slot], Mapping[str, Ask]]:

@@ -77,13 +77,15 @@ class BalancerMemory:
 
     def outrun(self, balancer: Address, waited_s: float, now: float) -> bool:
         """A hedge was answered before it. True when that counts as failing: after the whole hedge delay, or the second
-        time without an answer in between; one slow answer in a hundred is what a measured delay is made for.
+        time without an answer in between, or before it has ever answered; one slow answer in a hundred is what a
+        measured delay is made for.
         """
         record = self._records.get(balancer)
         if record is None:
             return False
         record.outrun += 1
-        if record.outrun < OUTRUN_MAX and waited_s < (self._policy.hedge_delay_s or 0.0):
+        is_known = record.answered_at is not None
+        if is_known and record.outrun < OUTRUN_MAX and waited_s < (self._policy.hedge_delay_s or 0.0):
             return False
         self.failed(balancer, now)
         return True

@@ -39,25 +39,21 @@ class Policy:
     """
 
     stagger_s: float = 0.05
-    """A connect that is still silent after this gets a rival (RFC 8305 §5 calls it Connection Attempt
-    Delay).
+    """A connect, or a TLS handshake, that is still silent after this gets a rival (RFC 8305 §5 calls it Connection
+    Attempt Delay).
     """
-
-    handshake_s: float = 1.0
-    """A TLS handshake that takes longer is given up while other balancers are left: nothing was asked yet."""
 
     hedge_delay_s: float | None = 0.25
     """An idempotent request without the head of its answer after this (or all of one that is held) goes to another
-    balancer too. None: never.
+    balancer too; sooner where answers are quicker, later only where more than `budget_share` of them take longer.
+    None: never.
     """
 
     hedge_quantile: float | None = 0.99
-    """Once enough answers were measured, this quantile of their times is the delay, where it is shorter than
-    `hedge_delay_s`. None: the delay is fixed.
-    """
+    """This quantile of the times that the service's answers took is the delay. None: it is `hedge_delay_s`, always."""
 
     hedge_min_s: float = 0.04
-    """A measured delay is at least so long."""
+    """A measured delay is at least so long; where nothing is measured, that is the delay, and two round trips."""
 
     idempotency_field: str | None = "Idempotency-Key"
     """A POST or PATCH with this field is sent again when its connection broke, or the answer says that it was not
@@ -111,10 +107,8 @@ class Policy:
     """Each transport begins at a random balancer of the list; False: at the first."""
 
     def __post_init__(self) -> None:
-        if min(self.stagger_s, self.handshake_s) <= 0 or (self.hedge_delay_s is not None and self.hedge_delay_s <= 0):
-            raise ValueError(
-                "stagger_s, handshake_s and hedge_delay_s must be above 0; hedge_delay_s=None switches hedging off"
-            )
+        if self.stagger_s <= 0 or (self.hedge_delay_s is not None and self.hedge_delay_s <= 0):
+            raise ValueError("stagger_s and hedge_delay_s must be above 0; hedge_delay_s=None switches hedging off")
         if self.hold_bytes < 0 or (self.stall_s is not None and self.stall_s <= 0):
             raise ValueError("hold_bytes must be 0 or more, stall_s above 0; stall_s=None switches it off")
         if self.hedge_quantile is not None and not 0 < self.hedge_quantile < 1:

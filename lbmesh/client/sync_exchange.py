@@ -119,7 +119,14 @@ class SyncExchange:
             if rival is not None:
                 rival.link = link
             now = time.monotonic()
-            self._attempts.connected(attempt, link.key.balancer, now, failed=dialled.failed, outrun=dialled.outrun)
+            self._attempts.connected(
+                attempt,
+                link.key.balancer,
+                now,
+                failed=dialled.failed,
+                outrun=dialled.outrun,
+                connect_s=dialled.connect_s,
+            )
         self._wake_up()
         link.stream.watcher = self._watch if self._may_repeat and rival is None else wait_ready
         try:

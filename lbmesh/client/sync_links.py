@@ -2,7 +2,6 @@
 
 import ssl
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from lbmesh.client.attempts import Failure
 from lbmesh.client.idle import ConnectionKey, IdleConnections
 from lbmesh.client.limits import IDLE_MAX
 from lbmesh.client.policy import Policy
-from lbmesh.client.sync_race import Raced, race
+from lbmesh.client.sync_race import race
 from lbmesh.client.sync_socket import SocketStream
-from lbmesh.client.translate import DialError, Timeouts, handshake_limit_s, is_timeout, origin_of, tell
+from lbmesh.client.translate import Timeouts, Tls, origin_of
 from lbmesh.model.address import Address
 
 
@@ -38,9 +37,10 @@ class SyncLink:
 
 @dataclass(frozen=True, slots=True)
 class Dialled:
-    """A link, and what happened on the way to it."""
+    """A link, and what happened on the way to it. `connect_s`: what its connect took, 0 for one that was kept."""
 
     link: SyncLink
+    connect_s: float = 0.0
     failed: tuple[Failure, ...] = ()
     outrun: tuple[Address, ...] = ()
 
@@ -73,26 +73,16 @@ class SyncLinks:
         """
         if not fresh and (kept := self._take(ConnectionKey(order[0], origin_of(url)))) is not None:
             return Dialled(kept)
-        failed: list[Failure] = []
-        outrun: tuple[Address, ...] = ()
-        left = list(order)
-        timed_out = False
-        deadline = None if timeouts.connect is None else time.monotonic() + timeouts.connect
-        while left:
-            raced = self._race(left, failed, deadline, cancelled)
-            failed += raced.failed
-            outrun = raced.outrun
-            try:
-                stream = self._secure(raced.stream, url, deadline, others=len(left) - 1 - len(raced.failed))
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failed.append(Failure(raced.balancer, tell(error)))
-                timed_out = is_timeout(error)
-                left = [b for b in left if b not in [failure.balancer for failure in failed]]
-                continue
-            connection = httpcore.HTTP11Connection(url.origin, stream, self._expiry_s)
-            link = SyncLink(ConnectionKey(raced.balancer, origin_of(url)), connection, stream)
-            return Dialled(link, tuple(failed), outrun)
-        raise DialError(failed, timed_out=timed_out)
+        raced = race(
+            order,
+            Tls.of(url, self._ssl_context),
+            stagger_s=self._policy.stagger_s,
+            timeout_s=timeouts.connect,
+            cancelled=cancelled,
+        )
+        connection = httpcore.HTTP11Connection(url.origin, raced.stream, self._expiry_s)
+        link = SyncLink(ConnectionKey(raced.balancer, origin_of(url)), connection, raced.stream)
+        return Dialled(link, raced.connect_s, raced.failed, raced.outrun)
 
     def give_back(self, link: SyncLink) -> None:
         """The exchange is over: keep the link if it can carry another, else close it."""
@@ -126,26 +116,6 @@ class SyncLinks:
             link, expired = self._idle.take(key)
         _close(expired)
         return link
-
-    def _race(
-        self,
-        left: Sequence[Address],
-        failed: Sequence[Failure],
-        deadline: float | None,
-        cancelled: Callable[[], bool],
-    ) -> Raced:
-        timeout_s = None if deadline is None else deadline - time.monotonic()
-        try:
-            return race(left, stagger_s=self._policy.stagger_s, timeout_s=timeout_s, cancelled=cancelled)
-        except DialError as error:
-            raise DialError((*failed, *error.failures), timed_out=error.timed_out) from None
-
-    def _secure(self, stream: SocketStream, url: httpcore.URL, deadline: float | None, *, others: int) -> SocketStream:
-        if url.scheme != b"https":
-            return stream
-        left_s = None if deadline is None else max(0.0, deadline - time.monotonic())
-        timeout_s = handshake_limit_s(self._policy, left_s, others)
-        return stream.start_tls(self._ssl_context, url.host.decode("ascii"), timeout_s)
 
 
 def _close(links: Sequence[SyncLink]) -> None:

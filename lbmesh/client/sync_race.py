@@ -1,12 +1,14 @@
 """Connect to the first of several balancers that takes the connection, in one thread (RFC 8305 §5).
 
-The next connect starts when all before it have failed, or one was silent for the stagger. The first to
-succeed wins, the others are closed. Nothing is sent here, so a race is safe before any request.
+The next connect starts when all before it have failed, or one was silent for the stagger. Over TLS the handshake is a
+part of it: a frozen balancer's kernel takes connections, but shakes no hands. The first to succeed wins, the others are
+closed. No part of a request is sent here, so a race is safe before any.
 """
 
 import errno
 import select
 import socket
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 
 from lbmesh.client.attempts import Failure
 from lbmesh.client.sync_socket import SocketStream, milliseconds_until
-from lbmesh.client.translate import DialError, words_for
+from lbmesh.client.translate import DialError, Tls, patience_s, tell_connect, tell_late, words_for
 from lbmesh.model.address import Address
 
 CANCEL_CHECK_S = 0.05
@@ -23,25 +25,29 @@ CANCEL_CHECK_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Raced:
-    """The winner, those that failed before it, and those that had been silent longer than the stagger."""
+    """The winner and the seconds it took, those that failed before it, and those that had been silent longer than the
+    stagger.
+    """
 
     stream: SocketStream
     balancer: Address
+    connect_s: float
     failed: tuple[Failure, ...]
     outrun: tuple[Address, ...]
 
 
 def race(
     order: Sequence[Address],
+    tls: Tls | None,
     *,
     stagger_s: float,
     timeout_s: float | None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Raced:
-    """The first connection that stands. Raises DialError when none does within `timeout_s`, or when
-    cancelled.
+    """The first connection that stands; with `tls`, whose handshake is done. Raises DialError when none does within
+    `timeout_s`, or when cancelled.
     """
-    running = _Race(order, stagger_s, timeout_s)
+    running = _Race(order, tls, stagger_s, timeout_s)
     try:
         while True:
             if (winner := running.advance()) is not None:
@@ -52,11 +58,24 @@ def race(
         running.close_losers()
 
 
+@dataclass(slots=True)
+class _Runner:
+    """One balancer's connection. `wrapped`: the handshake has begun."""
+
+    number: int
+    balancer: Address
+    connection: socket.socket
+    descriptor: int
+    began: float
+    wrapped: ssl.SSLSocket | None = None
+
+
 class _Race:
-    def __init__(self, order: Sequence[Address], stagger_s: float, timeout_s: float | None) -> None:
+    def __init__(self, order: Sequence[Address], tls: Tls | None, stagger_s: float, timeout_s: float | None) -> None:
         self.failed: list[Failure] = []
         self._order = deque(order)
-        self._connecting: dict[int, tuple[int, socket.socket, Address]] = {}
+        self._tls = tls
+        self._runners: dict[int, _Runner] = {}
         self._started = 0
         self._poll = select.poll()
         self._stagger_s = stagger_s
@@ -66,23 +85,23 @@ class _Race:
     def advance(self) -> Raced | None:
         """Start what is due, wait a moment, look what happened. Raises DialError when all is lost."""
         now = time.monotonic()
-        while self._order and (not self._connecting or self._next_start <= now):
-            self._start_next()
+        while self._order and (not self._runners or self._next_start <= now):
+            self._start_next(now)
             self._next_start = now + self._stagger_s
-        if not self._connecting:
+        if not self._runners:
             raise DialError(self.failed, timed_out=False)
         if self._deadline is not None and now >= self._deadline:
-            raise DialError([*self.failed, *self._silent()], timed_out=True)
+            raise DialError([*self.failed, *self._late()], timed_out=True)
         for descriptor, _ in self._poll.poll(milliseconds_until(self._wake_at(now))):
-            if (winner := self._settle(descriptor)) is not None:
+            if (winner := self._go_on(self._runners[descriptor])) is not None:
                 return winner
         return None
 
     def close_losers(self) -> None:
         """Close every connection still being made."""
-        for _, connecting, _ in self._connecting.values():
-            connecting.close()
-        self._connecting.clear()
+        for runner in self._runners.values():
+            runner.connection.close()
+        self._runners.clear()
 
     def _wake_at(self, now: float) -> float:
         return min(
@@ -91,7 +110,7 @@ class _Race:
             now + CANCEL_CHECK_S if self._deadline is None else self._deadline,
         )
 
-    def _start_next(self) -> None:
+    def _start_next(self, now: float) -> None:
         balancer = self._order.popleft()
         family = socket.AF_INET6 if ":" in balancer.host else socket.AF_INET
         try:
@@ -108,22 +127,50 @@ class _Race:
             connecting.close()
             self.failed.append(Failure(balancer, words_for(result)))
             return
-        self._connecting[connecting.fileno()] = (self._started, connecting, balancer)
+        runner = _Runner(self._started, balancer, connecting, connecting.fileno(), now)
+        self._runners[runner.descriptor] = runner
         self._started += 1
-        self._poll.register(connecting, select.POLLOUT)
+        self._poll.register(runner.descriptor, select.POLLOUT)
 
-    def _settle(self, descriptor: int) -> Raced | None:
-        number, connected, balancer = self._connecting.pop(descriptor)
-        self._poll.unregister(descriptor)
-        if error := connected.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            connected.close()
-            self.failed.append(Failure(balancer, words_for(error)))
+    def _go_on(self, runner: _Runner) -> Raced | None:
+        """Its descriptor is ready: it stands, goes on with its handshake, or has failed."""
+        try:
+            if runner.wrapped is None and (error := runner.connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
+                raise OSError(error, "")
+            if self._tls is not None:
+                self._shake_hands(runner, self._tls)
+        except ssl.SSLWantReadError:
+            self._poll.modify(runner.descriptor, select.POLLIN)
+            return None
+        except ssl.SSLWantWriteError:
+            self._poll.modify(runner.descriptor, select.POLLOUT)
+            return None
+        except OSError as error:
+            self._leave(runner)
+            runner.connection.close()
+            self.failed.append(Failure(runner.balancer, tell_connect(error)))
             self._next_start = time.monotonic()
             return None
-        outrun = tuple(earlier for n, _, earlier in self._connecting.values() if n < number)
-        return Raced(SocketStream(connected), balancer, tuple(self.failed), outrun)
+        self._leave(runner)
+        outrun = tuple(other.balancer for other in self._runners.values() if other.number < runner.number)
+        took_s = time.monotonic() - runner.began
+        return Raced(SocketStream(runner.connection), runner.balancer, took_s, tuple(self.failed), outrun)
 
-    def _silent(self) -> list[Failure]:
-        return [
-            Failure(balancer, "did not take the connection in time") for _, _, balancer in self._connecting.values()
-        ]
+    def _shake_hands(self, runner: _Runner, tls: Tls) -> None:
+        """Raises SSLWantReadError or SSLWantWriteError while it goes on, another OSError when it failed."""
+        if runner.wrapped is None:
+            runner.wrapped = tls.context.wrap_socket(
+                runner.connection, server_hostname=tls.name, do_handshake_on_connect=False
+            )
+            runner.connection = runner.wrapped
+            if runner.number == self._started - 1:
+                now = time.monotonic()
+                self._next_start = now + patience_s(self._stagger_s, now - runner.began)
+        runner.wrapped.do_handshake()
+
+    def _leave(self, runner: _Runner) -> None:
+        self._poll.unregister(runner.descriptor)
+        del self._runners[runner.descriptor]
+
+    def _late(self) -> list[Failure]:
+        return [Failure(each.balancer, tell_late(shakes=each.wrapped is not None)) for each in self._runners.values()]

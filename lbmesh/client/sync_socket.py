@@ -58,21 +58,6 @@ class SocketStream(httpcore.NetworkStream):
             while left:
                 left = left[self._complete(lambda: self._socket.send(left), select.POLLOUT, timeout) :]  # noqa: B023
 
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> "SocketStream":
-        with _mapped(httpcore.ConnectTimeout, httpcore.ConnectError):
-            try:
-                wrapped = ssl_context.wrap_socket(
-                    self._socket, server_hostname=server_hostname, do_handshake_on_connect=False
-                )
-                self._socket = wrapped
-                self._complete(wrapped.do_handshake, select.POLLIN, timeout)
-            except BaseException:
-                self.close()
-                raise
-        return self
-
     def close(self) -> None:
         with self._closing:
             self._socket.close()

@@ -18,7 +18,7 @@ from lbmesh.client.resumption import Resumption
 from lbmesh.client.sync_body import SyncBody
 from lbmesh.client.sync_exchange import SyncAnswer, SyncExchange
 from lbmesh.client.sync_links import SyncLinks
-from lbmesh.client.translate import REPORT_EXTENSION, Timeouts, is_replayable, to_core, with_fields
+from lbmesh.client.translate import REPORT_EXTENSION, Timeouts, is_replayable, origin_of, to_core, with_fields
 
 JOIN_S = 5.0
 """How long `close` waits for the threads of rivals, whose sockets are shut down by then."""
@@ -115,7 +115,7 @@ class MeshTransport(httpx.BaseTransport):
     ) -> SyncExchange:
         with self._lock:
             gone = self._fleet.settle()
-            attempts = self._fleet.attempts(time.monotonic(), repeat, after)
+            attempts = self._fleet.attempts(origin_of(request.url), time.monotonic(), repeat, after)
         for balancer in gone:
             self._links.drop(balancer)
         return SyncExchange(

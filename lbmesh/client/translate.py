@@ -13,7 +13,6 @@ import httpcore
 import httpx
 
 from lbmesh.client.attempts import Failure
-from lbmesh.client.policy import Policy
 
 REPORT_EXTENSION = "lbmesh"
 """The key in `response.extensions` under which the transport leaves an `Answered`."""
@@ -48,13 +47,24 @@ class Timeouts:
         return cls(**request.extensions.get("timeout", {}))
 
 
-def handshake_limit_s(policy: Policy, left_s: float | None, others: int) -> float | None:
-    """Seconds a TLS handshake may take: less than what is left of the connect timeout while there are
-    others to try.
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What a handshake needs. `name`: of the service, which is sent and which the certificate must have."""
+
+    context: ssl.SSLContext
+    name: str
+
+    @classmethod
+    def of(cls, url: httpcore.URL, context: ssl.SSLContext) -> "Tls | None":
+        """None for http."""
+        return cls(context, url.host.decode("ascii")) if url.scheme == b"https" else None
+
+
+def patience_s(stagger_s: float, connect_s: float) -> float:
+    """Seconds a handshake has before a rival connect begins. It takes one or two round trips, and the connect that
+    took one has shown how long these are.
     """
-    if not others:
-        return left_s
-    return policy.handshake_s if left_s is None else min(policy.handshake_s, left_s)
+    return max(stagger_s, 3 * connect_s)
 
 
 class DialError(Exception):
@@ -162,14 +172,12 @@ def to_httpx(error: Exception, message: str = "") -> Exception:
 def tell(error: Exception) -> str:
     """What the balancer did, as words that follow its address."""
     match error:
-        case httpcore.ConnectTimeout():
-            return "did not finish the TLS handshake in time"
         case httpcore.ReadTimeout():
             return "did not answer in time"
         case httpcore.WriteTimeout():
             return "did not take the request in time"
         case httpcore.ConnectError():
-            return tell_tls(error) or tell_errno(error) or f"could not be connected to: {error}"
+            return tell_connect(error)
         case httpcore.RemoteProtocolError() if "disconnected without" in str(error):
             return "closed the connection before it answered"
         case httpcore.RemoteProtocolError() if "closed connection" in str(error):
@@ -178,6 +186,16 @@ def tell(error: Exception) -> str:
             return f"sent no valid HTTP: {error}"
         case _:
             return tell_errno(error) or "broke the connection off"
+
+
+def tell_connect(error: Exception) -> str:
+    """Why a connect, or its handshake, failed."""
+    return tell_tls(error) or tell_errno(error) or f"could not be connected to: {error}"
+
+
+def tell_late(*, shakes: bool) -> str:
+    """What a balancer did whose connect, or handshake, outlasted the connect timeout."""
+    return "did not finish the TLS handshake in time" if shakes else "did not take the connection in time"
 
 
 def tell_tls(error: BaseException) -> str | None:

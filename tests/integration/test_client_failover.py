@@ -173,7 +173,7 @@ def test_a_post_is_given_whatever_was_answered(flavour: str) -> None:
 
 
 def test_retry_statuses_can_be_switched_off(flavour: str) -> None:
-    policy = Policy(spread=False, retry_statuses=frozenset())
+    policy = Policy(spread=False, hedge_quantile=None, retry_statuses=frozenset())
     with balancer(plain_reply(503, "no replica")) as cut_off, balancer() as alive:
         (got,) = call(flavour, [cut_off.address, alive.address], "GET", policy=policy)
     assert (got.status, alive.seen) == (503, [])

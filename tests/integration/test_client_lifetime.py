@@ -20,9 +20,8 @@ import trio
 
 from lbmesh.client import AsyncMeshTransport, MeshTransport, Policy
 from tests.support.balancers import balancer, frozen, refusing, silent
-from tests.support.callers import FLAVOURS, URL, call
+from tests.support.callers import FLAVOURS, STEADY, URL, call
 
-LISTED = Policy(spread=False)
 ASYNC_FLAVOURS = ("trio", "asyncio")
 
 
@@ -124,7 +123,7 @@ def test_a_cancelled_request_leaves_nothing_open(flavour: str, cancel_after_s: f
     """Cancelled before it starts, while it dials, while the race is on, and while it is hedged."""
 
     async def main() -> None:
-        transport = AsyncMeshTransport([swallowing, stuck.address, other.address], policy=LISTED)
+        transport = AsyncMeshTransport([swallowing, stuck.address, other.address], policy=STEADY)
         with anyio.move_on_after(cancel_after_s) as scope:
             await transport.handle_async_request(httpx.Request("GET", URL))
         assert scope.cancelled_caught
@@ -156,7 +155,7 @@ def test_an_interrupt_while_hedged_leaves_no_rival() -> None:
         previous = signal.signal(signal.SIGUSR1, stop)
         watcher = threading.Thread(target=interrupt_when_hedged)
         watcher.start()
-        transport = MeshTransport([stuck.address, other.address], policy=LISTED)
+        transport = MeshTransport([stuck.address, other.address], policy=STEADY)
         try:
             with httpx.Client(transport=transport, timeout=10) as client, pytest.raises(StopHereError):
                 client.get(URL)
@@ -170,7 +169,7 @@ def test_an_interrupt_while_hedged_leaves_no_rival() -> None:
 
 def test_many_threads_share_one_transport_when_a_balancer_freezes() -> None:
     with frozen() as stuck, balancer() as alive:
-        transport = MeshTransport([stuck.address, alive.address], policy=LISTED)
+        transport = MeshTransport([stuck.address, alive.address], policy=STEADY)
         with httpx.Client(transport=transport, timeout=10) as client, ThreadPoolExecutor(16) as pool:
             answers = list(pool.map(lambda number: client.get(URL, params={"n": number}), range(64)))
         assert [answer.status_code for answer in answers] == [200] * 64
@@ -182,7 +181,7 @@ def test_more_requests_than_the_budget_are_all_saved_when_a_balancer_freezes(fla
     statuses: list[int] = []
 
     async def main() -> None:
-        transport = AsyncMeshTransport([stuck.address, alive.address], policy=LISTED)
+        transport = AsyncMeshTransport([stuck.address, alive.address], policy=STEADY)
         async with httpx.AsyncClient(transport=transport, timeout=10) as client, anyio.create_task_group() as tasks:
 
             async def one(number: int) -> None:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.parametrize("flavour", FLAVOURS)
 BODY = bytes(range(256)) * 800
 HALF = len(BODY) // 2
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n%b\r\n"
-STALL = Policy(spread=False, stall_s=0.05)
+STALL = Policy(spread=False, hedge_quantile=None, stall_s=0.05)
 
 
 def chunk(data: bytes) -> bytes:

@@ -14,9 +14,8 @@ import trio
 
 from lbmesh.client import AsyncMeshTransport, MeshTransport, Policy
 from tests.support.balancers import balancer, close_without_answer, frozen, plain_reply, refusing
-from tests.support.callers import FLAVOURS, URL, call
+from tests.support.callers import FLAVOURS, STEADY, URL, call
 
-LISTED = Policy(spread=False)
 KEY = {"Idempotency-Key": "order-7"}
 CLIENT_DOCUMENT = Path(__file__).parents[2] / "docs/CLIENT.md"
 
@@ -56,7 +55,7 @@ def test_a_key_means_nothing_where_it_is_switched_off(flavour: str) -> None:
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_a_post_does_not_trust_a_connection_whose_balancer_has_long_said_nothing(flavour: str) -> None:
     """It is dialled anew, for nothing is lost by finding out then that the balancer is dead."""
-    trusting, wary = Policy(spread=False), Policy(spread=False, unproven_s=0.0)
+    trusting, wary = STEADY, Policy(spread=False, hedge_quantile=None, unproven_s=0.0)
     for policy, connections in ((trusting, 1), (wary, 2)):
         with balancer() as alive:
             call(flavour, [alive.address], "GET", "POST", policy=policy)
@@ -138,7 +137,7 @@ def test_event_hooks_see_one_request_and_one_answer_however_many_attempts() -> N
         "response": [lambda response: seen.append(str(response.status_code))],
     }
     with balancer(close_without_answer) as broken, balancer() as alive:
-        transport = MeshTransport([broken.address, alive.address], policy=LISTED)
+        transport = MeshTransport([broken.address, alive.address], policy=STEADY)
         with httpx.Client(transport=transport, event_hooks=hooks) as client:
             assert client.get(URL).extensions["lbmesh"].attempts == 2
     assert seen == ["GET", "200"]

@@ -14,7 +14,7 @@ from lbmesh.client.policy import Policy, Repeat
 from lbmesh.model.address import Address
 
 A, B, C = (Address(f"10.0.{zone}.10", 80) for zone in (1, 2, 3))
-LISTED = Policy(spread=False)
+LISTED = Policy(spread=False, hedge_quantile=None)
 
 
 def begin(

@@ -22,7 +22,6 @@ A, B = Address("10.0.1.10", 80), Address("10.0.2.10", 80)
     [
         ({"stagger_s": 0.0}, "above 0"),
         ({"hedge_delay_s": -1.0}, "hedge_delay_s=None"),
-        ({"handshake_s": 0.0}, "above 0"),
         ({"attempts_max": 0}, "write 1"),
         ({"rest_s": 60.0}, "rest_max_s"),
         ({"budget_floor": -1}, "0 or more"),
