@@ -12,7 +12,7 @@ from lbmesh.client.listing import ZONE_VARIABLE, Admin, Balancers, parse_listing
 from lbmesh.client.memory import BalancerMemory
 from lbmesh.client.pace import PACES
 from lbmesh.client.policy import Policy, Repeat, Uniform
-from lbmesh.client.sources import Ask, admin_api, resolver
+from lbmesh.client.sources import AdminApi, Ask, resolver
 from lbmesh.model.address import Address
 
 
@@ -55,7 +55,7 @@ class Fleet:
 def _slots_of(balancers: Balancers, seed: float | None) -> tuple[list[Slot], Mapping[str, Ask]]:
     if isinstance(balancers, Admin):
         name = f"admin API of {', '.join(balancers.addresses)}"
-        return [Slot(name)], {name: admin_api(balancers, seed)}
+        return [Slot(name)], {name: AdminApi(balancers, seed)}
     slots: list[Slot] = []
     asks: dict[str, Ask] = {}
     for entry in parse_listing(balancers):

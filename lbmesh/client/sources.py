@@ -7,7 +7,7 @@ from zlib import crc32
 
 import httpx
 
-from lbmesh.client.admin_picture import OTHER_SHAPE, endpoints_of
+from lbmesh.client.admin_picture import OTHER_SHAPE, Picture, picture_of
 from lbmesh.client.directory import Endpoint
 from lbmesh.client.limits import STATE_BYTES_MAX
 from lbmesh.client.listing import Admin
@@ -41,34 +41,53 @@ def _host(address: Sequence[object]) -> str:
     return f"{host}%{scope}" if scope and "%" not in host else host
 
 
-def admin_api(admin: Admin, seed: float | None) -> Ask:
-    """What the first node says that answers, beginning with the one that did the last time. `seed`: of this client's
-    own order, the same at each answer; None: the node's.
+class AdminApi:
+    """What the first node says that answers and hears most of the mesh, beginning with the one that did the last time.
+
+    The word of one that hears fewer changes nothing that is known already: cut off from the others, it takes them for
+    dead, while clients reach them. Asked for the first time, it is better than nothing. Called by one thread at a time.
     """
-    addresses = list(admin.addresses)
-    headers = {"Authorization": f"Bearer {admin.token}"} if admin.token else {}
 
-    def ask() -> Sequence[Endpoint] | str:
-        told = []
-        for address in list(addresses):
-            try:
-                found: Sequence[Endpoint] = endpoints_of(
-                    json.loads(_fetch(f"{admin.scheme}://{address}/v1/state", headers)), admin.port
-                )
-            except (httpx.HTTPError, _RefusedError) as error:
-                told.append(f"{address} {str(error) or 'did not answer in time'}")
-                continue
-            except OTHER_SHAPE:
-                told.append(f"{address} answered with something else: is it the admin address of an lbmesh node?")
-                continue
-            addresses.remove(address)
-            addresses.insert(0, address)
-            if seed is not None:
-                found = sorted(found, key=lambda each: crc32(f"{seed} {each.address}".encode()))
-            return found or f"{address} knows no front and no member"
-        return "; ".join(told)
+    def __init__(self, admin: Admin, seed: float | None) -> None:
+        """`seed`: of this client's own order, the same at each answer; None: the node's."""
+        self._admin = admin
+        self._seed = seed
+        self._addresses = list(admin.addresses)
+        self._headers = {"Authorization": f"Bearer {admin.token}"} if admin.token else {}
+        self._is_known = False
 
-    return ask
+    def __call__(self) -> Sequence[Endpoint] | str:
+        told: list[str] = []
+        doubtful: Sequence[Endpoint] = ()
+        for address in list(self._addresses):
+            picture = self._picture(address)
+            if isinstance(picture, str):
+                told.append(f"{address} {picture}")
+            elif not picture.endpoints:
+                return f"{address} knows no front and no member"
+            elif picture.hears_most:
+                self._addresses.remove(address)
+                self._addresses.insert(0, address)
+                return self._in_order(picture.endpoints)
+            else:
+                told.append(f"{address} hears {picture.hears[0]} of {picture.knows[0]} nodes, too few to go by")
+                doubtful = doubtful or picture.endpoints
+        return "; ".join(told) if self._is_known or not doubtful else self._in_order(doubtful)
+
+    def _picture(self, address: str) -> Picture | str:
+        try:
+            state = json.loads(_fetch(f"{self._admin.scheme}://{address}/v1/state", self._headers))
+            return picture_of(state, self._admin.port)
+        except (httpx.HTTPError, _RefusedError) as error:
+            return str(error) or "did not answer in time"
+        except OTHER_SHAPE:
+            return "answered with something else: is it the admin address of an lbmesh node?"
+
+    def _in_order(self, found: Sequence[Endpoint]) -> Sequence[Endpoint]:
+        self._is_known = True
+        if self._seed is None:
+            return found
+        return sorted(found, key=lambda each: crc32(f"{self._seed} {each.address}".encode()))
 
 
 class _RefusedError(Exception):

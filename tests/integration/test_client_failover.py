@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from lbmesh.client import Policy
+from lbmesh.client.pace import PACES
 from tests.support.balancers import (
     RESET,
     Reply,
@@ -57,6 +58,37 @@ def test_a_frozen_balancer_is_hedged(flavour: str) -> None:
         assert alive.bodies == [b"same body"] * 2
         sent = stuck.thaw()
         assert sent.startswith(b"GET /basket HTTP/1.1\r\nHost: shop.example.com\r\n"), "the loser is closed"
+
+
+def test_a_frozen_balancer_does_not_hold_up_the_first_request_of_all(flavour: str) -> None:
+    """Nothing is measured, yet it waits for no more than the connect has shown to be enough."""
+    policy = Policy(spread=False, hedge_delay_s=60.0)
+    with frozen() as stuck, balancer() as alive:
+        url = f"http://{flavour}.first.example.com/"
+        (got,) = call(flavour, [stuck.address, alive.address], "GET", policy=policy, url=url)
+    assert (str(got.report.balancer), got.report.attempts) == (alive.address, 2)
+
+
+def test_a_service_that_is_slow_by_nature_is_asked_twice_once_and_new_transports_know_that(flavour: str) -> None:
+    hedged = threading.Event()
+
+    def slow_once(connection: socket.socket, line: str, body: bytes) -> bool:
+        hedged.wait(10)
+        return plain_reply(200, "slow")(connection, line, body)
+
+    def arrived(_connection: socket.socket, _line: str, _body: bytes) -> bool:
+        hedged.set()
+        over.wait(10)
+        return False
+
+    over = threading.Event()
+    policy = Policy(spread=False, hedge_delay_s=60.0, hedge_min_s=0.5)
+    with balancer(slow_once) as slow, balancer(arrived) as other:
+        url = f"http://{flavour}.slow.example.com/"
+        got = [call(flavour, [slow.address, other.address], "GET", policy=policy, url=url)[0] for _ in range(3)]
+        over.set()
+    assert [each.report.attempts for each in got] == [2, 1, 1]
+    assert PACES.of((b"http", f"{flavour}.slow.example.com".encode(), None), policy).delay_s(0.0) > 1.0  # type: ignore[operator]
 
 
 def test_two_frozen_balancers_are_hedged(flavour: str) -> None:

@@ -20,7 +20,7 @@ from lbmesh.client import Admin, MeshTransport, Policy
 from lbmesh.client.directory import Directory, Endpoint, Slot
 from lbmesh.client.finder import Finder
 from lbmesh.client.listing import Balancers
-from lbmesh.client.sources import admin_api
+from lbmesh.client.sources import AdminApi
 from lbmesh.model.address import Address, parse_address
 from tests.support.balancers import Balancer, balancer, plain_reply, refusing, silent
 from tests.support.callers import FLAVOURS, URL, call
@@ -164,10 +164,10 @@ driver = "none"
     )
     try:
         node.start()
-        assert admin_api(Admin([str(node.admin_address)], token=TOKEN), None)() == (
+        assert AdminApi(Admin([str(node.admin_address)], token=TOKEN), None)() == (
             Endpoint(Address("127.0.0.1", port), "zone-a"),
         ), "zone-b has nobody in it"
-        assert "wants its admin token" in str(admin_api(Admin([str(node.admin_address)], token="wrong"), None)())
+        assert "wants its admin token" in str(AdminApi(Admin([str(node.admin_address)], token="wrong"), None)())
     finally:
         node.clean_up()
 
@@ -187,14 +187,57 @@ def test_admin_api_errors_are_told_and_the_next_node_is_asked() -> None:
         balancer(plain_reply(200, a_state("[::1]:81"))) as well,
         refusing() as dead,
     ):
-        told = admin_api(Admin([dead, strict.address, other.address]), None)()
+        told = AdminApi(Admin([dead, strict.address, other.address]), None)()
         assert isinstance(told, str)
         for words in (dead, f"{strict.address} wants its admin token", f"{other.address} answered with something else"):
             assert words in told
-        assert "knows no front" in str(admin_api(Admin([empty.address]), None)())
-        ask = admin_api(Admin([dead, well.address]), None)
+        assert "knows no front" in str(AdminApi(Admin([empty.address]), None)())
+        ask = AdminApi(Admin([dead, well.address]), None)
         assert ask() == ask() == (Endpoint(Address("::1", 81), "z"),)
         assert len(well.seen) == 2
+
+
+def a_mesh(teller: str, gone: Sequence[str] = (), left: Sequence[str] = ()) -> str:
+    """The same of three nodes in three zones, as one of them sees it."""
+    members = [
+        {
+            "name": f"lb-{zone}",
+            "zone": f"zone-{zone}",
+            "address": f"10.0.{number}.10:7946",
+            "state": "left" if zone in left else "alive",
+            "gone": {"for_s": 1.0, "reason": "silent"} if zone in gone else None,
+        }
+        for number, zone in enumerate("abc", 1)
+    ]
+    return json.dumps({"node": {"name": f"lb-{teller}", "zone": f"zone-{teller}"}, "members": members, "fronts": []})
+
+
+def hosts_of(answer: Sequence[Endpoint] | str) -> list[str]:
+    """Of an answer that names some."""
+    assert not isinstance(answer, str), answer
+    return [each.address.host for each in answer]
+
+
+def test_a_node_that_is_cut_off_does_not_take_the_others_from_the_list() -> None:
+    told = [a_mesh("a")]
+
+    def state(connection: socket.socket, line: str, body: bytes) -> bool:
+        return plain_reply(200, told[-1])(connection, line, body)
+
+    with balancer(state) as isolated, balancer(plain_reply(200, a_mesh("b", gone="a"))) as well:
+        alone, together = (
+            AdminApi(Admin([isolated.address]), None),
+            AdminApi(Admin([isolated.address, well.address]), None),
+        )
+        assert hosts_of(alone()) == hosts_of(together()) == ["10.0.1.10", "10.0.2.10", "10.0.3.10"]
+        told.append(a_mesh("a", gone="bc"))
+        assert alone() == f"{isolated.address} hears 1 of 3 nodes, too few to go by"
+        assert hosts_of(together()) == ["10.0.2.10", "10.0.3.10"], "one that hears most of them is believed"
+        first_time = AdminApi(Admin([isolated.address]), None)
+        assert hosts_of(first_time()) == ["10.0.1.10"], "better than nothing"
+        assert isinstance(first_time(), str)
+        told.append(a_mesh("a", left="bc"))
+        assert hosts_of(alone()) == ["10.0.1.10"], "those that said goodbye themselves are no longer of the mesh"
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
@@ -215,7 +258,7 @@ def test_transports_spread_over_what_the_admin_api_names() -> None:
     with balancer(plain_reply(200, state)) as admin:
         firsts = set()
         for seed in range(20):
-            ask = admin_api(Admin([admin.address]), random.Random(seed).random())
+            ask = AdminApi(Admin([admin.address]), random.Random(seed).random())
             one, same = ask(), ask()
             assert one == same, "each client keeps its own order"
             firsts.add(one[0])

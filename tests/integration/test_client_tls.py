@@ -3,6 +3,7 @@
 import datetime
 import socket
 import ssl
+import threading
 from pathlib import Path
 
 import httpx
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.support.balancers import balancer, frozen, refusing
+from tests.support.balancers import address_of, balancer, frozen, refusing
 from tests.support.callers import FLAVOURS, call
 
 pytestmark = pytest.mark.parametrize("flavour", FLAVOURS)
@@ -76,9 +77,38 @@ def test_a_frozen_balancer_is_hedged_after_the_handshake(flavour: str, certifica
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_handshake_that_never_ends_is_passed_over(flavour: str, certificate: Path, method: str) -> None:
     trusted = ssl.create_default_context(cafile=str(certificate))
-    with frozen() as stuck, balancer(tls=secured(certificate)) as alive:
-        (got,) = call(flavour, [stuck.address, alive.address], method, url=SECURE_URL, verify=trusted)
-    assert str(got.report.balancer) == alive.address
+    with frozen() as stuck, refusing() as dead, balancer(tls=secured(certificate)) as alive:
+        (got,) = call(flavour, [stuck.address, dead, alive.address], method, url=SECURE_URL, verify=trusted)
+    assert (str(got.report.balancer), got.report.attempts) == (alive.address, 1), "nothing was sent before"
+
+
+def test_a_handshake_that_is_slow_is_not_given_up_for_a_rival_that_is_slower(flavour: str, certificate: Path) -> None:
+    """It begins when the rival's connection has come, and is the only one to end."""
+
+    def serve_late() -> None:
+        connection, _ = listener.accept()
+        rival, _ = other.listener.accept()
+        with rival, secured(certificate).wrap_socket(connection, server_side=True) as secure:
+            secure.recv(65536)
+            secure.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+            secure.recv(1)
+
+    trusted = ssl.create_default_context(cafile=str(certificate))
+    with socket.create_server(("127.0.0.1", 0)) as listener, frozen() as other:
+        server = threading.Thread(target=serve_late)
+        server.start()
+        slow = address_of(listener)
+        (got,) = call(flavour, [slow, other.address], "POST", url=SECURE_URL, verify=trusted)
+        server.join()
+    assert (got.status, str(got.report.balancer)) == (204, slow)
+
+
+def test_when_no_handshake_ends_the_connect_timeout_names_each(flavour: str) -> None:
+    timeout = httpx.Timeout(10, connect=0.3)
+    with frozen() as one, frozen() as other, pytest.raises(httpx.ConnectTimeout) as caught:
+        call(flavour, [one.address, other.address], "POST", url=SECURE_URL, timeout=timeout)
+    for stuck in (one, other):
+        assert f"{stuck.address} did not finish the TLS handshake in time" in str(caught.value)
 
 
 def test_an_untrusted_certificate_is_an_error(flavour: str, certificate: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbmesh.client.admin_picture import OTHER_SHAPE, endpoints_of
+from lbmesh.client.admin_picture import OTHER_SHAPE, Picture, picture_of
 from lbmesh.client.directory import LEADS_MAX, Directory, Endpoint, Slot, interleaved
 from lbmesh.client.fleet import Fleet
 from lbmesh.client.limits import ADDRESSES_MAX
@@ -164,13 +164,13 @@ def a_front(number: int, driver: str, holder: str | None) -> dict[str, object]:
 
 
 def test_without_fronts_the_live_nodes_are_the_balancers() -> None:
-    assert endpoints_of(a_state(gone=["zone-b"]), 80) == (A, C)
-    assert endpoints_of(a_state(down=["zone-c"]), 80) == (A, B)
+    assert picture_of(a_state(gone=["zone-b"]), 80).endpoints == (A, C)
+    assert picture_of(a_state(down=["zone-c"]), 80).endpoints == (A, B)
 
 
 def test_a_front_that_moves_is_in_its_holders_zone() -> None:
     fronts = [a_front(1, "vip", "lb-zone-a"), a_front(2, "vip", "lb-zone-c"), a_front(3, "vip", None)]
-    assert endpoints_of(a_state(fronts, down=["zone-b"]), 80) == (
+    assert picture_of(a_state(fronts, down=["zone-b"]), 80).endpoints == (
         Endpoint(Address("203.0.113.1", 8080), "zone-a"),
         Endpoint(Address("203.0.113.2", 8080), "zone-c"),
     )
@@ -178,13 +178,28 @@ def test_a_front_that_moves_is_in_its_holders_zone() -> None:
 
 def test_a_front_that_stays_goes_with_its_zone() -> None:
     fronts = [a_front(number, "none", "lb-zone-a") for number in (1, 2, 3)]
-    found = endpoints_of(a_state(fronts, gone=["zone-b"]), 80)
+    found = picture_of(a_state(fronts, gone=["zone-b"]), 80).endpoints
     assert [each.address.host for each in found] == ["203.0.113.1", "203.0.113.3"]
 
 
 def test_when_no_front_is_held_all_are_tried() -> None:
     fronts = [a_front(number, "vip", None) for number in (1, 2, 3)]
-    assert len(endpoints_of(a_state(fronts), 80)) == 3
+    assert len(picture_of(a_state(fronts), 80).endpoints) == 3
+
+
+@pytest.mark.parametrize(
+    ("gone", "down", "hears_most"),
+    [((), (), True), (("zone-b",), (), True), (("zone-b",), ("zone-c",), False), ((), ("zone-b", "zone-c"), False)],
+)
+def test_only_a_node_that_hears_most_of_the_others_is_a_witness_of_their_death(
+    gone: Sequence[str], down: Sequence[str], hears_most: bool
+) -> None:
+    assert picture_of(a_state(gone=gone, down=down), 80).hears_most is hears_most
+
+
+def test_most_are_more_than_half_of_the_nodes_and_of_the_zones() -> None:
+    for hears, knows, most in (((2, 1), (4, 1), False), ((3, 1), (5, 3), False), ((3, 2), (5, 3), True)):
+        assert Picture((), hears, knows).hears_most is most
 
 
 @pytest.mark.parametrize(
@@ -200,4 +215,4 @@ def test_when_no_front_is_held_all_are_tried() -> None:
 )
 def test_a_state_of_another_shape_is_told(state: dict[str, object]) -> None:
     with pytest.raises(OTHER_SHAPE):
-        endpoints_of(state, 80)
+        picture_of(state, 80)
