@@ -1,7 +1,7 @@
 """A process in a balancer's stead, so that it can be killed, stopped or cut off: `ADDRESS SERVICE_S`.
 
 It answers each request after SERVICE_S with 1 KiB made of the request's X-Id, and writes the method and that id to
-standard output before it answers.
+standard output before it answers. Behind a balancer it is an origin: its health checks have no id.
 """
 
 import asyncio
@@ -28,8 +28,9 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, serv
             }
             await reader.readexactly(int(fields.get("content-length", "0")))
             await asyncio.sleep(service_s)
-            os.write(1, f"{method} {fields['x-id']}\n".encode())
-            body = body_of(fields["x-id"])
+            number = fields.get("x-id", "healthz")
+            os.write(1, f"{method} {number}\n".encode())
+            body = body_of(number)
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
