@@ -10,7 +10,8 @@ from lbmesh.client.async_exchange import AsyncAnswer
 from lbmesh.client.async_links import AsyncLinks
 from lbmesh.client.async_stream import OutrunError
 from lbmesh.client.attempts import Answered
-from lbmesh.client.resumption import Continuation, DiffersError, Resumption
+from lbmesh.client.resumption import Resumption
+from lbmesh.client.takeover import Ask, Do, GoOn, Takeover
 from lbmesh.client.translate import REPORT_EXTENSION, is_break, is_timeout, tell, to_httpx
 
 AskAgain = Callable[[Answered, list[tuple[bytes, bytes]]], Awaitable[tuple[AsyncAnswer, Answered]]]
@@ -83,37 +84,42 @@ class AsyncBody(httpx.AsyncByteStream):
 
     async def _resume(self, what: str) -> bool:
         """Go on from another answer; False when there is none that can."""
-        resumption = self._resumption
-        while resumption is not None and resumption.is_open:
-            try:
-                answer, report = await self._ask_again(resumption.broke(what), resumption.asks())
-            except httpx.TransportError:
-                return False
-            taken, parts = False, _parts_of(answer)
-            try:
-                continuation = resumption.goes_on(report, answer.response.status, answer.response.headers)
-                if continuation is None:
-                    resumption.is_open = False
-                    return False
-                self._new = await _catch_up(parts, continuation)
-                taken = True
-            except DiffersError:
-                resumption.is_open = False
-                return False
-            except Exception as error:
-                if not is_break(error) and not is_timeout(error):
-                    raise
-                what = tell(error)
-                continue
-            finally:
-                if not taken:
-                    await self._let_go(answer)
-                    await _unwind(parts)
-            await self._let_go(self._answer)
-            self._answer, self._parts = answer, parts
-            self.extensions[REPORT_EXTENSION] = report
-            return True
-        return False
+        if self._resumption is None:
+            return False
+        takeover = Takeover(self._resumption, what)
+        other: AsyncAnswer | None = None
+        parts = self._parts
+        try:
+            while (step := takeover.step()) is not Do.GIVE_UP:
+                match step:
+                    case Ask(after, fields):
+                        if other is not None:
+                            await self._let_go(other)
+                            await _unwind(parts)
+                            other = None
+                        with suppress(httpx.TransportError):
+                            other, report = await self._ask_again(after, fields)
+                            parts = _parts_of(other)
+                            takeover.answered(report, other.response.status, other.response.headers)
+                    case Do.READ:
+                        try:
+                            takeover.read(await anext(parts, b""))
+                        except Exception as error:
+                            if not is_break(error) and not is_timeout(error):
+                                raise
+                            takeover.broke(tell(error))
+                    case GoOn(new):
+                        assert other is not None
+                        broken, self._answer, other = self._answer, other, None
+                        self._parts, self._new = parts, new
+                        self.extensions[REPORT_EXTENSION] = self._resumption.report
+                        await self._let_go(broken)  # its parts may be what this runs in, and end by themselves
+                        return True
+            return False
+        finally:
+            if other is not None:
+                await self._let_go(other)
+                await _unwind(parts)
 
     async def _let_go(self, answer: AsyncAnswer) -> None:
         with anyio.CancelScope(shield=True):
@@ -136,14 +142,3 @@ async def _unwind(parts: AsyncIterator[bytes]) -> None:
     with anyio.CancelScope(shield=True), suppress(Exception):
         async for _ in parts:
             pass
-
-
-async def _catch_up(parts: AsyncIterator[bytes], continuation: Continuation) -> bytes:
-    """Read what the caller has already; what came after it in the same part. Raises DiffersError."""
-    while not continuation.has_caught_up:
-        part = await anext(parts, b"")
-        if not part:
-            continuation.end()
-        if new := continuation.take(part):
-            return new
-    return b""

@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import httpx
 
 from lbmesh.client.attempts import Answered
-from lbmesh.client.resumption import Continuation, DiffersError, Resumption
+from lbmesh.client.resumption import Resumption
 from lbmesh.client.sync_exchange import OutrunError, SyncAnswer
 from lbmesh.client.sync_links import SyncLinks
 from lbmesh.client.sync_socket import wait_ready
+from lbmesh.client.takeover import Ask, Do, GoOn, Takeover
 from lbmesh.client.translate import REPORT_EXTENSION, is_break, is_timeout, tell, to_httpx
 
 AskAgain = Callable[[Answered, list[tuple[bytes, bytes]]], tuple[SyncAnswer, Answered]]
@@ -93,37 +95,40 @@ class SyncBody(httpx.SyncByteStream):
 
     def _resume(self, what: str) -> bool:
         """Go on from another answer; False when there is none that can."""
-        resumption = self._resumption
-        while resumption is not None and resumption.is_open:
-            try:
-                answer, report = self._ask_again(resumption.broke(what), resumption.asks())
-            except httpx.TransportError:
-                return False
-            taken = False
-            try:
-                continuation = resumption.goes_on(report, answer.response.status, answer.response.headers)
-                if continuation is None:
-                    resumption.is_open = False
-                    return False
-                parts = _parts_of(answer)
-                self._new = _catch_up(parts, continuation)
-                taken = True
-            except DiffersError:
-                resumption.is_open = False
-                return False
-            except Exception as error:
-                if not is_break(error) and not is_timeout(error):
-                    raise
-                what = tell(error)
-                continue
-            finally:
-                if not taken:
-                    self._let_go(answer)
-            self._let_go(self._answer)
-            self._answer, self._parts = answer, parts
-            self.extensions[REPORT_EXTENSION] = report
-            return True
-        return False
+        if self._resumption is None:
+            return False
+        takeover = Takeover(self._resumption, what)
+        other: SyncAnswer | None = None
+        parts = self._parts
+        try:
+            while (step := takeover.step()) is not Do.GIVE_UP:
+                match step:
+                    case Ask(after, fields):
+                        if other is not None:
+                            self._let_go(other)
+                            other = None
+                        with suppress(httpx.TransportError):
+                            other, report = self._ask_again(after, fields)
+                            parts = _parts_of(other)
+                            takeover.answered(report, other.response.status, other.response.headers)
+                    case Do.READ:
+                        try:
+                            takeover.read(next(parts, b""))
+                        except Exception as error:
+                            if not is_break(error) and not is_timeout(error):
+                                raise
+                            takeover.broke(tell(error))
+                    case GoOn(new):
+                        assert other is not None
+                        broken, self._answer, other = self._answer, other, None
+                        self._parts, self._new = parts, new
+                        self.extensions[REPORT_EXTENSION] = self._resumption.report
+                        self._let_go(broken)
+                        return True
+            return False
+        finally:
+            if other is not None:
+                self._let_go(other)
 
     def _let_go(self, answer: SyncAnswer) -> None:
         answer.response.close()
@@ -132,14 +137,3 @@ class SyncBody(httpx.SyncByteStream):
 
 def _parts_of(answer: SyncAnswer) -> Iterator[bytes]:
     return iter(answer.response.iter_stream()) if answer.body is None else iter([answer.body])
-
-
-def _catch_up(parts: Iterator[bytes], continuation: Continuation) -> bytes:
-    """Read what the caller has already; what came after it in the same part. Raises DiffersError."""
-    while not continuation.has_caught_up:
-        part = next(parts, b"")
-        if not part:
-            continuation.end()
-        if new := continuation.take(part):
-            return new
-    return b""

@@ -19,6 +19,7 @@ from pathlib import Path
 ZONES = ("a", "b", "c")
 HOSTS = tuple(f"10.54.0.{number}" for number in (1, 2, 3))
 ADDRESSES = tuple(f"{host}:8080" for host in HOSTS)
+ADMINS = tuple(f"127.0.0.1:{port}" for port in (9901, 9902, 9903))
 ORIGINS = tuple(f"10.54.1.{number}:8081" for number in (1, 2, 3))
 SERVICE_S = 0.02
 PATIENCE_S = 60.0
@@ -43,7 +44,7 @@ hosts = ["*"]
 health = {{ path = "/healthz", interval = "500ms", timeout = "500ms" }}
 replicas = [{replicas}]
 [admin]
-bind = "{host}:9900"
+bind = "{admin}"
 [log]
 access = "off"
 """
@@ -97,8 +98,10 @@ def stand_ins(directory: Path) -> Iterator[World]:
 def real_nodes(directory: Path) -> Iterator[World]:
     """`lbmesh run` three times, one a zone, before three origins that answer after SERVICE_S."""
     with _plain(directory, ORIGINS), _ended([_node(directory, number) for number in range(3)]) as nodes:
-        for host in HOSTS:
-            _wait(partial(_is_whole, host), f"whole mesh at {host}")
+        for number, node in enumerate(nodes):
+            _wait(
+                partial(_is_whole, ADMINS[number], node, directory), f"whole mesh on http://{ADMINS[number]}/v1/state"
+            )
         yield World(nodes[0].pid, [directory / address for address in ORIGINS])
 
 
@@ -130,18 +133,19 @@ def _node(directory: Path, number: int) -> "subprocess.Popen[bytes]":
         f'{{ address = "{address}", zone = "zone-{zone}" }}' for address, zone in zip(ORIGINS, ZONES, strict=True)
     )
     config = own / "lbmesh.toml"
-    config.write_text(
-        CONFIG.format(zone=ZONES[number], host=HOSTS[number], directory=own, seeds=seeds, replicas=replicas)
-    )
+    values = {"zone": ZONES[number], "host": HOSTS[number], "admin": ADMINS[number], "directory": own}
+    config.write_text(CONFIG.format(**values, seeds=seeds, replicas=replicas))
     with (own / "log").open("wb") as log:
         command = [sys.executable, "-m", "lbmesh", "run", "-c", str(config)]
         return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
 
-def _is_whole(host: str) -> bool:
-    """The node sees three members alive and three replicas up."""
+def _is_whole(admin: str, node: "subprocess.Popen[bytes]", directory: Path) -> bool:
+    """The node sees three members alive and three replicas up. Raises RuntimeError, with the logs, when it has ended."""
+    if node.poll() is not None:
+        raise RuntimeError("\n".join(log.read_text() for log in directory.glob("*/log")))
     try:
-        with urllib.request.urlopen(f"http://{host}:9900/v1/state", timeout=2.0) as response:
+        with urllib.request.urlopen(f"http://{admin}/v1/state", timeout=2.0) as response:
             state = json.load(response)
     except OSError:
         return False
