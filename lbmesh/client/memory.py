@@ -19,6 +19,7 @@ OUTRUN_MAX = 2
 class _Record:
     failures: int = 0
     rest_until: float = 0.0
+    is_tried: bool = False
     outrun: int = 0
     answered_at: float | None = None
 
@@ -54,6 +55,7 @@ class BalancerMemory:
         probe = due[:1] if may_repeat and due and self._closer_home(due[0], good) else []
         for balancer in probe:
             self._records[balancer].rest_until = now + PROBE_S
+            self._records[balancer].is_tried = True
         return (*probe, *good, *(b for b in due if b not in probe), *resting)
 
     def is_proven(self, balancer: Address, now: float) -> bool:
@@ -66,11 +68,16 @@ class BalancerMemory:
         return record.answered_at is not None and now <= record.answered_at + within_s
 
     def failed(self, balancer: Address, now: float) -> None:
-        """It refused, broke off, or another one was faster by a clear margin: let it rest."""
+        """It refused, broke off, or another one was faster by a clear margin: let it rest. Requests that were under way
+        there together are one failure: else twenty of them would make it rest for the longest time.
+        """
         record = self._records.get(balancer)
         if record is None:
             return  # a look-up has taken it from the list meanwhile
+        if record.failures and now < record.rest_until and not record.is_tried:
+            return
         record.failures += 1
+        record.is_tried = False
         # The exponent is capped only to keep the power a float; rest_max_s is the real bound.
         rest_s = min(self._policy.rest_s * 2.0 ** min(record.failures - 1, 32), self._policy.rest_max_s)
         record.rest_until = now + rest_s * (0.5 + self._rng.random())
@@ -95,6 +102,7 @@ class BalancerMemory:
         record = self._records.get(balancer)
         if record is not None:
             record.failures = record.outrun = 0
+            record.is_tried = False
             record.answered_at = now
 
     def _closer_home(self, balancer: Address, good: Sequence[Address]) -> bool:

@@ -13,7 +13,9 @@ ENOUGH = 64
 EVERY = 32
 """From then on the delay is reckoned anew after so many (a sort of all samples, some 30 µs)."""
 CAUTION = 2.0
-"""While fewer are known, the delay is so many times what they say: the longest of a few is soon exceeded."""
+"""While fewer are known, the delay is so many times the longest of them, which is soon exceeded."""
+WIDTH = 2.0
+"""Where most answers take long, the slowest may take so many times as long, and are waited for."""
 ROUND_TRIPS = 2.0
 """Connects that a first answer may take besides `hedge_min_s`, since the way there and back may vary twofold."""
 
@@ -24,8 +26,9 @@ class Pace:
     - Nothing measured: `hedge_min_s` and two round trips, which the connect has shown, but for `GUESSES_MAX` requests
       at once only; the others wait for `hedge_delay_s`. What these learn is enough to go on with.
     - Measured: the policy's `hedge_quantile` of the last times ("The Tail at Scale", 2013: a second request after the
-      95th percentile costs 5 % more load), at most `hedge_delay_s`, except where more than `budget_share` of the
-      answers take longer than that: a service that is slow by nature is not asked twice each time.
+      95th percentile costs 5 % more load), at most `hedge_delay_s`, or twice what all but `budget_share` of the answers
+      take: a service that is slow by nature is not asked twice each time, and a few slow answers among quick ones do
+      not have the quick ones wait.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -77,10 +80,9 @@ class Pace:
             if known > ENOUGH and self._new < EVERY:
                 return
             self._new = 0
-            caution = CAUTION if known < ENOUGH else 1.0
             times = sorted(self._taken)
-            usual_s = caution * _at(times, quantile)
-            most_s = max(longest_s, caution * _at(times, max(0.0, 1.0 - self._policy.budget_share)))
+            usual_s = _at(times, quantile) * (CAUTION if known < ENOUGH else 1.0)
+            most_s = max(longest_s, WIDTH * _at(times, max(0.0, 1.0 - self._policy.budget_share)))
             self._measured_s = max(self._policy.hedge_min_s, min(usual_s, most_s))
 
 

@@ -141,7 +141,7 @@ def _node(directory: Path, number: int) -> "subprocess.Popen[bytes]":
 
 
 def _is_whole(admin: str, node: "subprocess.Popen[bytes]", directory: Path) -> bool:
-    """The node sees three members alive and three replicas up. Raises RuntimeError, with the logs, when it has ended."""
+    """The node sees three members alive and three replicas up. Raises RuntimeError, with logs, when it has ended."""
     if node.poll() is not None:
         raise RuntimeError("\n".join(log.read_text() for log in directory.glob("*/log")))
     try:

@@ -44,21 +44,33 @@ def test_failing_over_goes_to_a_good_one_before_one_that_is_due() -> None:
 
 def test_when_all_have_failed_the_first_to_return_is_tried_first() -> None:
     memory = remember()
-    for balancer in (A, B, C):
-        memory.failed(balancer, 0.0)
-    memory.failed(A, 0.0)
-    memory.failed(A, 0.0)
-    assert memory.order(0.0, may_repeat=True)[-1] == A
+    for now in (0.0, 2.0, 6.0):
+        memory.failed(A, now)
+    for balancer in (B, C):
+        memory.failed(balancer, 6.0)
+    assert memory.order(6.0, may_repeat=True)[-1] == A
+
+
+def test_requests_that_fail_together_are_one_failure_and_a_try_that_fails_is_another() -> None:
+    memory = remember()
+    for _ in range(20):
+        memory.failed(A, 0.0)
+    assert memory.order(1.5, may_repeat=True)[0] == A, "after the first rest, the shortest"
+    for _ in range(20):
+        memory.failed(A, 1.6)
+    assert memory.order(2.5, may_repeat=True)[0] == B, "the second is longer"
+    assert memory.order(1.6 + 3.0, may_repeat=True)[0] == A
 
 
 @given(st.integers(1, 200), st.integers(0, 1000))
 def test_the_rest_is_bounded_and_jittered(failures: int, seed: int) -> None:
-    memory = remember(seed=seed)
-    for _ in range(failures):
-        memory.failed(A, 0.0)
+    memory, last = remember(seed=seed), 0.0
+    for number in range(failures):
+        last = 2 * LISTED.rest_max_s * number
+        memory.failed(A, last)
     rest_s = min(LISTED.rest_s * 2.0 ** (failures - 1), LISTED.rest_max_s)
-    assert memory.order(0.49 * rest_s, may_repeat=True)[0] == B
-    assert memory.order(1.5 * rest_s, may_repeat=True)[0] == A
+    assert memory.order(last + 0.49 * rest_s, may_repeat=True)[0] == B
+    assert memory.order(last + 1.5 * rest_s, may_repeat=True)[0] == A
 
 
 @given(st.lists(st.tuples(st.sampled_from((A, B, C)), st.booleans(), st.floats(0, 100))), st.booleans())
