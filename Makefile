@@ -163,6 +163,15 @@ bench-failover: ARGS ?= --systems lbmesh
 bench-failover: setup
 	$(BIN)/python -m tests.bench.vip series $(ARGS)
 
+# What callers of lbmesh.client notice when a balancer dies, freezes, is cut off or leaves: at three processes in their
+# stead and at three real nodes, as root, 10 minutes; and how often they ask twice when nothing is wrong (simulated).
+.PHONY: bench-client
+bench-client: setup
+	$(BIN)/python -m tests.bench.client_hedges
+	$(BIN)/python -m tests.bench.client_failover
+	$(BIN)/python -m tests.bench.client_losses $(ARGS)
+	$(BIN)/python -m tests.bench.client_losses --real $(ARGS)
+
 # Where Envoy or py-spy has no wheel the benchmark says so, and goes on without it.
 $(VENV)/.ready-bench: $(VENV)/.ready requirements-bench.lock
 	-$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock

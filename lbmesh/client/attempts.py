@@ -243,6 +243,7 @@ class Attempts:
         return None if delay_s is None else self._last_sent + delay_s
 
     def _take_leave(self, now: float) -> bool:
+        """Of the budget; and of the pace, for a hedge whose delay is a guess."""
         if not self._budget.try_take():
             return False
         longest_s = self._policy.hedge_delay_s
