@@ -222,7 +222,8 @@ class Attempts:
         """What happened at each balancer, for the caller's error message."""
         told = "; ".join(str(failure) for failure in self.failures) or "none was tried"
         ran_out = "" if self._wanted_since is None else "; gave up waiting for the retry budget"
-        return f"no balancer answered: {told}{ran_out}"
+        once = "; it may have been carried out, so it was not sent again" if self._sent and not self._may_repeat else ""
+        return f"no balancer answered: {told}{ran_out}{once}"
 
     def _may_start(self) -> bool:
         if not self.started:

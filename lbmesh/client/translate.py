@@ -117,7 +117,8 @@ def to_core(request: httpx.Request) -> httpcore.Request:
     Raises httpx.UnsupportedProtocol for schemes other than http and https.
     """
     if request.url.scheme not in ("http", "https"):
-        raise httpx.UnsupportedProtocol(f'"{request.url.scheme}://" is not supported: write http:// or https://')
+        what = f'"{request.url.scheme}://" is not supported' if request.url.scheme else f'"{request.url}" has no scheme'
+        raise httpx.UnsupportedProtocol(f"{what}: write http:// or https://")
     url = httpcore.URL(
         scheme=request.url.raw_scheme,
         host=request.url.raw_host,

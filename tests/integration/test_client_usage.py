@@ -194,3 +194,12 @@ def test_a_hedges_loser_is_not_used_again() -> None:
         for _ in range(5):
             time.sleep(0.01)  # its rest is over: each of these may be the one that tries it
             assert client.get(URL).text == "fine", "never the answer of the request before"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"), [("/basket", '"/basket" has no scheme: write http://'), ("ftp://a/", '"ftp://" is not supported')]
+)
+def test_a_url_that_names_no_service_is_told(url: str, words: str) -> None:
+    transport = MeshTransport(["127.0.0.1:9"])
+    with httpx.Client(transport=transport) as client, pytest.raises(httpx.UnsupportedProtocol, match=words):
+        client.get(url)

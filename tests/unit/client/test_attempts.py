@@ -190,3 +190,16 @@ def test_the_description_names_each_balancer() -> None:
     assert attempts.step(0.25) == Stop()
     for balancer in (A, B, C):
         assert f"{balancer} refused the connection (after 0.250 s)" in attempts.describe()
+
+
+def test_the_description_says_when_a_request_may_have_been_carried_out() -> None:
+    attempts, _, _ = begin(repeat=Repeat.ONCE)
+    attempts.step(0.0)
+    assert "carried out" not in attempts.describe(), "nothing was sent"
+    attempts.connected(0, A, 0.0)
+    attempts.broke(0, "reset the connection", 0.25, reused=False, timed_out=False)
+    assert "may have been carried out, so it was not sent again" in attempts.describe()
+    other, _, _ = begin()
+    other.step(0.0)
+    other.connected(0, A, 0.0)
+    assert "carried out" not in other.describe(), "one that is sent again"
