@@ -22,7 +22,7 @@ from typing import Any
 from lbmesh.config.values import duration_s
 from lbmesh_chaos.drill.draws import Drawn, draw
 from lbmesh_chaos.drill.experiment_file import Drill
-from lbmesh_chaos.drill.run import DISTRIBUTION, WHOLE_WITHIN_S, DrillError, lab_of, opened, run_in
+from lbmesh_chaos.drill.run import DISTRIBUTION, DrillError, lab_of, opened, run_in
 from lbmesh_chaos.drill.verb import log_to_stderr
 from lbmesh_chaos.lab.client import LabClient, LabError, NoLabError
 from lbmesh_chaos.lab.start import StartError
@@ -46,6 +46,8 @@ TAIL_S = 3.0
 AILING_AGREE_S = 30.0
 """An ejection ends when its time is over, not with the heal: here 15 s for the last request to fail, and then 3 to 7.2.
 """
+WHOLE_WITHIN_S = 330.0
+"""Before a round. Replicas that were out three times in as many minutes are held back for up to HOLD_MAX_S, 300 s."""
 WORLD = "three-zones"
 _Failures = (RefusedError, LabError, NoLabError, StartError, LogError, DrillError)
 
