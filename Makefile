@@ -20,8 +20,8 @@ demo: setup
 	$(BIN)/lbmesh dev demo
 
 # All tests, or those that ARGS names. One that needs root or a program that is not there is skipped, and says so; .ci/run
-# allows no skip. What only computes is spread over the cores. What runs processes waits most of the time (measured: 0.3
-# cores), so that two at a time are in nobody's way; those marked `alone` come after them, one by one.
+# allows no skip. What only computes is spread over the cores. What runs processes waits most of the time (it uses a third of
+# a core), so that two at a time are in nobody's way; those marked `alone` come after them, one by one.
 COMPUTING_TESTS := tests/unit tests/conformance tests/fuzz tests/sim tests/chaos
 PROCESS_TESTS := $(COMPUTING_TESTS:%=--ignore=%)
 .PHONY: test

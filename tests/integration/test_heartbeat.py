@@ -148,12 +148,13 @@ def test_garbage_at_the_heartbeats_port_changes_nothing_and_is_counted(tmp_path:
         before = heartbeat(first)["partners"]
         host, port = first.log_lines("node starts")[0]["heartbeat"].removeprefix("udp ").split(":")
 
-        def is_counted() -> bool:
-            """A few more each time: of many at once the kernel may drop some."""
-            for size in sizes:
+        for size in sizes:
+            for _ in range(40):
                 sender.sendto(bytes([1]) * size, (host, int(port)))
+
+        def is_counted() -> bool:
+            """One size in six is right."""
             counters = heartbeat(first)["counters"]
-            # Of a right length is one in six.
             wanted = {"rejected_unknown_session": 40, "rejected_length": 5 * 40}
             return all(counters.get(name, 0) >= count for name, count in wanted.items())
 
