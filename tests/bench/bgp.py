@@ -21,8 +21,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.support.bgp_world import FRONT, Routed, asking, balancers, routed
-from tests.support.segment import Sightings, fetch
+from tests.support.bgp_world import FRONT, Routed, balancers, routed
+from tests.support.places import fetch
+from tests.support.sightings import Sightings, asking
 from tests.support.wait import wait_for
 
 _BEFORE_S, _AFTER_S, _AFTER_SLOW_S = 0.5, 2.0, 6.0
@@ -96,7 +97,7 @@ def one_round(system: str, fault: str) -> dict[str, float]:
             )
             with made as strike:
                 wait_for(lambda: fetch(world.client, FRONT), "an answer")
-                with asking(world) as seen:
+                with asking(world.client, FRONT) as seen:
                     time.sleep(_BEFORE_S)
                     fault_s = time.monotonic()
                     if fault == "silent":

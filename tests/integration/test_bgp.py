@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.bgp_world import FRONT, NEEDED, OTHER_FRONT, Routed, balancers, routed
-from tests.support.segment import SegmentNode, fetch
+from tests.support.places import PlacedNode, fetch
 from tests.support.wait import wait_for
 
 pytestmark = NEEDED
 
 
 @pytest.fixture
-def node_alone(tmp_path: Path) -> Iterator[tuple[Routed, SegmentNode]]:
+def node_alone(tmp_path: Path) -> Iterator[tuple[Routed, PlacedNode]]:
     # With a hold time that no test waits for: what takes a route away here is BFD, or a withdrawal.
     with routed(1, tmp_path, hold_s=240) as world, balancers(world, tmp_path) as (node,):
         yield world, node
@@ -25,7 +25,7 @@ def node_alone(tmp_path: Path) -> Iterator[tuple[Routed, SegmentNode]]:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_node_that_is_killed_or_frozen_loses_its_route_though_bird_lives(
-    node_alone: tuple[Routed, SegmentNode], number: int
+    node_alone: tuple[Routed, PlacedNode], number: int
 ) -> None:
     world, node = node_alone
     bird_pid = world.birds[0].process
@@ -47,7 +47,7 @@ def test_a_node_that_is_killed_or_frozen_loses_its_route_though_bird_lives(
     node.wait_front(FRONT, "held")
 
 
-def test_the_last_node_withdraws_before_it_closes(node_alone: tuple[Routed, SegmentNode]) -> None:
+def test_the_last_node_withdraws_before_it_closes(node_alone: tuple[Routed, PlacedNode]) -> None:
     world, node = node_alone
     assert node.process is not None
     node.process.send_signal(signal.SIGTERM)
@@ -56,7 +56,7 @@ def test_the_last_node_withdraws_before_it_closes(node_alone: tuple[Routed, Segm
     node.process.wait(30)
 
 
-def test_what_somebody_changes_by_hand_is_repaired(node_alone: tuple[Routed, SegmentNode]) -> None:
+def test_what_somebody_changes_by_hand_is_repaired(node_alone: tuple[Routed, PlacedNode]) -> None:
     world, node = node_alone
     bird = world.birds[0]
     bird.ask("disable front")
@@ -100,7 +100,7 @@ def test_a_router_without_bfd_is_said_while_the_front_is_held(tmp_path: Path) ->
 
 @pytest.mark.parametrize("left", ["no front", "another front"])
 def test_what_a_crash_left_announced_is_withdrawn_when_its_front_is_not_in_the_settings_any_more(
-    node_alone: tuple[Routed, SegmentNode], left: str
+    node_alone: tuple[Routed, PlacedNode], left: str
 ) -> None:
     world, node = node_alone
     bird = world.birds[0]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.segment import Segment, SegmentNode, fetch, mesh, segment
+from tests.support.places import PlacedNode, fetch
+from tests.support.segment import Segment, mesh, segment
 from tests.support.wait import wait_for
 
 pytestmark = pytest.mark.skipif(
@@ -23,7 +24,7 @@ def use_gateway(place: Segment) -> None:
         node.run("ip", "route", "add", "default", "via", place.watcher.address)
 
 
-def explained(node: SegmentNode) -> str:
+def explained(node: PlacedNode) -> str:
     return str(node.get(f"/v1/explain/front/{FRONT}"))
 
 

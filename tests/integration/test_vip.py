@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from lbmesh.drivers.kernel.limits import LEASE_S
-from tests.support.segment import Segment, SegmentNode, fetch, looking, mesh, segment, waiting
+from tests.support.places import PlacedNode, fetch
+from tests.support.segment import Segment, looking, mesh, segment
 from tests.support.segment_waiters import LATE_S
+from tests.support.sightings import waiting
 from tests.support.wait import wait_for
 
 pytestmark = pytest.mark.skipif(
@@ -47,27 +49,27 @@ _HEALED_S = 2.0
 
 
 @pytest.fixture
-def trio_of_nodes(tmp_path: Path) -> Iterator[tuple[Segment, tuple[SegmentNode, ...]]]:
+def trio_of_nodes(tmp_path: Path) -> Iterator[tuple[Segment, tuple[PlacedNode, ...]]]:
     with segment(3) as place, mesh(place, tmp_path, [FRONT, FRONT_6]) as nodes:
         yield place, nodes
 
 
 @pytest.fixture
-def node_alone(tmp_path: Path) -> Iterator[tuple[Segment, SegmentNode]]:
+def node_alone(tmp_path: Path) -> Iterator[tuple[Segment, PlacedNode]]:
     with segment(1) as place, mesh(place, tmp_path, [FRONT]) as (node,):
         yield place, node
 
 
-def holders(nodes: tuple[SegmentNode, ...], front: str) -> list[str]:
+def holders(nodes: tuple[PlacedNode, ...], front: str) -> list[str]:
     return [node.name for node in nodes if node.place.has(front)]
 
 
-def wait_single_holder(nodes: tuple[SegmentNode, ...], front: str, name: str) -> None:
+def wait_single_holder(nodes: tuple[PlacedNode, ...], front: str, name: str) -> None:
     wait_for(lambda: holders(nodes, front) == [name], f"{front} at {name} alone")
 
 
 def test_the_front_of_a_killed_node_answers_at_another_and_comes_home_without_a_double(
-    trio_of_nodes: tuple[Segment, tuple[SegmentNode, ...]],
+    trio_of_nodes: tuple[Segment, tuple[PlacedNode, ...]],
 ) -> None:
     place, nodes = trio_of_nodes
     assert (fetch(place.client, FRONT), fetch(place.client, FRONT_6)) == ("1", "1")
@@ -95,7 +97,7 @@ def test_the_front_of_a_killed_node_answers_at_another_and_comes_home_without_a_
 
 
 def test_a_frozen_node_falls_silent_and_stays_so_when_it_thaws_while_another_serves(
-    trio_of_nodes: tuple[Segment, tuple[SegmentNode, ...]],
+    trio_of_nodes: tuple[Segment, tuple[PlacedNode, ...]],
 ) -> None:
     place, nodes = trio_of_nodes
     with looking(place, FRONT) as seen:
@@ -114,19 +116,19 @@ def test_a_frozen_node_falls_silent_and_stays_so_when_it_thaws_while_another_ser
     assert fetch(place.client, FRONT) == "1"
 
 
-def tells(node: SegmentNode, front: str, family: str, heir: str) -> bool:
+def tells(node: PlacedNode, front: str, family: str, heir: str) -> bool:
     """Does it tell this heir of the front's connections?"""
     return f"{front} : " in node.place.run("nft", "list", "map", family, "lbmesh_flows", heir)
 
 
 def test_nobody_waits_for_a_frozen_node_and_who_asks_the_next_holder_is_answered(
-    trio_of_nodes: tuple[Segment, tuple[SegmentNode, ...]],
+    trio_of_nodes: tuple[Segment, tuple[PlacedNode, ...]],
 ) -> None:
     place, nodes = trio_of_nodes
     for front, family in ((FRONT, "ip"), (FRONT_6, "ip6")):
         for heir in ("heir1", "heir2"):
             wait_for(partial(tells, nodes[0], front, family, heir), f"{heir} of {front}")
-    with waiting(place, FRONT, 30, 10) as of_4, waiting(place, FRONT_6, 30, 10) as of_6:
+    with waiting(place.client, FRONT, 30, 10) as of_4, waiting(place.client, FRONT_6, 30, 10) as of_6:
         nodes[0].signal(signal.SIGSTOP)
         frozen_s = time.monotonic()
         wait_for(
@@ -142,7 +144,7 @@ def test_nobody_waits_for_a_frozen_node_and_who_asks_the_next_holder_is_answered
 
 
 def test_two_that_were_parted_do_not_both_answer_when_the_cable_is_back(
-    trio_of_nodes: tuple[Segment, tuple[SegmentNode, ...]],
+    trio_of_nodes: tuple[Segment, tuple[PlacedNode, ...]],
 ) -> None:
     place, nodes = trio_of_nodes
     place.cut(nodes[0].place)
@@ -157,7 +159,7 @@ def test_two_that_were_parted_do_not_both_answer_when_the_cable_is_back(
 
 
 def test_nodes_that_cannot_gossip_take_nothing_that_is_served(
-    trio_of_nodes: tuple[Segment, tuple[SegmentNode, ...]],
+    trio_of_nodes: tuple[Segment, tuple[PlacedNode, ...]],
 ) -> None:
     place, nodes = trio_of_nodes
     with looking(place, FRONT) as seen:
@@ -170,7 +172,7 @@ def test_nodes_that_cannot_gossip_take_nothing_that_is_served(
     assert {mac for _, mac in seen.replies} == {nodes[0].place.mac}
 
 
-def test_the_death_of_the_agent_interrupts_nobody(node_alone: tuple[Segment, SegmentNode]) -> None:
+def test_the_death_of_the_agent_interrupts_nobody(node_alone: tuple[Segment, PlacedNode]) -> None:
     place, node = node_alone
     with looking(place, FRONT) as seen:
         os.kill(node.children("agent")[-1], signal.SIGKILL)
@@ -195,7 +197,7 @@ def test_the_death_of_the_agent_interrupts_nobody(node_alone: tuple[Segment, Seg
     ids=" ".join,
 )
 def test_what_somebody_changes_by_hand_is_repaired(
-    node_alone: tuple[Segment, SegmentNode], damage: tuple[str, ...]
+    node_alone: tuple[Segment, PlacedNode], damage: tuple[str, ...]
 ) -> None:
     place, node = node_alone
 
@@ -211,7 +213,7 @@ def test_what_somebody_changes_by_hand_is_repaired(
     wait_for(lambda: node.front(FRONT)["problem"] == "", "no problem any more")
 
 
-def test_a_front_that_a_reload_changes_is_looked_after_as_it_is_now(node_alone: tuple[Segment, SegmentNode]) -> None:
+def test_a_front_that_a_reload_changes_is_looked_after_as_it_is_now(node_alone: tuple[Segment, PlacedNode]) -> None:
     place, node = node_alone
     options = 'options = { interface = "eth0" }'
     assert options in node.config
@@ -264,7 +266,7 @@ def test_what_a_backup_lacks_is_in_its_status_until_it_is_there(tmp_path: Path) 
 
 @pytest.mark.parametrize("kind", ["gone", "none", "command"])
 def test_what_a_crash_left_of_a_front_that_is_of_another_kind_by_now_is_taken_away(
-    node_alone: tuple[Segment, SegmentNode], kind: str
+    node_alone: tuple[Segment, PlacedNode], kind: str
 ) -> None:
     place, node = node_alone
     node.kill()
@@ -315,7 +317,7 @@ def test_what_is_missing_is_said_and_the_node_serves_on(
         assert not node.place.has(FRONT)
 
 
-def test_a_node_that_leaves_takes_its_address_and_its_rules_with_it(node_alone: tuple[Segment, SegmentNode]) -> None:
+def test_a_node_that_leaves_takes_its_address_and_its_rules_with_it(node_alone: tuple[Segment, PlacedNode]) -> None:
     _, node = node_alone
     node.end()
     assert not node.place.has(FRONT)

@@ -10,7 +10,8 @@ import pytest
 
 from lbmesh.drivers.flows.flow_rules import script
 from lbmesh.drivers.flows.limits import FLOWS_MAX
-from tests.support.segment import Place, Segment, segment
+from tests.support.places import Place
+from tests.support.segment import Segment, segment
 from tests.support.segment_peers import peers
 from tests.support.wait import wait_for
 

@@ -11,28 +11,29 @@ from pathlib import Path
 import pytest
 
 from lbmesh.drivers.kernel.limits import LEASE_S
-from tests.support.bgp_world import FRONT, NEEDED, Routed, asking, balancers, routed
-from tests.support.segment import SegmentNode, fetch
+from tests.support.bgp_world import FRONT, NEEDED, Routed, balancers, routed
+from tests.support.places import PlacedNode, fetch
+from tests.support.sightings import asking
 from tests.support.wait import wait_for
 
 pytestmark = NEEDED
 
 
 @pytest.fixture
-def trio_of_nodes(tmp_path: Path) -> Iterator[tuple[Routed, tuple[SegmentNode, ...]]]:
+def trio_of_nodes(tmp_path: Path) -> Iterator[tuple[Routed, tuple[PlacedNode, ...]]]:
     with routed(3, tmp_path) as world, balancers(world, tmp_path) as nodes:
         yield world, nodes
 
 
 @pytest.fixture
-def node_alone(tmp_path: Path) -> Iterator[tuple[Routed, SegmentNode]]:
+def node_alone(tmp_path: Path) -> Iterator[tuple[Routed, PlacedNode]]:
     # With a hold time that no test waits for: what takes a route away here is BFD, or a withdrawal.
     with routed(1, tmp_path, hold_s=240) as world, balancers(world, tmp_path) as (node,):
         yield world, node
 
 
 def test_the_front_of_a_killed_node_is_announced_by_another_and_comes_home(
-    trio_of_nodes: tuple[Routed, tuple[SegmentNode, ...]],
+    trio_of_nodes: tuple[Routed, tuple[PlacedNode, ...]],
 ) -> None:
     world, nodes = trio_of_nodes
     assert fetch(world.client, FRONT) == "1"
@@ -43,7 +44,7 @@ def test_the_front_of_a_killed_node_is_announced_by_another_and_comes_home(
     # What was killed is announced by nobody now, though its BIRD lives and has the protocol enabled.
     assert "up" in world.birds[0].ask("show protocols front")
     wait_for(lambda: "Established" not in world.birds[0].ask("show protocols uplink"), "the end of its session")
-    with asking(world) as seen:
+    with asking(world.client, FRONT) as seen:
         nodes[0].start()
         nodes[0].wait_front(FRONT, "held")
         world.wait_route(1)
@@ -52,7 +53,7 @@ def test_the_front_of_a_killed_node_is_announced_by_another_and_comes_home(
     assert fetch(world.client, FRONT) == "1"
 
 
-def test_hanging_forwarders_lose_the_route_and_get_it_back(node_alone: tuple[Routed, SegmentNode]) -> None:
+def test_hanging_forwarders_lose_the_route_and_get_it_back(node_alone: tuple[Routed, PlacedNode]) -> None:
     world, node = node_alone
     (forwarder,) = node.children("forwarder-0")
     os.kill(forwarder, signal.SIGSTOP)
@@ -62,9 +63,9 @@ def test_hanging_forwarders_lose_the_route_and_get_it_back(node_alone: tuple[Rou
     wait_for(lambda: fetch(world.client, FRONT) == "1", "an answer")
 
 
-def test_a_node_that_leaves_withdraws_before_it_closes(trio_of_nodes: tuple[Routed, tuple[SegmentNode, ...]]) -> None:
+def test_a_node_that_leaves_withdraws_before_it_closes(trio_of_nodes: tuple[Routed, tuple[PlacedNode, ...]]) -> None:
     world, nodes = trio_of_nodes
-    with asking(world) as seen:
+    with asking(world.client, FRONT) as seen:
         time.sleep(0.3)
         nodes[0].end()
         wait_for(lambda: world.next_hops() in ([2], [3]), "a route to another alone")
@@ -80,9 +81,9 @@ def test_a_node_that_leaves_withdraws_before_it_closes(trio_of_nodes: tuple[Rout
     assert FRONT not in nodes[0].place.run("ip", "address")
 
 
-def test_the_death_of_the_agent_interrupts_nobody(node_alone: tuple[Routed, SegmentNode]) -> None:
+def test_the_death_of_the_agent_interrupts_nobody(node_alone: tuple[Routed, PlacedNode]) -> None:
     world, node = node_alone
-    with asking(world) as seen:
+    with asking(world.client, FRONT) as seen:
         os.kill(node.children("agent")[-1], signal.SIGKILL)
         wait_for(lambda: node.log_text().count('"event": "child ready", "child": "agent"') == 2, "the next agent")
         node.wait_front(FRONT, "held")
@@ -91,7 +92,7 @@ def test_the_death_of_the_agent_interrupts_nobody(node_alone: tuple[Routed, Segm
 
 
 def test_what_another_node_holds_is_not_announced_by_hand(
-    trio_of_nodes: tuple[Routed, tuple[SegmentNode, ...]],
+    trio_of_nodes: tuple[Routed, tuple[PlacedNode, ...]],
 ) -> None:
     world, _ = trio_of_nodes
     world.birds[1].ask("enable front_takeover")

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,8 @@ from typing import Any
 import pytest
 
 from tests.support.namespaces import ip, remove
-from tests.support.segment import CLIENT, Place, SegmentNode, Sightings, origins
+from tests.support.places import Place, PlacedNode, config_of, front_table, origins, running
+from tests.support.segment import CLIENT
 from tests.support.wait import wait_for
 
 FRONT, OTHER_FRONT = "203.0.113.10", "203.0.113.11"
@@ -26,8 +26,6 @@ NEEDED = pytest.mark.skipif(
     reason="needs root, and: apt-get install iproute2 nftables bird2",
 )
 ROUTER = 100
-_REPOSITORY = Path(__file__).parents[2]
-_PROBER = _REPOSITORY / "tests" / "support" / "segment_prober.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,43 +222,10 @@ def _link(router: RoutedPlace, place: RoutedPlace) -> None:
     )
 
 
-def balancer_config(place: RoutedPlace, nodes: Sequence[RoutedPlace], directory: Path, options: str) -> str:
-    """A node's configuration. The front is at home at lb-1."""
-    seeds = ", ".join(f'"{other.address}:7946"' for other in nodes if other is not place)
-    gossip = f'[gossip]\nbind = "{place.address}:7946"\nseeds = [{seeds}]\nkey_file = "{directory}/gossip.key"\n'
-    return f"""
-[node]
-name = "lb-{place.number}"
-zone = "zone-{place.number}"
-state_dir = "{directory}/state"
-drain_timeout = "1s"
-{gossip if seeds else ""}
-[forwarder]
-workers = 1
-[[listener]]
-bind = "0.0.0.0:80"
-[[service]]
-name = "app"
-hosts = ["*"]
-replicas = [{{ address = "10.0.{CLIENT}.2:{8000 + place.number}", zone = "zone-1" }}]
-[[front]]
-address = "{FRONT}"
-zone = "zone-1"
-node = "lb-1"
-driver = "bgp"
-hold_down = "2s"
-options = {{ {options} }}
-[admin]
-bind = "127.0.0.1:9900"
-[log]
-access = "off"
-"""
-
-
 @contextlib.contextmanager
 def balancers(
     world: Routed, directory: Path, *, held: bool = True, takeover: bool = True, options: str = ""
-) -> Iterator[tuple[SegmentNode, ...]]:
+) -> Iterator[tuple[PlacedNode, ...]]:
     """A node in each place, all alive; the first of them holds the front, unless nobody can. `options`: instead of the
     driver's usual ones.
     """
@@ -268,41 +233,13 @@ def balancers(
     for one, bird in zip(world.nodes, world.birds, strict=True):
         home = directory / f"lb-{one.number}"
         usual = f'protocol = "front", socket = "{bird.socket}"' + (', takeover = "front_takeover"' if takeover else "")
-        nodes.append(SegmentNode(one, home, balancer_config(one, world.nodes, home, options or usual)))
-    with origins(world.client, [one.number for one in world.nodes]):
-        try:
+        table = front_table(FRONT, "bgp", options or usual)
+        nodes.append(PlacedNode(one, home, config_of(one, world.nodes, world.client, home, [table])))
+    with origins(world.client, [one.number for one in world.nodes]), running(nodes):
+        if held:
+            nodes[0].wait_front(FRONT, "held")
             for node in nodes:
-                node.launch()
-            for node in nodes:
-                node.wait_ready()
-            if held:
-                nodes[0].wait_front(FRONT, "held")
-                for node in nodes:
-                    if len(nodes) > 1:
-                        node.wait_mesh(len(nodes))
-                world.wait_route(1)
-            yield tuple(nodes)
-        finally:
-            for node in nodes:
-                node.clean_up()
-
-
-@contextlib.contextmanager
-def asking(world: Routed, front: str = FRONT) -> Iterator[Sightings]:
-    """A client that opens a connection every 10 ms; filled when the block is left."""
-    seen = Sightings()
-    argv = ("ip", "netns", "exec", world.client.name, sys.executable, str(_PROBER), "http", front)
-    with subprocess.Popen(
-        argv,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=_REPOSITORY,
-        env={**os.environ, "PYTHONPATH": str(_REPOSITORY)},
-    ) as prober:
-        try:
-            assert prober.stdout is not None
-            assert prober.stdout.readline() == b"looking\n"
-            yield seen
-            seen.requests = sorted(map(tuple, json.loads(prober.communicate()[0])))
-        finally:
-            prober.kill()
+                if len(nodes) > 1:
+                    node.wait_mesh(len(nodes))
+            world.wait_route(1)
+        yield tuple(nodes)

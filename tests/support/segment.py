@@ -1,88 +1,21 @@
 """One L2 in network namespaces: whole nodes that share fronts, a client and a watcher, with IPv4 and IPv6."""
 
 import contextlib
-import http.client
-import json
 import os
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lbmesh.failover.front_limits import SETTLE_S
-from lbmesh_chaos.lab.kernel import in_network
-from tests.support.namespaces import ip, pids, remove
-from tests.support.nodes import GOSSIP_KEY
-from tests.support.wait import wait_for
+from tests.support.namespaces import ip, remove
+from tests.support.places import Place as Place
+from tests.support.places import PlacedNode, config_of, front_table, origins, running
+from tests.support.sightings import Sightings, probing
 
-_NETNS = Path("/run/netns")
-_REPOSITORY = Path(__file__).parents[2]
 CLIENT, WATCHER = 200, 201
 """Their numbers: the client's address is 10.0.0.200."""
-
-_GAP_S = 0.15
-"""Asked every 10 ms, who does not answer for so long does not answer any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A namespace on the L2."""
-
-    name: str
-    number: int
-
-    @property
-    def address(self) -> str:
-        """Its own, of IPv4."""
-        return f"10.0.0.{self.number}"
-
-    @property
-    def mac(self) -> str:
-        """Of its only interface, eth0."""
-        return f"02:00:00:00:00:{self.number:02x}"
-
-    @property
-    def path(self) -> Path:
-        """The namespace."""
-        return _NETNS / self.name
-
-    def run(self, *argv: str, text: str | None = None, check: bool = True) -> str:
-        """What a program says in there."""
-        command = ("ip", "netns", "exec", self.name, *argv)
-        return subprocess.run(command, input=text, capture_output=True, text=True, check=check).stdout
-
-    def get(self, host: str, port: int, path: str, timeout_s: float) -> str:
-        """What is answered to one request from in there; "" when nobody answers, or with an error."""
-        connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
-        try:
-            with in_network(self.path):
-                connection.connect()
-            connection.request("GET", path, headers={"Connection": "close"})
-            response = connection.getresponse()
-            text = response.read().decode()
-            return text if response.status == 200 else ""
-        except (OSError, http.client.HTTPException):
-            return ""
-        finally:
-            connection.close()
-
-    def addresses(self) -> list[dict[str, Any]]:
-        """All of eth0, as ip(8) has them."""
-        return [
-            one for link in json.loads(self.run("ip", "-j", "address", "show", "eth0")) for one in link["addr_info"]
-        ]
-
-    def pids(self) -> list[int]:
-        """All processes in there."""
-        return pids(self.name)
-
-    def has(self, address: str) -> bool:
-        """Is it on eth0?"""
-        return any(one.get("local") == address for one in self.addresses())
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,158 +98,6 @@ def segment(nodes: int) -> Iterator[Segment]:
             remove(name)
 
 
-@dataclass(slots=True)
-class SegmentNode:
-    """One balancer in its namespace. Its replica, at the client's, answers with the node's name."""
-
-    place: Place
-    directory: Path
-    config: str
-    process: subprocess.Popen[bytes] | None = field(default=None)
-
-    @property
-    def name(self) -> str:
-        """As the mesh knows it."""
-        return f"lb-{self.place.number}"
-
-    def start(self) -> None:
-        """Start it, and wait until it serves."""
-        self.launch()
-        self.wait_ready()
-
-    def wait_ready(self) -> None:
-        """Until it serves."""
-        wait_for(lambda: self.get("/readyz") is not None, f"readiness of {self.name}")
-
-    def launch(self, *wrapper: str) -> None:
-        """Start it, as a program that `wrapper` runs."""
-        self.directory.mkdir(exist_ok=True)
-        key_file = self.directory / "gossip.key"
-        key_file.write_text(GOSSIP_KEY + "\n")
-        key_file.chmod(0o600)
-        config = self.directory / "lbmesh.toml"
-        config.write_text(self.config)
-        lbmesh = (sys.executable, "-m", "lbmesh")
-        with (self.directory / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                ("ip", "netns", "exec", self.place.name, *wrapper, *lbmesh, "run", "-c", str(config)),
-                start_new_session=True,
-                cwd=_REPOSITORY,
-                stdout=log,
-                stderr=log,
-            )
-
-    def get(self, path: str) -> Any:
-        """What the admin API answers; None when it does not, or with an error."""
-        said = self.place.get("127.0.0.1", 9900, path, timeout_s=5.0)
-        return json.loads(said) if said.startswith(("{", "[")) else said.strip() or None
-
-    def front(self, address: str) -> dict[str, Any]:
-        """What this node says of a front."""
-        fronts = (self.get("/v1/state") or {}).get("fronts", ())
-        return next((one for one in fronts if one["address"] == address), {})
-
-    def wait_front(self, address: str, state: str) -> None:
-        """Until the front is in that state at this node."""
-        wait_for(lambda: self.front(address).get("state") == state, f"{address} {state} at {self.name}")
-
-    def wait_mesh(self, size: int) -> None:
-        """Until it sees so many nodes alive."""
-
-        def is_whole() -> bool:
-            members: list[dict[str, Any]] = (self.get("/v1/state") or {}).get("members", [])
-            return [one["state"] for one in members].count("alive") == size
-
-        wait_for(is_whole, f"a whole mesh at {self.name}")
-
-    def signal(self, number: int) -> None:
-        """To all its processes."""
-        assert self.process is not None
-        os.killpg(self.process.pid, number)
-
-    def kill(self) -> None:
-        """SIGKILL to all its processes, at once."""
-        self.signal(signal.SIGKILL)
-        assert self.process is not None
-        self.process.wait(30)
-
-    def end(self) -> None:
-        """Ask it to leave."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(30)
-
-    def children(self, name: str) -> list[int]:
-        """The processes of this kind that the sentinel has started, the newest last."""
-        started = [json.loads(line) for line in self.log_text().splitlines() if '"child started"' in line]
-        return [int(one["pid"]) for one in started if one["child"] == name]
-
-    def clean_up(self) -> None:
-        """Whatever is left of it."""
-        if self.process is not None and self.process.poll() is None:
-            self.signal(signal.SIGCONT)
-            self.kill()
-
-    def log_text(self) -> str:
-        """All it logged."""
-        return (self.directory / "log").read_text()
-
-
-def config_of(
-    place: Place, nodes: Sequence[Place], directory: Path, fronts: Sequence[str], options: str, more: str = ""
-) -> str:
-    """A node's configuration, with `more` tables. Node 1's zone is `zone-1`, where the fronts are at home, etc."""
-    seeds = ", ".join(f'"{other.address}:7946"' for other in nodes if other is not place)
-    tables = "\n".join(
-        f'[[front]]\naddress = "{one}"\nzone = "zone-1"\nnode = "lb-1"\ndriver = "vip"\nhold_down = "2s"\n'
-        f"options = {{ {options} }}"
-        for one in fronts
-    )
-    gossip = f"""
-[gossip]
-bind = "{place.address}:7946"
-seeds = [{seeds}]
-key_file = "{directory}/gossip.key"
-"""
-    return f"""
-[node]
-name = "lb-{place.number}"
-zone = "zone-{place.number}"
-state_dir = "{directory}/state"
-drain_timeout = "1s"
-{gossip if seeds else ""}
-[forwarder]
-workers = 1
-[[listener]]
-bind = "0.0.0.0:80"
-[[listener]]
-bind = "[::]:80"
-[[service]]
-name = "app"
-hosts = ["*"]
-replicas = [{{ address = "10.0.0.{CLIENT}:{8000 + place.number}", zone = "zone-1" }}]
-{tables}
-[admin]
-bind = "127.0.0.1:9900"
-[log]
-access = "off"
-{more}"""
-
-
-@contextlib.contextmanager
-def origins(client: Place, numbers: Sequence[int]) -> Iterator[None]:
-    """A replica for each node, that answers with its number."""
-    script = _REPOSITORY / "tests" / "support" / "segment_origin.py"
-    command = ("ip", "netns", "exec", client.name, sys.executable, str(script), *map(str, numbers))
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        try:
-            assert process.stdout.readline() == b"listening\n"
-            yield
-        finally:
-            process.kill()
-
-
 @contextlib.contextmanager
 def mesh(
     place: Segment,
@@ -328,31 +109,25 @@ def mesh(
     wrapper: Sequence[str] = (),
     own_origins: bool = True,
     more: str = "",
-) -> Iterator[tuple[SegmentNode, ...]]:
+) -> Iterator[tuple[PlacedNode, ...]]:
     """A node in each place, all alive; the first of them holds the fronts, unless nobody can. `options`: the driver's.
     `wrapper`: a program that runs the nodes. `own_origins`: have replicas run for them. `more`: tables of their
     configuration.
     """
+    tables = [front_table(front, "vip", options) for front in fronts]
     nodes = tuple(
-        SegmentNode(one, directory / one.name, config_of(one, place.nodes, directory / one.name, fronts, options, more))
+        PlacedNode(one, home, config_of(one, place.nodes, place.client, home, tables, more))
         for one in place.nodes
+        for home in (directory / one.name,)
     )
     numbers = [one.number for one in place.nodes]
-    with origins(place.client, numbers) if own_origins else contextlib.nullcontext():
-        try:
-            for node in nodes:
-                node.launch(*wrapper)
-            for node in nodes:
-                node.wait_ready()
-            if held:
-                _wait_settled(nodes, fronts)
-            yield nodes
-        finally:
-            for node in nodes:
-                node.clean_up()
+    with origins(place.client, numbers) if own_origins else contextlib.nullcontext(), running(nodes, *wrapper):
+        if held:
+            _wait_settled(nodes, fronts)
+        yield nodes
 
 
-def _wait_settled(nodes: Sequence[SegmentNode], fronts: Sequence[str]) -> None:
+def _wait_settled(nodes: Sequence[PlacedNode], fronts: Sequence[str]) -> None:
     for front in fronts:
         nodes[0].wait_front(front, "held")
     if len(nodes) == 1:
@@ -363,103 +138,13 @@ def _wait_settled(nodes: Sequence[SegmentNode], fronts: Sequence[str]) -> None:
     time.sleep(SETTLE_S)
 
 
-def fetch(client: Place, address: str) -> str:
-    """Which node answers at a front, by its number; "" for none. Asked from the client's namespace."""
-    return client.get(address, 80, "/", timeout_s=1.0).strip()
-
-
-@dataclass(slots=True)
-class Sightings:
-    """What the probers saw of a front. `requests`: (begun, ended, answer); `replies`: (heard, hardware address)."""
-
-    requests: list[tuple[float, float, str]] = field(default_factory=list)
-    replies: list[tuple[float, str]] = field(default_factory=list)
-
-    def overlap_s(self) -> float:
-        """The longest time for which two nodes answered."""
-        spans = [span for mac in {mac for _, mac in self.replies} for span in self._spans(mac)]
-        pairs = [(one, other) for one in spans for other in spans if one[0] != other[0]]
-        return max([0.0, *(min(one[2], other[2]) - max(one[1], other[1]) for one, other in pairs)])
-
-    def _spans(self, mac: str) -> list[tuple[str, float, float]]:
-        """From when until when this one answered; a gap ends a span."""
-        spans: list[tuple[str, float, float]] = []
-        for heard in (heard for heard, other in self.replies if other == mac):
-            if spans and heard - spans[-1][2] < _GAP_S:
-                spans[-1] = (mac, spans[-1][1], heard)
-            else:
-                spans.append((mac, heard, heard))
-        return spans
-
-    def outage_s(self, fault_s: float) -> float:
-        """From the fault to the begin of the last request that was not answered; 0 when all were."""
-        return max((begun for begun, _, answer in self.requests if not answer), default=fault_s) - fault_s
-
-    def first_answer_s(self, fault_s: float, by: str) -> float:
-        """From the fault to the first answer of another node."""
-        return min(ended for _, ended, answer in self.requests if ended > fault_s and answer and answer != by) - fault_s
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """One client's connection. `kind`: waiting, idle or late (`segment_waiters.py`). `ended_s`: None for one that still
-    waited at the end. `how` it ended.
-    """
-
-    kind: str
-    begun_s: float
-    ended_s: float | None
-    how: str
-
-    def after_s(self, fault_s: float) -> float:
-        """From the fault, or its begin if that was later, to its end; infinite for none."""
-        return (self.ended_s or float("inf")) - max(fault_s, self.begun_s)
-
-
-@contextlib.contextmanager
-def waiting(place: Segment, front: str, crowd: int, idle: int) -> Iterator[list[Wait]]:
-    """Clients that wait, begun when the block is entered; filled when it is left."""
-    script = _REPOSITORY / "tests" / "support" / "segment_waiters.py"
-    command = ("ip", "netns", "exec", place.client.name, sys.executable, str(script), front, str(crowd), str(idle))
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"looking\n"
-            seen: list[Wait] = []
-            yield seen
-            seen += [Wait(*one) for one in json.loads(process.communicate()[0])]
-        finally:
-            process.kill()
-
-
 @contextlib.contextmanager
 def looking(place: Segment, front: str, *, asks_http: bool = True) -> Iterator[Sightings]:
     """Filled when the block is left. Without `asks_http`, only who answers ARP is looked at."""
     seen = Sightings()
-    program = (sys.executable, str(_REPOSITORY / "tests" / "support" / "segment_prober.py"))
-    asked = (
-        (place.watcher, (*program, "arp", front, place.watcher.mac, place.watcher.address)),
-        *(((place.client, (*program, "http", front)),) if asks_http else ()),
-    )
-    probers = [
-        subprocess.Popen(
-            ("ip", "netns", "exec", where.name, *command),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=_REPOSITORY,
-            env={**os.environ, "PYTHONPATH": str(_REPOSITORY)},
-        )
-        for where, command in asked
-    ]
-    try:
-        for one in probers:
-            assert one.stdout is not None
-            assert one.stdout.readline() == b"looking\n"
+    arp = (place.watcher, ("arp", front, place.watcher.mac, place.watcher.address))
+    http = (place.client, ("http", front))
+    with probing(arp, *((http,) if asks_http else ())) as found:
         yield seen
-        arp, *http = (json.loads(one.communicate()[0]) for one in probers)
-        seen.replies = sorted(map(tuple, arp))
-        seen.requests = sorted(map(tuple, http[0])) if http else []
-    finally:
-        for one in probers:
-            with one:
-                one.kill()
+    seen.replies, *requests = found
+    seen.requests = requests[0] if requests else []

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.segment import Place
+from tests.support.places import Place
 
 _PROGRAM = Path(__file__).with_name("segment_peer.py")
 

@@ -13,7 +13,9 @@ from pathlib import Path
 from tests.bench.vip.faults import strike
 from tests.bench.vip.systems import FRONT, running
 from tests.bench.vip.words import Request
-from tests.support.segment import Place, Segment, Sightings, looking, segment
+from tests.support.places import Place
+from tests.support.segment import Segment, looking, segment
+from tests.support.sightings import Sightings
 
 BEFORE_S = 1.0
 AFTER_S = {"lbmesh": 2.0, "keepalived-100ms": 2.5, "keepalived": 6.0}

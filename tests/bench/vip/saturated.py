@@ -16,7 +16,8 @@ from pathlib import Path
 from tests.bench.vip.rounds import asking, origins
 from tests.bench.vip.systems import FRONT
 from tests.bench.vip.words import Request
-from tests.support.segment import Segment, SegmentNode, looking, mesh, segment
+from tests.support.places import PlacedNode
+from tests.support.segment import Segment, looking, mesh, segment
 
 _EVENTS = {
     "a partner is gone": "gone",
@@ -59,7 +60,7 @@ def run(system: str, seconds: float) -> str:
         return json.dumps(asdict(_watch(place, nodes, seconds)))
 
 
-def _watch(place: Segment, nodes: tuple[SegmentNode, ...], seconds: float) -> Stability:
+def _watch(place: Segment, nodes: tuple[PlacedNode, ...], seconds: float) -> Stability:
     before = Counter(_said(nodes))
     with burning(), looking(place, FRONT, asks_http=False) as seen, asking(place) as client:
         time.sleep(seconds)
@@ -83,7 +84,7 @@ def _watch(place: Segment, nodes: tuple[SegmentNode, ...], seconds: float) -> St
     )
 
 
-def _said(nodes: tuple[SegmentNode, ...]) -> Iterator[str]:
+def _said(nodes: tuple[PlacedNode, ...]) -> Iterator[str]:
     for node in nodes:
         for line in node.log_text().splitlines():
             with contextlib.suppress(ValueError):
@@ -91,7 +92,7 @@ def _said(nodes: tuple[SegmentNode, ...]) -> Iterator[str]:
                     yield word
 
 
-def _suspicions(node: SegmentNode) -> int:
+def _suspicions(node: PlacedNode) -> int:
     """The heartbeat's counter, by the metrics."""
     for line in str(node.get("/metrics") or "").splitlines():
         if line.startswith("lbmesh_partner_suspicions_total "):

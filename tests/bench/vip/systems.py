@@ -8,7 +8,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.support.segment import Place, Segment, fetch, mesh
+from tests.support.places import Place, fetch
+from tests.support.segment import Segment, mesh
 from tests.support.wait import wait_for
 
 FRONT = "10.0.0.100"

@@ -15,8 +15,9 @@ from tests.bench.vip.faults import strike
 from tests.bench.vip.rounds import BEFORE_S
 from tests.bench.vip.systems import FRONT
 from tests.bench.vip.words import PATIENCE_S
-from tests.support.segment import Wait, mesh, segment, waiting
+from tests.support.segment import mesh, segment
 from tests.support.segment_waiters import LATE_S
+from tests.support.sightings import Wait, waiting
 
 CROWD, IDLE = 100, 50
 _AFTER_S = 3.0
@@ -25,7 +26,7 @@ _AFTER_S = 3.0
 def one_round(fault: str) -> dict[str, float]:
     """On a fresh mesh."""
     with segment(3) as place, tempfile.TemporaryDirectory() as directory, mesh(place, Path(directory), [FRONT]):
-        with waiting(place, FRONT, CROWD, IDLE) as waits:
+        with waiting(place.client, FRONT, CROWD, IDLE) as waits:
             time.sleep(BEFORE_S)
             fault_s = time.monotonic()
             strike(place, fault, place.nodes[0].pids())

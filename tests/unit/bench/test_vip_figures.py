@@ -9,7 +9,7 @@ from tests.bench.vip.figures import Figures, figures, median_and_worst
 from tests.bench.vip.rounds import Round
 from tests.bench.vip.table import keep, kept, table
 from tests.bench.vip.words import PATIENCE_S, Request, body_of
-from tests.support.segment import Sightings
+from tests.support.sightings import Sightings
 
 FAULT_S, UNTIL_S = 100.0, 102.0
 
