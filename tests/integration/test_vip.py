@@ -60,6 +60,13 @@ def node_alone(tmp_path: Path) -> Iterator[tuple[Segment, PlacedNode]]:
         yield place, node
 
 
+@pytest.fixture(scope="module")
+def mended_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Segment, PlacedNode]]:
+    """For damage after damage, each of which it repairs."""
+    with segment(1) as place, mesh(place, tmp_path_factory.mktemp("mended"), [FRONT]) as (node,):
+        yield place, node
+
+
 def holders(nodes: tuple[PlacedNode, ...], front: str) -> list[str]:
     return [node.name for node in nodes if node.place.has(front)]
 
@@ -68,6 +75,7 @@ def wait_single_holder(nodes: tuple[PlacedNode, ...], front: str, name: str) -> 
     wait_for(lambda: holders(nodes, front) == [name], f"{front} at {name} alone")
 
 
+@pytest.mark.alone
 def test_the_front_of_a_killed_node_answers_at_another_and_comes_home_without_a_double(
     trio_of_nodes: tuple[Segment, tuple[PlacedNode, ...]],
 ) -> None:
@@ -96,6 +104,7 @@ def test_the_front_of_a_killed_node_answers_at_another_and_comes_home_without_a_
     assert (fetch(place.client, FRONT), fetch(place.client, FRONT_6)) == ("1", "1")
 
 
+@pytest.mark.alone
 def test_a_frozen_node_falls_silent_and_stays_so_when_it_thaws_while_another_serves(
     trio_of_nodes: tuple[Segment, tuple[PlacedNode, ...]],
 ) -> None:
@@ -121,6 +130,7 @@ def tells(node: PlacedNode, front: str, family: str, heir: str) -> bool:
     return f"{front} : " in node.place.run("nft", "list", "map", family, "lbmesh_flows", heir)
 
 
+@pytest.mark.alone
 def test_nobody_waits_for_a_frozen_node_and_who_asks_the_next_holder_is_answered(
     trio_of_nodes: tuple[Segment, tuple[PlacedNode, ...]],
 ) -> None:
@@ -143,6 +153,7 @@ def test_nobody_waits_for_a_frozen_node_and_who_asks_the_next_holder_is_answered
         assert {one.how for one in seen if one.kind == "waiting"} == {"reset"}
 
 
+@pytest.mark.alone
 def test_two_that_were_parted_do_not_both_answer_when_the_cable_is_back(
     trio_of_nodes: tuple[Segment, tuple[PlacedNode, ...]],
 ) -> None:
@@ -158,6 +169,7 @@ def test_two_that_were_parted_do_not_both_answer_when_the_cable_is_back(
     assert fetch(place.client, FRONT)
 
 
+@pytest.mark.alone
 def test_nodes_that_cannot_gossip_take_nothing_that_is_served(
     trio_of_nodes: tuple[Segment, tuple[PlacedNode, ...]],
 ) -> None:
@@ -172,6 +184,7 @@ def test_nodes_that_cannot_gossip_take_nothing_that_is_served(
     assert {mac for _, mac in seen.replies} == {nodes[0].place.mac}
 
 
+@pytest.mark.alone
 def test_the_death_of_the_agent_interrupts_nobody(node_alone: tuple[Segment, PlacedNode]) -> None:
     place, node = node_alone
     with looking(place, FRONT) as seen:
@@ -197,9 +210,9 @@ def test_the_death_of_the_agent_interrupts_nobody(node_alone: tuple[Segment, Pla
     ids=" ".join,
 )
 def test_what_somebody_changes_by_hand_is_repaired(
-    node_alone: tuple[Segment, PlacedNode], damage: tuple[str, ...]
+    mended_node: tuple[Segment, PlacedNode], damage: tuple[str, ...]
 ) -> None:
-    place, node = node_alone
+    place, node = mended_node
 
     def is_whole() -> bool:
         rules = node.place.run("nft", "list", "ruleset")

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from lbmesh.failover.front_limits import SETTLE_S
@@ -16,6 +17,9 @@ from tests.support.sightings import Sightings, probing
 
 CLIENT, WATCHER = 200, 201
 """Their numbers: the client's address is 10.0.0.200."""
+
+_NUMBERS = count()
+"""Of segments that this process has made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class Segment:
 @contextlib.contextmanager
 def segment(nodes: int) -> Iterator[Segment]:
     """So many nodes, a client and a watcher; nothing is left of it."""
-    prefix = f"lbmesh-l2-{os.getpid()}"
+    prefix = f"lbmesh-l2-{os.getpid()}-{next(_NUMBERS)}"
     bridge = f"{prefix}-bridge"
     places = [Place(f"{prefix}-{number}", number) for number in (*range(1, nodes + 1), CLIENT, WATCHER)]
     made: list[str] = []
