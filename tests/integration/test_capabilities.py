@@ -1,6 +1,5 @@
 """Of a node that may change addresses, the processes that speak with strangers may not."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.json_lines import json_lines
 from tests.support.segment import mesh, segment
 
 pytestmark = pytest.mark.skipif(
@@ -35,7 +35,7 @@ def capabilities(status: str) -> dict[str, int]:
 
 def test_forwarders_and_the_name_server_cannot_change_the_network(tmp_path: Path) -> None:
     with segment(1) as place, mesh(place, tmp_path, ["10.0.0.100"], more=_DNS) as (node,):
-        started = [json.loads(line) for line in node.log_text().splitlines() if '"child started"' in line]
+        started = [line for line in json_lines(node.directory / "log") if line["event"] == "child started"]
         have = {one["child"]: capabilities(Path(f"/proc/{one['pid']}/status").read_text()) for one in started}
     agents = have.pop("agent")
     assert agents["CapEff"] & NET_ADMIN

@@ -1,7 +1,6 @@
 """The servers from PyPI behind the balancer, each one process on a Unix socket, so that none needs a port."""
 
 import importlib.util
-import json
 import os
 import signal
 import socket
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.support.json_lines import json_lines
 from tests.support.wait import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -97,11 +97,7 @@ class OriginServer:
 
     def seen(self, since: int = 0) -> list[dict[str, object]]:
         """Every request that the application got since that mark."""
-        if not self._log.exists():
-            return []
-        with self._log.open("rb") as log:
-            log.seek(since)
-            return [json.loads(line) for line in log.read().splitlines()]
+        return json_lines(self._log, since)
 
     def end(self) -> None:
         """Kill it with its children."""

@@ -1,6 +1,5 @@
 """A real forwarder process, with the test in the place of its sentinel and its agent."""
 
-import json
 import os
 import select
 import socket
@@ -26,6 +25,7 @@ from lbmesh.model.tls import ServiceTls
 from lbmesh.model.traffic import Timeouts, TrafficPolicy
 from lbmesh.model.view import ReplicaView, ServiceView, View, ViewVersion
 from lbmesh.observe.ticks import TickBoard
+from tests.support.json_lines import json_lines
 
 WAIT_S = 20.0
 
@@ -217,9 +217,7 @@ class ForwarderProcess:
 
     def log_lines(self) -> list[dict[str, object]]:
         """The access log so far."""
-        if not self.access_log.exists():
-            return []
-        return [json.loads(line) for line in self.access_log.read_text().splitlines()]
+        return json_lines(self.access_log)
 
     def end(self) -> None:
         """Kill it and reap it."""

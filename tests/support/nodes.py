@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lbmesh.model.address import Address
+from tests.support.json_lines import json_lines
 from tests.support.wait import wait_for
 
 _ACTIVATE = Path(__file__).with_name("activate.py")
@@ -221,13 +222,11 @@ access = "{self.directory}/access.log"
 
     def log_lines(self, event: str) -> list[dict[str, Any]]:
         """The log's lines with this event."""
-        lines = [json.loads(line) for line in self.log_text().splitlines() if line.startswith("{")]
-        return [line for line in lines if line["event"] == event]
+        return [line for line in json_lines(self.directory / "log") if line["event"] == event]
 
     def access_lines(self) -> list[dict[str, Any]]:
         """The access log so far."""
-        path = self.directory / "access.log"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return json_lines(self.directory / "access.log")
 
     def child_pid(self, child: str) -> int:
         """The process id of the "agent" or of "forwarder-0", as last started."""

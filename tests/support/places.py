@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lbmesh_chaos.lab.kernel import in_network
+from tests.support.json_lines import json_lines
 from tests.support.namespaces import pids
 from tests.support.nodes import GOSSIP_KEY
 from tests.support.wait import wait_for
@@ -161,8 +162,8 @@ class PlacedNode:
 
     def children(self, name: str) -> list[int]:
         """The processes of this kind that the sentinel has started, the newest last."""
-        started = [json.loads(line) for line in self.log_text().splitlines() if '"child started"' in line]
-        return [int(one["pid"]) for one in started if one["child"] == name]
+        lines = json_lines(self.directory / "log")
+        return [int(one["pid"]) for one in lines if one["event"] == "child started" and one["child"] == name]
 
     def clean_up(self) -> None:
         """Whatever is left of it."""

@@ -1,6 +1,5 @@
 """A sentinel as a test sees it: a real process with fake children, its journal, its log, its service manager."""
 
-import json
 import os
 import signal
 import socket
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import proc
+from tests.support.json_lines import json_lines
 from tests.support.wait import wait_for
 
 _SUPPORT = Path(__file__).parent
@@ -120,9 +120,3 @@ def kill_group(group: int) -> None:
 def group_members(group: int) -> list[int]:
     """The living processes of a group, zombies left out."""
     return [one.pid for one in proc.living() if one.group == group]
-
-
-def json_lines(file: Path) -> list[dict[str, Any]]:
-    """The whole lines of a file that may still be written to."""
-    text = file.read_text() if file.exists() else ""
-    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n") and line[0] == "{"]
