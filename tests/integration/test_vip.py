@@ -266,7 +266,8 @@ def test_what_a_backup_lacks_is_in_its_status_until_it_is_there(tmp_path: Path) 
             return found.get("state") == "idle" and words in found["problem"]
 
         wait_for(lambda: lacks("there is no interface eth7"), "a word about the interface")
-        backup.place.run("ip", "link", "add", "eth7", "type", "dummy")
+        backup.place.run("ip", "link", "add", "eth7", "type", "veth", "peer", "name", "eth8")
+        backup.place.run("ip", "link", "set", "eth8", "up")
         wait_for(lambda: lacks("eth7 is down"), "a word about the link")
         backup.place.run("ip", "link", "set", "eth7", "up")
         wait_for(lambda: lacks("connections of fronts are not known to their backups: nft"), "a word about the rules")
