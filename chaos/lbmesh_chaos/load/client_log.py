@@ -20,8 +20,9 @@ class ClientLogWriter:
 
     def ended(self, asked: Asked, word: str, attempts: int = 1) -> None:
         """A request has ended, now."""
+        told = (asked.told,) if asked.told else ()
         with self._lock:
-            self._writer.add((asked.flow, asked.number, asked.sent_s, time.monotonic(), word, attempts))
+            self._writer.add((asked.flow, asked.number, asked.sent_s, time.monotonic(), word, attempts, *told))
 
     def starved(self, stretch: tuple[float, float] | None) -> None:
         """A stretch, if there is one."""

@@ -1,10 +1,10 @@
 """The two logs that the tally is made from: JSON lines, one a request, whole lines only.
 
 A client's: its order first, then [flow, number, sent, ended, word, attempts] for each request that ended, `sent` null
-when not a byte went out and `word` "ok" or why not; {"starved": [from, until]}; and {"ended": at} last, if it came so
-far. A replica's: {"replica": name, "zone": name} first, then [id, at, peer, note] for each request it carried out,
-written *before* it answers. `note`: "" or what was wrong with the request's own body. Times are monotonic, in
-seconds, which all processes of a machine share.
+when not a byte went out and `word` "ok" or why not, and behind these how often it had been carried out, if the origin's
+answer said so; {"starved": [from, until]}; and {"ended": at} last, if it came so far. A replica's: {"replica": name,
+"zone": name} first, then [id, at, peer, note] for each request it carried out, written *before* it answers. `note`: ""
+or what was wrong with the request's own body. Times are monotonic, in seconds, which all processes of a machine share.
 """
 
 import os
@@ -63,7 +63,9 @@ def _ends_whole(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ClientRow:
-    """One request of a client. `flow`: its index in the order."""
+    """One request of a client. `flow`: its index in the order. `told`: how often the origin's own answer said that it
+    had been carried out; 0: it said nothing.
+    """
 
     flow: int
     number: int
@@ -71,6 +73,7 @@ class ClientRow:
     ended_s: float
     word: str
     attempts: int
+    told: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,8 @@ def _client_rows(path: Path, lines: Iterator[tuple[int, bytes]]) -> Iterator[Cli
         match row:
             case [int(flow), int(number), (float() | None) as sent_s, float(ended_s), str(word), int(attempts)]:
                 yield ClientRow(flow, number, sent_s, ended_s, word, attempts)
+            case [int(flow), int(number), float(sent_s), float(ended_s), str(word), int(attempts), int(told)]:
+                yield ClientRow(flow, number, sent_s, ended_s, word, attempts, told)
             case {"starved": [float(from_s), float(until_s)]}:
                 yield StarvedRow(from_s, until_s)
             case {"ended": float()}:

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import httpx
 
 from lbmesh.client import Answered
-from lbmesh_chaos.load.bodies import ID_HEADER, PIECE_BYTES, SIZES, body_of, target_of
+from lbmesh_chaos.load.bodies import PIECE_BYTES, SIZES, body_of
 from lbmesh_chaos.load.order import Order
-from lbmesh_chaos.load.requests import KEY_HEADER, Asked
+from lbmesh_chaos.load.requests import Asked, parts_of
 from lbmesh_chaos.model.flow import Body, Method
 from lbmesh_chaos.model.tally import CLOSED, CUT_SHORT, MALFORMED, NO_ROOM, REFUSED, RESET, SILENT, UNREACHABLE
 
@@ -39,21 +39,23 @@ def to_httpx(
     `pieces`: of a streamed body, in the form that the transport takes.
     """
     flow = order.flows[asked.flow]
+    parts = parts_of(order, flow, asked.identity)
     content: bytes | Iterator[bytes] | AsyncIterator[bytes] | None = None
     if flow.method is not Method.GET:
-        streams = flow.body is Body.STREAM
-        content = pieces(asked.identity) if streams else body_of(asked.identity, SIZES[flow.body])
-    headers = {"Host": order.host, ID_HEADER: asked.identity}
-    if flow.method is Method.KEYED_POST:
-        headers[KEY_HEADER] = asked.identity
+        content = pieces(asked.identity) if flow.body is Body.STREAM else parts.body
     patience = dict.fromkeys(("connect", "read", "write", "pool"), order.deadline_s)
     return httpx.Request(
-        "GET" if flow.method is Method.GET else "POST",
-        f"http://{order.host}{target_of(asked.identity, flow.body)}",
-        headers=headers,
+        parts.method,
+        f"http://{order.host}{parts.target}",
+        headers=parts.fields,
         content=content,
         extensions={"timeout": patience},
     )
+
+
+def field_of(response: httpx.Response) -> Callable[[str], str]:
+    """As `word_of` asks for an answer's fields."""
+    return lambda name: str(response.headers.get(name, ""))
 
 
 def attempts_of(response: httpx.Response) -> int:

@@ -8,7 +8,7 @@ import trio
 
 from lbmesh.client import AsyncMeshTransport
 from lbmesh_chaos.load.client_log import ClientLogWriter
-from lbmesh_chaos.load.mesh import attempts_of, failed, limits_of, silent, slow_pieces_of, to_httpx
+from lbmesh_chaos.load.mesh import attempts_of, failed, field_of, limits_of, silent, slow_pieces_of, to_httpx
 from lbmesh_chaos.load.order import Order
 from lbmesh_chaos.load.requests import Asked, RequestMaker, word_of
 from lbmesh_chaos.load.wakefulness import Wakefulness
@@ -91,4 +91,4 @@ class AsyncMeshClients:
             return failed(asked, error, response)
         except trio.Cancelled:
             return silent(response)  # for good: the scope around this ends, and nothing waits any more
-        return word_of(asked, response.status_code, body), attempts_of(response)
+        return word_of(asked, response.status_code, body, field_of(response)), attempts_of(response)

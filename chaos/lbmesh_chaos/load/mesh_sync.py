@@ -9,7 +9,7 @@ import httpx
 
 from lbmesh.client import MeshTransport
 from lbmesh_chaos.load.client_log import ClientLogWriter
-from lbmesh_chaos.load.mesh import attempts_of, failed, limits_of, pieces_of, to_httpx
+from lbmesh_chaos.load.mesh import attempts_of, failed, field_of, limits_of, pieces_of, to_httpx
 from lbmesh_chaos.load.order import Order
 from lbmesh_chaos.load.requests import Asked, RequestMaker, word_of
 from lbmesh_chaos.load.wakefulness import Wakefulness
@@ -91,4 +91,4 @@ class SyncMeshClients:
                 response.close()
         except httpx.TransportError as error:
             return failed(asked, error, response)
-        return word_of(asked, response.status_code, body), attempts_of(response)
+        return word_of(asked, response.status_code, body, field_of(response)), attempts_of(response)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from lbmesh_chaos.load.template import RequestTemplate
 from lbmesh_chaos.model.flow import Flow
 
 DEADLINE_S = 5.0
@@ -24,7 +25,8 @@ class Order:
     """`client`: this process, unlike any other. `addresses`: of balancers, as "10.1.1.1:80", or names that stand for
     some, as "shop.lab:80". Plain flows take the first, and the next only when one refuses to be connected to, as
     clients do with several A records; `lbmesh.client` has them all. `host`: the service's name. `start_s`: monotonic
-    time from which requests are due, for `seconds`. `seed`: for what `lbmesh.client` draws.
+    time from which requests are due, for `seconds`. `seed`: for what `lbmesh.client` draws. `template`: how a service
+    is asked that is not the lab's.
     """
 
     client: str
@@ -37,6 +39,7 @@ class Order:
     deadline_s: float = DEADLINE_S
     in_flight_max: int = IN_FLIGHT_MAX
     seed: int = 1
+    template: RequestTemplate | None = None
 
     def due_s(self, index: int) -> "array[float]":
         """When each request of the flow at this index is due: constant rate, each flow with a phase of its own."""

@@ -236,7 +236,7 @@ class PlainClients:
     def _answered(self, connection: _Connection, asked: Asked, message: Message) -> None:
         connection.asked = None
         flow = connection.flow
-        self._end(asked, flow, word_of(asked, message.status, message.body))
+        self._end(asked, flow, word_of(asked, message.status, message.body, message.field))
         unfinished = connection.out or connection.pieces or not connection.reader.idle
         if flow.fresh or message.closes or unfinished or len(flow.idle) >= _IDLE_MAX:
             self._drop(connection)

@@ -13,6 +13,7 @@ from lbmesh_chaos.model.tally import (
     CLIENT_DIED,
     CLOSED,
     DAMAGED_BODY,
+    FOREIGN_ANSWER,
     FOREIGN_BODY,
     MALFORMED,
     NOTHING_SENT,
@@ -35,9 +36,11 @@ _NOBODY = 255
 """Which replica carried a request out first: none."""
 _REPLICAS_MAX = 254
 
-_TELLS_NOTHING = frozenset({RESET, CLOSED, SILENT, MALFORMED, "502", "504"})
+_TELLS_NOTHING = frozenset({RESET, CLOSED, SILENT, MALFORMED, FOREIGN_ANSWER, "502", "504"})
 """After these, what was sent may have been carried out. 502 and 504 come from somebody on the way, who does not know
 either (RFC 9110 §15.6.3, §15.6.5)."""
+_FOUND_WRONG = (FOREIGN_ANSWER, FOREIGN_BODY, DAMAGED_BODY)
+"""Facts, however starved the client was that found them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class _Columns:
     def __init__(self, order: Order, index: int) -> None:
         self.flow: Flow = order.flows[index]
         self.start_s = order.start_s
+        self.has_origin_logs = order.template is None
         self.due_s = order.due_s(index)
         size = len(self.due_s)
         self.sent_s = array("d", [nan]) * size
@@ -109,7 +113,11 @@ class _Columns:
 
     def row(self, row: ClientRow) -> None:
         number = row.number
+        if number >= len(self.due_s):
+            return  # due after the end of what is counted
         self.ended_s[number] = row.ended_s
+        if row.told:
+            self.executions[number] = min(row.told, _COUNT_MAX)
         self.attempts[number] = min(row.attempts, _COUNT_MAX)
         if row.sent_s is not None:
             self.sent_s[number] = row.sent_s
@@ -134,7 +142,7 @@ class _Columns:
                 continue
             sent_s = self.sent_s[number]
             reason = reasons[number] = reason_of(word)
-            if slept and reason not in (FOREIGN_BODY, DAMAGED_BODY):
+            if slept and reason not in _FOUND_WRONG:
                 verdicts[number] = Verdict.VOID
             else:
                 verdicts[number] = verdict_of(word, self.flow.method, sent_s if sent_s == sent_s else None)
@@ -186,7 +194,7 @@ class _Tallying:
             match row:
                 case ClientRow(flow, number):
                     mine[flow].row(row)
-                    if row.word.startswith((FOREIGN_BODY, DAMAGED_BODY)):
+                    if row.word.startswith(_FOUND_WRONG):
                         self._note(identity_of(mine[flow].flow, number), row.word, "the answer")
                 case StarvedRow(from_s, until_s):
                     stretches.append((from_s, until_s))
@@ -248,12 +256,15 @@ class _Tallying:
             if count == 1:
                 continue
             if count == 0:
-                if fates.verdicts[number] == Verdict.OK:
+                if fates.verdicts[number] == Verdict.OK and columns.has_origin_logs:
                     self.unexecuted.add(identity_of(fates.flow, number), "answered, and no replica carried it out")
                 continue
             identity = identity_of(fates.flow, number)
-            by = [self.replicas[columns.first_replica[number]], *self.twice.get(identity, ())]
             found = self.replayed if fates.flow.method.may_be_replayed else self.duplicated
+            if not columns.has_origin_logs:
+                found.add(identity, f"carried out {count} times, by its answer")
+                continue
+            by = [self.replicas[columns.first_replica[number]], *self.twice.get(identity, ())]
             found.add(identity, f"carried out {count} times: {', '.join(by)}")
 
 

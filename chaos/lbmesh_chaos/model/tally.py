@@ -26,6 +26,8 @@ MALFORMED = "malformed"
 FOREIGN_BODY = "foreign body"
 """A good answer with the body of another request."""
 DAMAGED_BODY = "damaged body"
+FOREIGN_ANSWER = "foreign answer"
+"""A good answer of a service that is not the lab's, with the id of another request."""
 CLIENT_DIED = "client died"
 """The client's log ends before this request does."""
 
@@ -49,8 +51,9 @@ class FlowFates:
     """All requests of one flow; position n of each column is request number n, and they were due in this order.
 
     `latencies_s`: from when it was due to its end, good or bad; NaN where the client was starved meanwhile. `verdicts`:
-    of `Verdict`. `executions`: how often replicas carried it out, at most 255. `attempts`: how often the client sent
-    it; 0 when the client does not tell. `reasons`: of all that are not OK.
+    of `Verdict`. `executions`: how often replicas carried it out, at most 255; where they keep no log, how often its
+    answer says so, 0 when that says nothing. `attempts`: how often the client sent it; 0 when the client does not tell.
+    `reasons`: of all that are not OK.
     """
 
     flow: Flow
