@@ -1,19 +1,23 @@
-"""A drill at real nodes: no lab, no load of its own; what the mesh did, from the nodes' own admin API."""
+"""A drill at real nodes, without a lab: what the mesh did, by the nodes' own admin API; with load, what clients got."""
 
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from lbmesh_chaos.drill.aimed_load import AllowedLoad, RunningLoad, try_out
 from lbmesh_chaos.drill.experiment_file import Drill
 from lbmesh_chaos.drill.method import carry_out, healed
 from lbmesh_chaos.drill.run import DISTRIBUTION, WHOLE_WITHIN_S, DrillError
 from lbmesh_chaos.drill.sightings import Sightings, observers
 from lbmesh_chaos.drill.spans import judged_by_whole, spans
-from lbmesh_chaos.model.outcome import Invariant, Marks, Outcome, Place
+from lbmesh_chaos.load.logs import LogError
+from lbmesh_chaos.model.outcome import FaultSpan, Invariant, Marks, Outcome, Place
 from lbmesh_chaos.model.tally import Tally
 from lbmesh_chaos.model.timeline import Event
 from lbmesh_chaos.toolkit import session
@@ -27,23 +31,27 @@ from lbmesh_chaos.toolkit.whole import wait_until_whole
 POLL_S = 0.2
 
 
-def intentions(drill: Drill, targets: TargetList) -> list[str]:
+def intentions(drill: Drill, targets: TargetList, load: AllowedLoad | None) -> list[str]:
     """What the drill will do to whom, a line each."""
     lines = []
     for order in orders_of_all(drill.experiment, drill.world):
         whom = ", ".join(f"{one.name} ({one.zone}, {one.admin})" for one in targets.struck(order))
         lines.append(f"{able_word(order.fault)} on {whom}, for at most {order.at_most_s:g} s")
-    return lines
+    return [*lines, *([str(load)] if load else [])]
 
 
-def run_aimed(drill: Drill, targets: TargetList, seed: int) -> Outcome:
+def run_aimed(drill: Drill, targets: TargetList, seed: int, load: AllowedLoad | None = None) -> Outcome:
     """Run it to its end. Raises DrillError, then nothing was touched."""
     try:
         target = AdminTarget(targets)
         with _opened(target, seed) as now:
             wait_until_whole(target, WHOLE_WITHIN_S)
-            return _run(drill, now, target, seed)
-    except RefusedError as error:
+            if load is None:
+                return _run(drill, now, target, seed)
+            try_out(load)
+            with _running(load, seed) as running:
+                return _run(drill, now, target, seed, running)
+    except (RefusedError, LogError) as error:
         raise DrillError(str(error)) from error
 
 
@@ -56,18 +64,37 @@ def _opened(target: AdminTarget, seed: int) -> Iterator[Session]:
         target.close()
 
 
-def _run(drill: Drill, now: Session, target: AdminTarget, seed: int) -> Outcome:
-    world, began_s = target.world, time.monotonic()
+@contextmanager
+def _running(load: AllowedLoad, seed: int) -> Iterator[RunningLoad]:
+    """It ends with the block, whatever ends that."""
+    with TemporaryDirectory(prefix="lbmesh-drill-") as directory:
+        running = RunningLoad(load, seed, Path(directory))
+        try:
+            yield running
+        finally:
+            running.end()
+
+
+def _run(drill: Drill, now: Session, target: AdminTarget, seed: int, load: RunningLoad | None = None) -> Outcome:
+    world, began_s = target.world, load.began_s if load else time.monotonic()
+    marks, wrong = drill.extension.marks, list[str]()
     watch = _Watch(target)
     try:
+        if load:
+            time.sleep(max(0.0, began_s + drill.extension.load.lead_s - time.monotonic()))
         ran = carry_out(drill.experiment, now)
+        ended_s = time.monotonic()
+        if load and ran.aborted:
+            load.end()
         residue = healed(now)
         # The views have their time to agree again: the last fault may have been healed by the method's last step.
-        time.sleep(drill.extension.marks.agree_s or 0.0)
+        time.sleep(marks.agree_s or 0.0)
+        if load and not ran.aborted:
+            wrong = load.wait()
+            ended_s = load.ends_s
     finally:
         watch.end()
     faults = spans(target.events, now.orders, world)
-    marks = drill.extension.marks
     return Outcome(
         name=drill.title,
         hypothesis=drill.hypothesis,
@@ -75,18 +102,34 @@ def _run(drill: Drill, now: Session, target: AdminTarget, seed: int) -> Outcome:
         revision=version(DISTRIBUTION),
         world=world.name,
         began_s=began_s,
-        ended_s=time.monotonic(),
-        tally=Tally(),
+        ended_s=max(began_s, ended_s) if load else time.monotonic(),
+        tally=load.tally(ended_s) if load else Tally(),
         faults=faults,
         events=judged_by_whole(watch.events, faults, now.orders),
         places=tuple(Place(one.name, one.zone, one.address) for one in world.hosts),
         observers=tuple(one.name for one in target.targets.nodes),
-        invariants=(Invariant("the steady state holds before and after", ran.is_steady, ran.why_not),),
+        invariants=(
+            Invariant("the steady state holds before and after", ran.is_steady, ran.why_not),
+            *(_of_the_load(load, faults, wrong) if load else ()),
+        ),
         residue=(*now.residue, *residue),
         aborted=ran.aborted or ("the button was pressed" if watch.was_aborted else ""),
-        is_loaded=False,
-        marks=Marks(None, None, None, None) if ran.aborted else Marks(None, None, None, marks.agree_s),
+        evidence=load.evidence if load else None,
+        marks=_judged(marks, is_loaded=load is not None, aborted=ran.aborted),
     )
+
+
+def _of_the_load(load: RunningLoad, faults: Sequence[FaultSpan], wrong: Sequence[str]) -> Iterator[Invariant]:
+    outlasts = all(one.healed_s < load.ends_s for one in faults)
+    yield Invariant("the load outlasts the faults", outlasts, "" if outlasts else "write more into load.lasts")
+    yield Invariant("every load process ends well", not wrong, "; ".join(wrong))
+
+
+def _judged(marks: Marks, *, is_loaded: bool, aborted: str) -> Marks:
+    """Those that can be: of an experiment that was aborted none is, and without load only what is the mesh's."""
+    if aborted:
+        return Marks(None, None, None, None)
+    return marks if is_loaded else Marks(None, None, None, marks.agree_s)
 
 
 class _Watch:

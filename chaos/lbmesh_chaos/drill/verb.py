@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random, SystemRandom
 
 from lbmesh_chaos.drill.aimed import intentions, run_aimed
+from lbmesh_chaos.drill.aimed_load import AllowedLoad, allow
 from lbmesh_chaos.drill.experiment_file import Drill, ExperimentError, read_drill, read_targets
 from lbmesh_chaos.drill.run import DrillError, run
 from lbmesh_chaos.lab.verbs import LAB_VARIABLE
@@ -35,7 +36,8 @@ SIGKILL heal every fault.
 Real nodes are aimed at only with --target LIST, which says what may be done to which of them; they must allow it
 themselves ([admin] drills = true). What is about to be done is shown, and must be confirmed with the target's name.
 The button: Ctrl-C, or from anywhere `lbmesh drill --abort --target LIST`, after which the nodes undo all and refuse
-orders for ten minutes.
+orders for ten minutes. Load is sent there only with --load RATE, within what the list's [load] allows: to the addresses
+that it names, the requests that it gives.
 
 exit codes: 0 passed, 1 failed, 2 refused or could not be run, 3 nothing can be said.
 """
@@ -54,14 +56,15 @@ def main(arguments: Sequence[str]) -> int:
         if told.file is None:
             return _fail("lbmesh drill: which experiment? write its FILE")
         drill = read_drill(told.file, targets)
+        load = _load(drill, targets, told.load)
         if told.check:
             return 0
         seed = SystemRandom().randrange(SEED_MAX) if told.seed is None else told.seed
         if targets is not None:
-            refusal = _unconfirmed(drill, targets, told)
+            refusal = _unconfirmed(intentions(drill, targets, load), targets, told)
             if refusal:
                 return _fail(refusal)
-            outcome = run_aimed(drill, targets, seed)
+            outcome = run_aimed(drill, targets, seed, load)
         elif os.geteuid() != 0:
             return _fail("lbmesh drill: needs root, as its lab does (see `lbmesh lab`); run it again with sudo")
         else:
@@ -90,10 +93,21 @@ def _abort(targets: TargetList | None) -> int:
     return _fail(*left) if left else 0
 
 
-def _unconfirmed(drill: Drill, targets: TargetList, told: argparse.Namespace) -> str:
-    """Why the drill must not begin; "" when somebody wants it."""
+def _load(drill: Drill, targets: TargetList | None, rate: float | None) -> AllowedLoad | None:
+    """What was asked for, of what real hosts may get. Raises DrillError."""
+    if rate is None:
+        return None
+    if targets is None:
+        raise DrillError(
+            "--load: is for real hosts; write --target LIST, too. In a lab the experiment says it: load: {rate: 500}"
+        )
+    return allow(targets, drill.extension.load, rate)
+
+
+def _unconfirmed(intended: Sequence[str], targets: TargetList, told: argparse.Namespace) -> str:
+    """Why the drill must not begin; "" when somebody wants it. `intended`: what it will do."""
     print(f"This drill strikes real hosts, those of {told.target}:", file=sys.stderr)
-    print(*(f"  {line}" for line in intentions(drill, targets)), sep="\n", file=sys.stderr)
+    print(*(f"  {line}" for line in intended), sep="\n", file=sys.stderr)
     print(f"To end it: Ctrl-C, or `lbmesh drill --abort --target {told.target}`.", file=sys.stderr)
     said = told.yes
     if said is None and sys.stdin.isatty():
@@ -124,6 +138,9 @@ def _parser() -> argparse.ArgumentParser:
         help=f"a lab that is up; default: that of {LAB_VARIABLE}, or one for this drill alone",
     )
     parser.add_argument("--target", metavar="LIST", type=Path, help="aim at the real nodes of this safety list")
+    parser.add_argument(
+        "--load", metavar="RATE", type=float, help="send so many requests a second to the load addresses of --target"
+    )
     parser.add_argument("--yes", metavar="NAME", help="confirm with the target's name, without being asked")
     parser.add_argument("--abort", action="store_true", help="end whatever drill runs at the nodes of --target")
     parser.add_argument("--check", action="store_true", help="only say what is wrong with the experiment")

@@ -1,7 +1,8 @@
-"""What Python 3.11 has no call for: entering a namespace."""
+"""What Python 3.11 has no call for: entering a namespace, and ending with one's parent."""
 
 import ctypes
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +18,13 @@ def enter(descriptor: int) -> None:
     _checked(_libc.setns(descriptor, 0))
 
 
-def die_with_parent(signal: int) -> None:
-    """Have the kernel send this process a signal when its parent's thread ends (prctl(2))."""
-    _checked(_libc.prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0))
+def end_with_parent() -> None:
+    """For a child between fork and exec: SIGKILL when its parent's thread ends (prctl(2)), be it before this call."""
+    parent = os.getppid()
+    _checked(_libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
+    # Whose death came before the call is not told.
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _checked(result: int) -> None:

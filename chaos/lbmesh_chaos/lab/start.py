@@ -4,15 +4,13 @@ The control socket is abstract (unix(7)): its name is free again when the lab is
 """
 
 import json
-import os
-import signal
 import socket
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from lbmesh_chaos.lab.kernel import die_with_parent
+from lbmesh_chaos.lab.kernel import end_with_parent
 
 NAME_PREFIX = "lbmesh-lab/"
 _NAMESPACES = ("--pid", "--mount-proc", "--mount", "--net", "--ipc", "--uts")
@@ -64,7 +62,7 @@ def start(lab: str, text: str, file: str, *, dies_with_us: bool) -> Up:
             text=True,
             pass_fds=(bound.fileno(),),
             start_new_session=True,
-            preexec_fn=_die_with_parent if dies_with_us else None,
+            preexec_fn=end_with_parent if dies_with_us else None,
         )
     try:
         return _await(lab, text, holder)
@@ -87,11 +85,3 @@ def _await(lab: str, text: str, holder: subprocess.Popen[str]) -> Up:
                 return Up(lab, took["made_s"], took["ready_s"], holder)
             said.append(line.rstrip())
     raise StartError("\n".join(said) or f"the lab's first process ended with {holder.wait()}, without a word")
-
-
-def _die_with_parent() -> None:
-    parent = os.getppid()
-    die_with_parent(signal.SIGKILL)
-    # Whose death came before the call is not told.
-    if os.getppid() != parent:
-        os._exit(1)

@@ -43,12 +43,35 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """Who tells of the requests, besides the clients that sent them. In a lab everybody; at real hosts, who can.
+
+    `logged`: each replica wrote down the ids that it carried out, when, and by whom they came; and every body is made
+    from its id. `echoed`: good answers give the id back. `counted`: they say how often it was carried out by then.
+    """
+
+    logged: bool = True
+    echoed: bool = True
+    counted: bool = True
+
+    @property
+    def tells_twice(self) -> bool:
+        """What was carried out more than once can be known."""
+        return self.logged or self.counted
+
+    @property
+    def tells_mixed_up(self) -> bool:
+        """An answer that belongs to another request can be known."""
+        return self.logged or self.echoed
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """`began_s` to `ended_s`: while the load ran. `places`: balancers and replicas. `observers`: the hosts that were
     asked what they hold of the others. `invariants`: those that the drill
     looked at itself; the report adds what the tally says. `residue`: what undoing the faults left behind; a drill with
-    residue has failed. `aborted`: why it did not run to its end; "" when it did. `is_loaded`: whether
-    it had load of its own; without, it can only say what the mesh did.
+    residue has failed. `aborted`: why it did not run to its end; "" when it did. `evidence`: None: it had no load of
+    its own, and can only say what the mesh did.
     """
 
     name: str
@@ -66,8 +89,13 @@ class Outcome:
     invariants: tuple[Invariant, ...] = ()
     residue: tuple[str, ...] = ()
     aborted: str = ""
-    is_loaded: bool = True
+    evidence: Evidence | None = Evidence()
     marks: "Marks" = field(default_factory=lambda: Marks())
+
+    @property
+    def is_loaded(self) -> bool:
+        """It had load of its own."""
+        return self.evidence is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,21 @@
 from dataclasses import asdict
 from typing import Any
 
+from lbmesh_chaos.model.outcome import Evidence
 from lbmesh_chaos.report.counts import Count
+from lbmesh_chaos.report.evidence import not_judged
 from lbmesh_chaos.report.passage import Passage
 from lbmesh_chaos.report.report import Group, Report
 
-FORMAT = 3
-"""Rises when a figure changes its name or its meaning."""
+FORMAT = 4
+"""Rises when a figure changes its name or its meaning. A figure that nobody could count is null."""
 
 
 def to_json(report: Report) -> dict[str, Any]:
     """For `json.dumps`."""
     outcome, began_s = report.outcome, report.outcome.began_s
-    tally = outcome.tally
+    tally, evidence = outcome.tally, outcome.evidence
+    told = evidence or Evidence(logged=False, echoed=False, counted=False)
     return {
         "format": FORMAT,
         "drill": {
@@ -27,18 +30,20 @@ def to_json(report: Report) -> dict[str, Any]:
             "aborted": outcome.aborted,
             "loaded": outcome.is_loaded,
         },
+        "evidence": asdict(evidence) if evidence else None,
+        "not_judged": list(not_judged(evidence)),
         "verdict": str(report.judged.ruling),
         "reasons": list(report.judged.reasons),
         "invariants": [asdict(one) for one in report.judged.invariants],
         "residue": list(outcome.residue),
-        "total": _count(report.total),
-        "baseline": _count(report.baseline),
+        "total": _count(report.total, evidence),
+        "baseline": _count(report.baseline, evidence),
         "availability": asdict(report.available),
         "lost_by_reason": report.reasons,
-        "by_kind": _groups(report.by_kind),
-        "by_zone": _groups(report.by_zone),
-        "by_method": _groups(report.by_method),
-        "faults": [_passage(one, began_s) for one in report.passages],
+        "by_kind": _groups(report.by_kind, evidence),
+        "by_zone": _groups(report.by_zone, evidence),
+        "by_method": _groups(report.by_method, evidence),
+        "faults": [_passage(one, began_s, evidence) for one in report.passages],
         "timeline": [
             {
                 "at_s": round(event.at_s - began_s, 6),
@@ -54,29 +59,34 @@ def to_json(report: Report) -> dict[str, Any]:
             for one in tally.starved
         ],
         "findings": {
-            name: {"count": found.count, "first": [asdict(one) for one in found.first]}
-            for name, found in (
-                ("duplicated", tally.duplicated),
-                ("replayed", tally.replayed),
-                ("mixed_up", tally.mixed_up),
-                ("damaged", tally.damaged),
-                ("unexecuted", tally.unexecuted),
-                ("strays", tally.strays),
-                ("mesh_lost", tally.mesh_lost),
+            name: {"count": found.count, "first": [asdict(one) for one in found.first]} if is_known else None
+            for name, found, is_known in (
+                ("duplicated", tally.duplicated, told.tells_twice),
+                ("replayed", tally.replayed, told.tells_twice),
+                ("mixed_up", tally.mixed_up, told.tells_mixed_up),
+                ("damaged", tally.damaged, told.logged),
+                ("unexecuted", tally.unexecuted, told.logged),
+                ("strays", tally.strays, told.logged),
+                ("mesh_lost", tally.mesh_lost, outcome.is_loaded),
             )
         },
         "series": asdict(report.series),
     }
 
 
-def _count(counted: Count) -> dict[str, float]:
-    return {"sent": counted.sent, **asdict(counted), "lost_per_million": counted.lost_per_million}
+def _count(counted: Count, evidence: Evidence | None) -> dict[str, float | None]:
+    told = {"sent": counted.sent, **asdict(counted), "lost_per_million": counted.lost_per_million}
+    unknown = [
+        *(() if evidence and evidence.logged else ("unknown_executed",)),
+        *(() if evidence and evidence.tells_twice else ("replayed", "duplicated")),
+    ]
+    return {**told, **dict.fromkeys(unknown)}
 
 
-def _groups(groups: tuple[Group, ...]) -> dict[str, dict[str, float]]:
+def _groups(groups: tuple[Group, ...], evidence: Evidence | None) -> dict[str, dict[str, float | None]]:
     return {
         one.name: {
-            **_count(one.count),
+            **_count(one.count, evidence),
             "available": one.available.answered,
             "available_at_least": one.available.at_least,
         }
@@ -84,7 +94,7 @@ def _groups(groups: tuple[Group, ...]) -> dict[str, dict[str, float]]:
     }
 
 
-def _passage(one: Passage, began_s: float) -> dict[str, Any]:
+def _passage(one: Passage, began_s: float, evidence: Evidence | None) -> dict[str, Any]:
     fault = one.fault
     return {
         "label": fault.label,
@@ -107,9 +117,9 @@ def _passage(one: Passage, began_s: float) -> dict[str, Any]:
         "watching": list(one.watching),
         "agree_up_s": one.agree_up_s,
         "agreed_up_s": one.agreed_up_s,
-        "struck": _count(one.struck),
-        "control": _count(one.control),
-        "caught": _count(one.caught),
+        "struck": _count(one.struck, evidence),
+        "control": _count(one.control, evidence),
+        "caught": _count(one.caught, evidence),
         "hurt": list(one.hurt),
         "control_hurt": list(one.control_hurt),
     }

@@ -1,13 +1,14 @@
 """Whether a drill passed, and why: the service's promises, held against what was counted. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lbmesh_chaos.model.outcome import Invariant, Outcome
-from lbmesh_chaos.model.tally import Findings, FlowFates
+from lbmesh_chaos.model.outcome import Evidence, Invariant, Outcome
+from lbmesh_chaos.model.tally import Findings, FlowFates, Tally
 from lbmesh_chaos.model.timeline import What
 from lbmesh_chaos.report.counts import Count, count_all
+from lbmesh_chaos.report.evidence import untold
 from lbmesh_chaos.report.passage import Passage
 
 
@@ -69,14 +70,23 @@ def _of_the_tally(outcome: Outcome) -> list[Invariant]:
         invariants.append(
             Invariant("every client knows what became of it", counted.unknown <= marks.unknown_max, detail)
         )
-    return [
-        *invariants,
-        _none("no request without a key carried out twice", tally.duplicated),
-        _none("no bytes of one request in another", tally.mixed_up),
-        _none("no body damaged", tally.damaged),
-        _none("no good answer to what was not carried out", tally.unexecuted),
-        _none("nothing carried out that was not sent", tally.strays),
-    ]
+    return [*invariants, *_as_told(outcome.evidence or Evidence(), tally)]
+
+
+def _as_told(evidence: Evidence, tally: Tally) -> Iterator[Invariant]:
+    """Only what somebody could tell of: what nobody could is said elsewhere (see `not_judged`), and is no pass."""
+    if evidence.tells_twice:
+        yield _none("no request without a key carried out twice", tally.duplicated)
+    if evidence.logged:
+        yield _none("no bytes of one request in another", tally.mixed_up)
+        yield _none("no body damaged", tally.damaged)
+        yield _none("no good answer to what was not carried out", tally.unexecuted)
+        yield _none("nothing carried out that was not sent", tally.strays)
+    elif evidence.echoed:
+        yield _none("no answer of another request", tally.mixed_up)
+        silent = untold(tally.fates)
+        detail = f"{silent} of {count_all(tally.fates).ok} good answers did not" if silent else ""
+        yield Invariant("every good answer tells what the target's list says it does", None if silent else True, detail)
 
 
 def _at_most(name: str, fates: Sequence[FlowFates], most: int) -> Invariant:

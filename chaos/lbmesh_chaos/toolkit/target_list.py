@@ -17,6 +17,8 @@ faults = ["kill agent", "kill forwarder"]    # what may be done to it; without t
 name = "app-a1"
 zone = "zone-a"
 address = "10.1.2.1:8080"
+
+What load may be sent, and where to, is in target_load.py.
 """
 
 from collections.abc import Iterable
@@ -34,6 +36,7 @@ from lbmesh_chaos.model import faults
 from lbmesh_chaos.model.faults import Part
 from lbmesh_chaos.model.world import Host, Role, World, Zone
 from lbmesh_chaos.model.world_file import valid_name
+from lbmesh_chaos.toolkit.target_load import TargetLoad, read_target_load
 
 NODES_MAX = 1000
 _AT_MOST_MAX_S = 600.0
@@ -56,13 +59,14 @@ class TargetNode:
 
 @dataclass(frozen=True, slots=True)
 class TargetList:
-    """All that a drill may know of, and do."""
+    """All that a drill may know of, and do. `load`: None: none may be sent."""
 
     name: str
     nodes: tuple[TargetNode, ...]
     replicas: tuple[Host, ...]
     nodes_max_share: float
     at_most_max_s: float
+    load: TargetLoad | None = None
 
     @property
     def world(self) -> World:
@@ -156,10 +160,11 @@ def parse_target_list(text: str, *, file: str) -> TargetList | tuple[ConfigError
         root.error("missing; write a [[node]] for each balancer", "node")
     if len(nodes) > NODES_MAX:
         root.error(f"more than {NODES_MAX} nodes; write a list for a part of them", "node")
+    load = read_target_load(root, {one.zone for one in nodes})
     root.close()
     if root.report.errors or name is None:
         return in_order(root.report.errors)
-    return TargetList(name, nodes, replicas, share, at_most_s)
+    return TargetList(name, nodes, replicas, share, at_most_s, load)
 
 
 def _safety(root: Table) -> tuple[float, float]:

@@ -74,7 +74,7 @@ def test_the_json_can_be_read_by_anybody() -> None:
     (one,) = told["faults"]
     assert (one["label"], round(one["detect_s"], 6), one["control"]["lost"]) == ("cut", 0.3, 0)
     assert [event["what"] for event in told["timeline"]][:2] == ["fault applied", "suspected"]
-    assert told["format"] == 3
+    assert told["format"] == 4
 
 
 def test_the_same_seed_makes_the_same_report() -> None:

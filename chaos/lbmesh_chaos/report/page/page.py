@@ -3,8 +3,11 @@
 import json
 from importlib.resources import files
 
+from lbmesh_chaos.model.outcome import Evidence
 from lbmesh_chaos.model.timeline import What
+from lbmesh_chaos.report.evidence import not_judged
 from lbmesh_chaos.report.page import tables
+from lbmesh_chaos.report.page.fault_table import fault_table
 from lbmesh_chaos.report.page.frame import LEFT, RIGHT, WIDTH, Frame, Panel, grid, stack, time_axis
 from lbmesh_chaos.report.page.marks import fault_lanes, fault_shades, observer_rows, shape
 from lbmesh_chaos.report.page.markup import Markup, join, tag
@@ -14,10 +17,9 @@ from lbmesh_chaos.report.wording import NO_LOAD, seconds
 
 _TOP = 34.0
 _GAP = 12.0
-_LEGEND = (
-    *(What.SUSPECTED, What.AGREED, What.EJECTED, What.CLEARED),
-    *(What.FIRST_LOST, What.DIVERTED, What.MOVED, What.BACK, What.RECOVERED),
-)
+_OF_THE_MESH = (What.SUSPECTED, What.AGREED, What.EJECTED, What.CLEARED)
+_OF_CLIENTS = (What.FIRST_LOST, What.DIVERTED, What.RECOVERED)
+_OF_REPLICAS = (What.MOVED, What.BACK)
 _HATCH = Markup(
     '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
     '<rect width="2" height="6" fill="var(--void)" opacity=".6"/></pattern></defs>'
@@ -26,7 +28,7 @@ _HATCH = Markup(
 
 def to_page(report: Report) -> str:
     """HTML that opens from a file, offline."""
-    outcome, judged = report.outcome, report.judged
+    outcome, judged, evidence = report.outcome, report.judged, report.outcome.evidence
     about = (
         f"{outcome.world} · {seconds(outcome.ended_s - outcome.began_s)} · seed {outcome.seed} · "
         f"revision {outcome.revision}"
@@ -41,17 +43,18 @@ def to_page(report: Report) -> str:
         "main",
         header,
         why if judged.reasons else "",
-        tables.cards(report) if outcome.is_loaded else tag("p", NO_LOAD),
-        tag("section", _legend(), tag("div", id="told"), _plots(report), class_="plots"),
-        tag("section", tag("h2", "Each fault's passage"), tables.fault_table(report)) if report.passages else "",
-        tag("section", tag("h2", "Requests"), tables.group_table(report)) if outcome.is_loaded else "",
+        tables.cards(report, evidence) if evidence else tag("p", NO_LOAD),
+        tag("section", _legend(outcome.evidence), tag("div", id="told"), _plots(report), class_="plots"),
+        tag("section", tag("h2", "Each fault's passage"), fault_table(report)) if report.passages else "",
+        tag("section", tag("h2", "Requests"), tables.group_table(report, evidence)) if evidence else "",
         tag(
             "div",
             tag("section", tag("h2", "What had to hold"), tables.invariants(report), tables.findings(report)),
-            tag("section", tag("h2", "Why requests failed"), tables.reasons(report)) if outcome.is_loaded else "",
+            tag("section", tag("h2", "Why requests failed"), tables.reasons(report)) if evidence else "",
             class_="two",
         ),
-        tag("section", tag("h2", "What this supports"), tables.bounds(report)) if outcome.is_loaded else "",
+        tag("section", tag("h2", "What this supports"), tables.bounds(report)) if evidence else "",
+        tag("section", tag("h2", "What could not be judged"), tables.unjudged(report)) if not_judged(evidence) else "",
         tag("section", tag("h2", "Timeline"), tables.timeline(report)),
         tag("script", Markup(_data(report)), type="application/json", id="series"),
         tag("script", _file("pointer.js")),
@@ -83,7 +86,7 @@ def _plots(report: Report) -> Markup:
         ("what became of the traffic, and what the observers said", observer_rows(frame, report.timeline), 0.0),
         ("requests a second, by when they were due", kind_panels(frame, report.series), _GAP),
         ("latency from when the request was due", latency_panels(frame, report.series), _GAP),
-        ("carried out by replicas of zone", [zones_panel(frame, report.series)] if outcome.is_loaded else [], _GAP),
+        ("carried out by replicas of zone", [zones_panel(frame, report.series)] if report.series.zones else [], _GAP),
     ):
         if panels:
             drawn, y = _block(title, panels, y, gap)
@@ -111,7 +114,9 @@ def _block(title: str, panels: list[Panel], y: float, gap: float) -> tuple[Marku
     return join(heading, drawn), end + 10
 
 
-def _legend() -> Markup:
+def _legend(evidence: Evidence | None) -> Markup:
+    """Of what can be there: without load nothing of requests."""
+
     def swatch(inside: Markup, says: str) -> Markup:
         return tag("span", tag("svg", inside, viewBox="-7 -7 14 14"), says)
 
@@ -121,10 +126,12 @@ def _legend() -> Markup:
     def stroke(style: str) -> Markup:
         return tag("line", x1=-7, x2=7, y1=0, y2=0, class_=f"line {style}")
 
-    return tag(
-        "div",
-        swatch(box("band"), "fault"),
-        *(swatch(shape(what), str(what)) for what in _LEGEND),
+    marks = (
+        *_OF_THE_MESH,
+        *(_OF_CLIENTS if evidence else ()),
+        *(_OF_REPLICAS if evidence and evidence.logged else ()),
+    )
+    of_requests = (
         swatch(box("area ok"), "answered"),
         swatch(box("fill lost"), "lost"),
         swatch(box("fill unknown"), "unknown outcome"),
@@ -132,6 +139,12 @@ def _legend() -> Markup:
         swatch(stroke("p99"), "99 of 100"),
         swatch(tag("circle", r=2, class_="longest"), "longest"),
         swatch(box("starved"), "client starved: does not count"),
+    )
+    return tag(
+        "div",
+        swatch(box("band"), "fault"),
+        *(swatch(shape(what), str(what)) for what in marks),
+        *(of_requests if evidence else ()),
         class_="legend",
     )
 
