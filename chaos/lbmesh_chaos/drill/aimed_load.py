@@ -16,8 +16,9 @@ from lbmesh_chaos.drill.load_orders import aimed_orders, requests_in
 from lbmesh_chaos.drill.run import DrillError
 from lbmesh_chaos.lab.kernel import end_with_parent
 from lbmesh_chaos.load.bodies import ID_HEADER
+from lbmesh_chaos.load.client import READY, TOLD_WHEN
 from lbmesh_chaos.load.collect import collect
-from lbmesh_chaos.load.order import write_order
+from lbmesh_chaos.load.order import Order, write_order
 from lbmesh_chaos.load.template import USER_AGENT, filled
 from lbmesh_chaos.model.outcome import Evidence
 from lbmesh_chaos.model.tally import Tally
@@ -25,13 +26,13 @@ from lbmesh_chaos.toolkit.extension import Load
 from lbmesh_chaos.toolkit.target_list import TargetList
 from lbmesh_chaos.toolkit.target_load import LoadAddress, TargetLoad
 
-START_S = 3.0
-"""What the load processes may take to import and to connect, before the first request is due."""
-START_EACH_S = 0.5
-"""And for each of them: they share this machine's cores."""
+START_S = 0.5
+"""From when all load processes are ready to the first request."""
 END_S = 10.0
 """What a load process may take to end, when the time of its last request is up."""
 _CLIENT = (sys.executable, "-P", "-m", "lbmesh_chaos.load.client")
+_NOT_YET_S = 0.0
+"""Of the orders: the processes are told when they are ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,33 +122,28 @@ class RunningLoad:
     """Under way from when it is made. `began_s`: when the first request is due."""
 
     def __init__(self, allowed: AllowedLoad, seed: int, directory: Path) -> None:
-        """`directory`: for its orders and logs."""
+        """`directory`: for its orders and logs. Raises DrillError when a process does not come up."""
         self.evidence = allowed.evidence
         self._load = allowed.load
-        self._log_of = str(directory / "{client}.log")
         run = f"{time.time() * 1e3:.0f}"  # unlike that of any drill before, whatever machine that ran on
-        count = len(aimed_orders(allowed.within, allowed.load, 0.0, run, self._log_of, seed))
-        self.began_s = time.monotonic() + START_S + START_EACH_S * count
-        self._orders = [
-            one.order for one in aimed_orders(allowed.within, allowed.load, self.began_s, run, self._log_of, seed)
-        ]
-        self._processes: list[subprocess.Popen[bytes]] = []
+        placed = aimed_orders(allowed.within, allowed.load, _NOT_YET_S, run, str(directory / "{client}.log"), seed)
+        self._orders = [one.order for one in placed]
+        self._processes: list[subprocess.Popen[str]] = []
         try:
             for order in self._orders:
-                file = directory / f"{order.client}.json"
-                write_order(order, file)
-                with file.with_suffix(".err").open("wb") as words:
-                    self._processes.append(
-                        subprocess.Popen(
-                            (*_CLIENT, str(file)),
-                            stdin=subprocess.DEVNULL,
-                            stdout=words,
-                            stderr=words,
-                            preexec_fn=end_with_parent,
-                        )
-                    )
-        except BaseException:
+                self._processes.append(_started(order))
+            for order, process in zip(self._orders, self._processes, strict=True):
+                assert process.stdout is not None
+                if process.stdout.readline().strip() != READY:
+                    raise DrillError(f"the load did not come up: {order.client} {_last_words(order, process.wait())}")
+            self.began_s = time.monotonic() + START_S
+            for process in self._processes:
+                assert process.stdin is not None
+                print(self.began_s, file=process.stdin, flush=True)
+        except BaseException as error:
             self.end()
+            if isinstance(error, BrokenPipeError):
+                raise DrillError("the load did not come up: one of its processes was ended") from error
             raise
 
     @property
@@ -166,8 +162,7 @@ class RunningLoad:
                 wrong.append(f"{order.client} did not end")
                 continue
             if status:
-                said = Path(order.log).with_suffix(".err").read_text(errors="replace").split("\n")
-                wrong.append(f"{order.client} ended with {status}: {' '.join(said[-2:]).strip()[:200]}")
+                wrong.append(f"{order.client} {_last_words(order, status)}")
         self.end()
         return wrong
 
@@ -176,8 +171,27 @@ class RunningLoad:
         for process in self._processes:
             process.kill()
         for process in self._processes:
-            process.wait()
+            process.communicate()
 
     def tally(self, until_s: float) -> Tally:
         """Of the requests that were due until then. Raises LogError."""
         return collect([log for one in self._orders if (log := Path(one.log)).exists()], (), until_s)
+
+
+def _started(order: Order) -> "subprocess.Popen[str]":
+    file = Path(order.log).with_suffix(".json")
+    write_order(order, file)
+    with file.with_suffix(".err").open("wb") as words:
+        return subprocess.Popen(
+            (*_CLIENT, str(file), TOLD_WHEN),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=words,
+            text=True,
+            preexec_fn=end_with_parent,
+        )
+
+
+def _last_words(order: Order, status: int) -> str:
+    said = Path(order.log).with_suffix(".err").read_text(errors="replace").rstrip().split("\n")
+    return f"ended with {status}: {said[-1][:200]}"
