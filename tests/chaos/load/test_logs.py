@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lbmesh_chaos.load.logs import ExecutedRow, LogError, LogWriter, read_client_log, read_replica_log
+from lbmesh_chaos.load.logs import ClientRow, ExecutedRow, LogError, LogWriter, read_client_log, read_replica_log
 
 HEADER = {"replica": "r1", "zone": "a"}
 
@@ -48,3 +48,14 @@ def test_a_log_without_its_first_line_says_so(tmp_path: Path) -> None:
     (tmp_path / "c.log").write_bytes(b"")
     with pytest.raises(LogError, match="never got so far"):
         read_client_log(tmp_path / "c.log")
+
+
+def test_what_an_answer_told_is_read_back_and_may_be_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "c.log"
+    order = {"client": "c", "flows": [], "addresses": [], "start_s": 0.0, "seconds": 1.0, "log": "c.log"}
+    writer = LogWriter(path, order)
+    writer.add((0, 1, 1.0, 2.0, "ok", 1))
+    writer.add((0, 2, 1.0, 2.0, "ok", 1, 3))
+    writer.close()
+    _, rows = read_client_log(path)
+    assert list(rows) == [ClientRow(0, 1, 1.0, 2.0, "ok", 1), ClientRow(0, 2, 1.0, 2.0, "ok", 1, 3)]

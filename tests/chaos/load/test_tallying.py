@@ -10,8 +10,21 @@ from hypothesis import strategies as st
 from lbmesh_chaos.load.logs import ClientRow, ExecutedRow, StarvedRow
 from lbmesh_chaos.load.order import Order
 from lbmesh_chaos.load.tallying import ClientLog, ReplicaLog, tally, verdict_of
+from lbmesh_chaos.load.template import RequestTemplate
 from lbmesh_chaos.model.flow import Flow, Kind, Method
-from lbmesh_chaos.model.tally import CLIENT_DIED, CLOSED, CUT_SHORT, NO_ROOM, OK, REFUSED, RESET, SILENT, Verdict
+from lbmesh_chaos.model.tally import (
+    CLIENT_DIED,
+    CLOSED,
+    CUT_SHORT,
+    FOREIGN_ANSWER,
+    NO_ROOM,
+    OK,
+    REFUSED,
+    RESET,
+    SILENT,
+    Tally,
+    Verdict,
+)
 
 WORDS = (OK, REFUSED, NO_ROOM, RESET, CLOSED, SILENT, CUT_SHORT, "500", "502", "503 UH", "504 UT")
 
@@ -149,3 +162,35 @@ def test_two_flows_of_one_name_are_refused() -> None:
 )
 def test_of_what_was_never_sent_the_outcome_is_known(word: str, sent_s: float | None, verdict: Verdict) -> None:
     assert verdict_of(word, Method.POST, sent_s) is verdict
+
+
+def _told(method: Method, *rows: tuple[str, int]) -> Tally:
+    """Of a service without logs: a word and what its answer told, for each request."""
+    order = replace(_order(method), template=RequestTemplate("/", "/", "/", echo_header="X-Drill-Id"))
+    due_s = order.due_s(0)
+    ended = [ClientRow(0, at, due_s[at], due_s[at] + 0.1, word, 1, told) for at, (word, told) in enumerate(rows)]
+    return tally([ClientLog(replace(order, seconds=float(len(rows))), ended)], [])
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_where_no_replica_logs_executions_are_what_answers_told(method: Method) -> None:
+    made = _told(method, (OK, 1), (OK, 2), (OK, 0), ("503", 0))
+    assert list(made.fates[0].executions) == [1, 2, 0, 0]
+    assert made.unexecuted.count == made.strays.count == 0
+    found = made.duplicated if method is Method.POST else made.replayed
+    (one,) = found.first
+    assert (found.count, one.request, one.what) == (1, "f-1", "carried out 2 times, by its answer")
+
+
+def test_an_answer_with_the_id_of_another_request_is_mixed_up_and_tells_a_post_nothing() -> None:
+    for method, verdict in ((Method.GET, Verdict.LOST), (Method.POST, Verdict.UNKNOWN)):
+        made = _told(method, (f"{FOREIGN_ANSWER}: f-9", 0))
+        assert list(made.fates[0].verdicts) == [verdict]
+        assert made.mixed_up.first[0].what == "the answer has what belongs to f-9"
+
+
+def test_of_a_load_that_was_ended_early_nothing_counts_that_was_due_later() -> None:
+    rows = [ClientRow(0, at, float(at), at + 0.1, OK, 1, 1) for at in range(5)]
+    order = replace(_order(Method.GET), seconds=3.0, template=RequestTemplate("/"))
+    (fates,) = tally([ClientLog(order, rows)], []).fates
+    assert list(fates.verdicts) == [Verdict.OK] * 3

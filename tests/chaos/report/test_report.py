@@ -3,15 +3,17 @@
 import json
 import re
 from dataclasses import replace
+from html import escape
 from random import Random
 
 from lbmesh_chaos.model.flow import Kind, Method
-from lbmesh_chaos.model.outcome import Outcome
+from lbmesh_chaos.model.outcome import Evidence, Outcome
 from lbmesh_chaos.model.tally import Finding, Findings, Starved, Tally, Verdict
 from lbmesh_chaos.model.timeline import Event, What
 from lbmesh_chaos.report.as_json import to_json
 from lbmesh_chaos.report.as_text import to_text
 from lbmesh_chaos.report.counts import count
+from lbmesh_chaos.report.evidence import not_judged
 from lbmesh_chaos.report.page.page import to_page
 from lbmesh_chaos.report.report import Report, make_report
 from lbmesh_chaos.report.series import REQUESTS_MIN, make_series
@@ -75,6 +77,55 @@ def test_the_json_can_be_read_by_anybody() -> None:
     assert (one["label"], round(one["detect_s"], 6), one["control"]["lost"]) == ("cut", 0.3, 0)
     assert [event["what"] for event in told["timeline"]][:2] == ["fault applied", "suspected"]
     assert told["format"] == 4
+
+
+ANSWERS = Evidence(logged=False, echoed=True, counted=False)
+
+
+def _aimed(evidence: Evidence | None) -> Report:
+    """As at real hosts: no replica has logs."""
+    return _report(tally=replace(_drill().tally, executions=()), evidence=evidence)
+
+
+def test_what_nobody_could_count_is_no_nought() -> None:
+    told = json.loads(json.dumps(to_json(_aimed(ANSWERS)), allow_nan=False))
+    assert told["evidence"] == {"logged": False, "echoed": True, "counted": False}
+    assert (told["total"]["duplicated"], told["total"]["replayed"], told["total"]["unknown_executed"]) == (None,) * 3
+    assert (told["by_kind"]["kept"]["duplicated"], told["faults"][0]["struck"]["replayed"]) == (None, None)
+    assert {name for name, found in told["findings"].items() if found} == {"mixed_up", "mesh_lost"}
+    assert told["total"]["lost"] == 2
+    counted = to_json(_aimed(replace(ANSWERS, counted=True)))
+    assert (counted["total"]["replayed"], counted["total"]["unknown_executed"]) == (300, None)
+
+
+def test_all_three_forms_say_what_could_not_be_judged() -> None:
+    report = _aimed(ANSWERS)
+    lines = not_judged(ANSWERS)
+    assert to_json(report)["not_judged"] == list(lines)
+    assert all(f"  {line}" in to_text(report).splitlines() for line in lines)
+    assert all(escape(line) in to_page(report) for line in lines)
+    assert max(map(len, to_text(report).splitlines())) <= 130
+    assert re.search(r"^all +899 +2 +1 +0 +\? +\? ", to_text(report), re.MULTILINE)
+    assert "moved" not in to_text(report)
+    assert "rejoin" not in to_text(report)
+    assert "carried out by replicas of zone" not in to_page(report)
+    assert "could not be judged" not in to_text(_report()) + to_page(_report())
+
+
+def test_what_is_not_judged_depends_on_what_origins_tell() -> None:
+    whole = not_judged(Evidence(logged=False, echoed=False, counted=False))
+    assert any("echo_header" in line for line in whole)
+    assert any("count_header" in line for line in whole)
+    assert not any("echo_header" in line for line in not_judged(ANSWERS))
+    assert not_judged(Evidence()) == not_judged(None) == ()
+
+
+def test_without_load_there_is_nothing_of_requests() -> None:
+    told = to_json(_aimed(None))
+    assert (told["drill"]["loaded"], told["evidence"], told["findings"]["mesh_lost"]) == (False, None, None)
+    for text in (to_page(_aimed(None)), to_text(_aimed(None))):
+        assert "what clients got is for your monitoring to say" in text
+        assert not re.search("lost in its zones|rejoin|unknown outcome|client starved", text)
 
 
 def test_the_same_seed_makes_the_same_report() -> None:

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from lbmesh_chaos.model.flow import Kind, Method
-from lbmesh_chaos.model.outcome import Invariant, Marks, Outcome
+from lbmesh_chaos.model.outcome import Evidence, Invariant, Marks, Outcome
 from lbmesh_chaos.model.tally import Finding, Findings, Tally, Verdict
 from lbmesh_chaos.model.timeline import Event, What
 from lbmesh_chaos.report.report import make_report
@@ -109,3 +109,40 @@ def test_unknown_outcomes_fail_it_where_a_mark_says_so_whoever_has_them() -> Non
     judged = _judge(outcome(tally, fault(), marks=Marks(unknown_max=0)))
     assert judged.reasons == ("every client knows what became of it: 1 of 300 unknown; at most 0 may be",)
     assert _judge(outcome(tally, fault(), marks=Marks(unknown_max=1))).ruling is Ruling.PASSED
+
+
+NOTHING_TOLD = Evidence(logged=False, echoed=False, counted=False)
+
+
+def _names(judged: Judged) -> set[str]:
+    return {one.name for one in judged.invariants}
+
+
+def test_what_no_origin_tells_is_neither_held_nor_broken() -> None:
+    judged = _judge(outcome(Tally((fates(executions=0),)), fault(), evidence=NOTHING_TOLD))
+    assert judged.ruling is Ruling.PASSED
+    assert not _names(judged) & {"no request without a key carried out twice", "no bytes of one request in another"}
+
+
+def test_an_answer_of_another_request_fails_a_drill_whose_origins_echo() -> None:
+    mixed = Tally((fates(executions=1),), mixed_up=ONE)
+    judged = _judge(outcome(mixed, fault(), evidence=replace(NOTHING_TOLD, echoed=True)))
+    assert judged.ruling is Ruling.FAILED
+    assert judged.reasons[0].startswith("no answer of another request: 1; the first is a-7")
+
+
+def test_what_was_carried_out_twice_by_its_answer_fails_a_drill_whose_origins_count() -> None:
+    twice = Tally((fates(method=Method.POST, executions=2),), duplicated=ONE)
+    told = replace(NOTHING_TOLD, echoed=True, counted=True)
+    assert _judge(outcome(twice, fault(), evidence=told)).ruling is Ruling.FAILED
+
+
+def test_origins_that_do_not_tell_what_the_list_says_leave_it_open() -> None:
+    """299 answers tell, and one does not."""
+    made = fates(executions=1)
+    made.executions[7] = 0
+    judged = _judge(outcome(Tally((made,)), fault(), evidence=replace(NOTHING_TOLD, echoed=True)))
+    assert judged.ruling is Ruling.INCONCLUSIVE
+    assert judged.reasons == (
+        "every good answer tells what the target's list says it does: 1 of 300 good answers did not",
+    )
