@@ -6,9 +6,9 @@ from lbmesh_chaos.report.page.markup import Markup, join, tag
 from lbmesh_chaos.report.page.scale import Linear
 
 WIDTH = 1180.0
-LEFT = 162.0
+LEFT = 168.0
 """For the panels' names and their figures."""
-TICKS = 58.0
+TICKS = 62.0
 """Of it, for the figures: "2000/s", "100 ms"."""
 RIGHT = 22.0
 
@@ -22,7 +22,7 @@ class Frame:
 
     @classmethod
     def over(cls, began_s: float, ended_s: float) -> "Frame":
-        """The whole drill."""
+        """All that is drawn."""
         return cls(began_s, Linear(0.0, max(ended_s - began_s, 1e-3), LEFT, WIDTH - RIGHT))
 
     def x(self, at_s: float) -> float:

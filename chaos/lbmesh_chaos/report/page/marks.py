@@ -52,7 +52,10 @@ def fault_shades(frame: Frame, faults: Sequence[FaultSpan], top: float, bottom: 
 
 
 def observer_rows(frame: Frame, events: Sequence[Event]) -> list[Panel]:
-    """What became of the traffic, then one row for each observer, in the order of their names."""
+    """What became of the traffic, then one row for each observer, in the order of their names. What was said before the
+    drill began is not drawn.
+    """
+    events = [event for event in events if event.at_s >= frame.began_s]
     mine = [event for event in events if event.what in _OF_TRAFFIC]
     rows = [_row(frame, "traffic", mine)] if mine else []
     for observer in sorted({event.observer for event in events if event.observer and event.what in SHAPES}):

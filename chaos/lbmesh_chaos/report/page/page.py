@@ -17,8 +17,11 @@ from lbmesh_chaos.report.wording import NO_LOAD, seconds
 
 _TOP = 34.0
 _GAP = 12.0
+_OBSERVED = "what became of the traffic, and what the observers said"
+_SAID = "what the observers said"
 _OF_THE_MESH = (What.SUSPECTED, What.AGREED, What.EJECTED, What.CLEARED)
-_OF_CLIENTS = (What.FIRST_LOST, What.DIVERTED, What.RECOVERED)
+_OF_CLIENTS = (What.FIRST_LOST, What.DIVERTED)
+"""What.RECOVERED looks like What.DIVERTED, and means as much."""
 _OF_REPLICAS = (What.MOVED, What.BACK)
 _HATCH = Markup(
     '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
@@ -51,7 +54,7 @@ def to_page(report: Report) -> str:
             "div",
             tag("section", tag("h2", "What had to hold"), tables.invariants(report), tables.findings(report)),
             tag("section", tag("h2", "Why requests failed"), tables.reasons(report)) if evidence else "",
-            class_="two",
+            class_="two" if evidence else None,
         ),
         tag("section", tag("h2", "What this supports"), tables.bounds(report)) if evidence else "",
         tag("section", tag("h2", "What could not be judged"), tables.unjudged(report)) if not_judged(evidence) else "",
@@ -78,12 +81,12 @@ def _meta(text: str) -> Markup:
 
 def _plots(report: Report) -> Markup:
     outcome = report.outcome
-    frame = Frame.over(outcome.began_s, outcome.ended_s)
+    frame = Frame.over(outcome.began_s, _last_s(report))
     lanes, lanes_end = stack([fault_lanes(frame, outcome.faults)], _TOP + 6, 0)
     parts, y = [lanes], lanes_end + 8
     traffic_top = y
     for title, panels, gap in (
-        ("what became of the traffic, and what the observers said", observer_rows(frame, report.timeline), 0.0),
+        (_OBSERVED if outcome.is_loaded else _SAID, observer_rows(frame, report.timeline), 0.0),
         ("requests a second, by when they were due", kind_panels(frame, report.series), _GAP),
         ("latency from when the request was due", latency_panels(frame, report.series), _GAP),
         ("carried out by replicas of zone", [zones_panel(frame, report.series)] if report.series.zones else [], _GAP),
@@ -97,15 +100,22 @@ def _plots(report: Report) -> Markup:
         _HATCH,
         grid(frame, _TOP, bottom),
         fault_shades(frame, outcome.faults, traffic_top - 8, bottom),
+        starved_shades(frame, outcome.tally.starved, traffic_top, bottom),
         time_axis(frame, _TOP, above=True),
         *parts,
-        starved_shades(frame, outcome.tally.starved, traffic_top, bottom),
         time_axis(frame, bottom, above=False),
         tag("line", id="cross", y1=_TOP, y2=bottom, x1=0, x2=0),
         viewBox=f"0 0 {WIDTH:g} {bottom + 28:g}",
         class_="time",
         role="img",
     )
+
+
+def _last_s(report: Report) -> float:
+    """Faults may be healed, and observers agree, when no request is due any more."""
+    outcome = report.outcome
+    healed = (fault.healed_s for fault in outcome.faults)
+    return max((outcome.ended_s, *healed, *(event.at_s for event in report.timeline)))
 
 
 def _block(title: str, panels: list[Panel], y: float, gap: float) -> tuple[Markup, float]:
@@ -155,7 +165,7 @@ def _data(report: Report) -> str:
     data = {
         "left": LEFT,
         "right": WIDTH - RIGHT,
-        "seconds": report.outcome.ended_s - report.outcome.began_s,
+        "seconds": _last_s(report) - report.outcome.began_s,
         "width": series.width_s,
         "buckets": series.buckets,
         "kinds": [{"name": one.name, "ok": one.ok, "lost": one.lost, "unknown": one.unknown} for one in series.kinds],

@@ -115,13 +115,13 @@ def invariants(report: Report) -> Markup:
         items.append(tag("li", tag("span", "✗", class_="no"), f"left behind: {left}"))
     if not report.outcome.residue:
         items.append(tag("li", tag("span", "✓", class_="yes"), "the faults left nothing behind"))
-    return tag("ul", *items, class_="plain")
+    return tag("ul", *items, class_="plain marks")
 
 
 def unjudged(report: Report) -> Markup:
     """What nobody could see."""
     items = (tag("li", tag("span", NOT_KNOWN, class_="open"), one) for one in not_judged(report.outcome.evidence))
-    return tag("ul", *items, class_="plain")
+    return tag("ul", *items, class_="plain marks")
 
 
 def findings(report: Report) -> Markup:
