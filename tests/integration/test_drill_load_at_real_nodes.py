@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from lbmesh_chaos.model.flow import Kind, Method
 from lbmesh_chaos.model.tally import FOREIGN_ANSWER
 from lbmesh_chaos.toolkit.extension import Load
 from lbmesh_chaos.toolkit.target_load import LoadAddress, TargetLoad
+from tests.support import proc
 from tests.support.ledgers import Ledger
 from tests.support.origins import refused_address, running_origin
 from tests.support.staging import Staging, activity, running_staging
@@ -111,9 +113,9 @@ def test_ctrl_c_ends_the_load_and_undoes_what_stands(staging: Staging, ledger: L
         load = _load_under_way(drill.pid, ledger)
         wait_for(lambda: _standing(staging), "a fault that stands")
         os.kill(drill.pid, signal.SIGINT)
+        wait_for(lambda: _standing(staging) == [], "an undo")
+        assert not any(map(proc.is_alive, load))  # it ended before
         said, _ = drill.communicate(timeout=60)
-        assert not any(map(_is_alive, load))
-        assert _standing(staging) == []
     report = json.loads(said)
     assert any("did not run to its end" in line for line in report["reasons"])
     assert sum(report["total"][key] for key in ("sent", "void")) < 300  # what was not due any more is no loss
@@ -122,10 +124,12 @@ def test_ctrl_c_ends_the_load_and_undoes_what_stands(staging: Staging, ledger: L
 KILLED = """
 import sys, time
 from pathlib import Path
+from typing import Any
 from lbmesh.model.address import Address
 from lbmesh_chaos.drill.aimed_load import RunningLoad
 from tests.integration.test_drill_load_at_real_nodes import allowed
-RunningLoad(allowed(Address("127.0.0.1", int(sys.argv[1]))), 1, Path(sys.argv[2])).wait()
+long = allowed(Address("127.0.0.1", int(sys.argv[1])), lasts_s=600.0)
+RunningLoad(long, 1, Path(sys.argv[2])).wait()
 """
 
 
@@ -136,7 +140,7 @@ def test_the_load_ends_with_a_drill_that_is_killed(tmp_path: Path) -> None:
         with subprocess.Popen(words, cwd=Path(__file__).parents[2]) as drill:
             load = _load_under_way(drill.pid, ledger)
             drill.kill()
-            wait_for(lambda: not any(map(_is_alive, load)), "an end of the load")
+            wait_for(lambda: not any(map(proc.is_alive, load)), "an end of the load")
 
 
 def _load_under_way(drill: int, ledger: Ledger) -> list[int]:
@@ -149,28 +153,21 @@ def _load_under_way(drill: int, ledger: Ledger) -> list[int]:
     return found
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def _standing(staging: Staging) -> list[object]:
     status, body = staging.nodes[0].get("/v1/drill")
     return list(json.loads(body)["standing"]) if status == 200 else ["no answer"]
 
 
-def allowed(*addresses: Address, **template: str) -> AllowedLoad:
+def allowed(*addresses: Address, lasts_s: float = 1.5, **template: str) -> AllowedLoad:
     """By lists of which only this matters."""
     asks = RequestTemplate("/shop?drill={id}", "/orders", "/orders", **template)
     within = TargetLoad(
         "shop.example.com", tuple(LoadAddress(one, "zone-a") for one in addresses), asks, 100.0, 1000, 10.0
     )
-    return AllowedLoad(within, Load(rate=60.0, lasts_s=1.5, deadline_s=5.0), 91)
+    return AllowedLoad(within, Load(rate=60.0, lasts_s=lasts_s, deadline_s=5.0), 91)
 
 
-ECHO = {"echo_header": "X-Drill-Id", "count_header": "X-Drill-Times"}
+ECHO: dict[str, Any] = {"echo_header": "X-Drill-Id", "count_header": "X-Drill-Times"}
 
 
 def test_what_an_origin_s_answers_tell_is_counted_by_every_kind_of_client(tmp_path: Path) -> None:
