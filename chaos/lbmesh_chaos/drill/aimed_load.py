@@ -175,7 +175,9 @@ class RunningLoad:
 
     def tally(self, until_s: float) -> Tally:
         """Of the requests that were due until then. Raises LogError."""
-        return collect([log for one in self._orders if (log := Path(one.log)).exists()], (), until_s)
+        logs = [Path(one.log) for one in self._orders]
+        # One that was ended before its first line has asked nothing.
+        return collect([log for log in logs if log.exists() and log.stat().st_size], (), until_s)
 
 
 def _started(order: Order) -> "subprocess.Popen[str]":
