@@ -25,7 +25,7 @@ _OF_CLIENTS = (What.FIRST_LOST, What.DIVERTED)
 _OF_REPLICAS = (What.MOVED, What.BACK)
 _HATCH = Markup(
     '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-    '<rect width="2" height="6" fill="var(--void)" opacity=".6"/></pattern></defs>'
+    '<rect width="1.5" height="6" fill="var(--void)" opacity=".3"/></pattern></defs>'
 )
 
 

@@ -48,7 +48,7 @@ def _kind(frame: Frame, series: Series, one: KindSeries, most: float) -> Panel:
 
 
 def _rug(frame: Frame, width_s: float, one: KindSeries, y: float) -> Markup:
-    parts = [tag("rect", x=LEFT, y=y, width=WIDTH - RIGHT - LEFT, height=RUG - 3, class_="rug")]
+    parts = [tag("rect", x=LEFT, y=y, width=frame.edge(len(one.ok), width_s) - LEFT, height=RUG - 3, class_="rug")]
     for style, column in (("void", one.void), ("unknown", one.unknown), ("lost", one.lost)):
         for at, value in enumerate(column):
             if value:
