@@ -1,5 +1,6 @@
 """The kernel's part in knowing a front's connections and resetting them: rules, copies and tickles on a segment."""
 
+import json
 import os
 import shutil
 import signal
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from lbmesh.drivers.flows.flow_rules import script
-from lbmesh.drivers.flows.limits import FLOWS_MAX
+from lbmesh.drivers.flows.limits import FLOWS_MAX, TICKLES_AT_ONCE
 from tests.support.places import Place
 from tests.support.segment import Segment, segment
 from tests.support.segment_peers import peers
@@ -195,6 +196,18 @@ def test_a_connection_of_the_new_holder_comes_to_no_harm(place: Segment) -> None
         assert server.do("heard") == "request"
         assert server.do("close-all") == "closed"
         assert client.do("wait", "one") == "closed"
+
+
+def test_others_get_their_turn_among_many_that_are_read_and_tickled() -> None:
+    """The agent's steps are bounded by what is done in one, however many connections are known."""
+    known = 5000
+    with segment(1) as alone:
+        lines = alone.nodes[0].run(sys.executable, "-m", "tests.support.tickling", str(known)).splitlines()
+    said = json.loads(lines[-1])
+    assert said["packets"] >= known
+    assert said["most_packets"] <= TICKLES_AT_ONCE
+    # The kernel tells of some hundred in a datagram.
+    assert said["before_packets"] >= 8
 
 
 def move(place: Segment, heir: Place, front: str) -> None:

@@ -55,10 +55,24 @@ FLOW_MUTANTS = (
     mutant("tickles: each round has other numbers", TICKLES, "number * _ROUNDS_APART", "_ROUNDS_APART", UNIT),
     mutant(
         "tickles: of one front",
-        "drivers.flows.flow_elements",
-        "if flow is not None and flow.front == packed:",
-        "if flow is not None:",
+        TICKLES,
+        " and key[begin : begin + size] == front\n",
+        "\n",
         UNIT,
+    ),
+    mutant(
+        "tickles: so many in one step",
+        FLOWS,
+        "flows_of(known, ipaddress.ip_address(front).packed, TICKLES_AT_ONCE):",
+        "flows_of(known, ipaddress.ip_address(front).packed, 1 << 20):",
+        KERNEL_PART + "test_others_get_their_turn_among_many_that_are_read_and_tickled",
+    ),
+    mutant(
+        "tickles: others get their turn among what is read",
+        FLOWS,
+        "            await trio.lowlevel.checkpoint()\n",
+        "",
+        KERNEL_PART + "test_others_get_their_turn_among_many_that_are_read_and_tickled",
     ),
     mutant(
         "tickles: what was taken is tickled",

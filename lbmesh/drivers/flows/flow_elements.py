@@ -1,10 +1,10 @@
 """What backups know of a front's connections, and who its backups are, as elements of sets (`flow_rules.py`). Pure."""
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from lbmesh.drivers.flows.flow_rules import TABLE
-from lbmesh.drivers.flows.tickles import Flow, flow_of
+from lbmesh.drivers.flows.tickles import is_of
 from lbmesh.drivers.kernel import nf_tables
 from lbmesh.drivers.kernel.netlink import Message
 from lbmesh.drivers.kernel.nf_tables import FAMILIES, Change, Place
@@ -36,14 +36,10 @@ def list_known(family: str, sequence: int) -> bytes:
     return nf_tables.list_elements(Place(FAMILIES[family], TABLE, "known"), sequence)
 
 
-def known_of(messages: Iterable[Message], front: str) -> Iterator[Flow]:
-    """The connections of one front in an answer."""
-    packed = _packed(front)
-    for said in messages:
-        for element in nf_tables.elements(said):
-            flow = flow_of(nf_tables.key_of(element))
-            if flow is not None and flow.front == packed:
-                yield flow
+def known_of(messages: Iterable[Message], front: str) -> bytes:
+    """The keys of one front's connections in an answer, one after the other."""
+    wanted = _packed(front)
+    return b"".join(key for said in messages for key in nf_tables.keys(said) if is_of(key, wanted))
 
 
 def _packed(address: str) -> bytes:

@@ -5,6 +5,7 @@ told, once a second, which two nodes would take each front, and how they are rea
 """
 
 import errno
+import ipaddress
 import socket
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from time import monotonic
@@ -17,7 +18,7 @@ from lbmesh.drivers.flows.flow_elements import family_of
 from lbmesh.drivers.flows.greeter import Greeter
 from lbmesh.drivers.flows.hellos import Hello, digest
 from lbmesh.drivers.flows.limits import TICKLE_GAP_S, TICKLE_MARK, TICKLE_ROUNDS_S, TICKLES_AT_ONCE
-from lbmesh.drivers.flows.tickles import Flow, tickle
+from lbmesh.drivers.flows.tickles import flows_of, tickle
 from lbmesh.drivers.kernel.kernel import Kernel
 from lbmesh.drivers.kernel.netlink_socket import NETFILTER, Netlink
 from lbmesh.drivers.kernel.nft import run_nft
@@ -76,7 +77,7 @@ class Flows:
             known = await _known(front)
             if not known:
                 return
-            sent = await self._tickle_all(known, number, is_held)
+            sent = await self._tickle_all(front, known, number, is_held)
             if not number:
                 took_s = round(monotonic() - began_s, 3)
                 log.info("tickled connections of the holder before", front=front, connections=sent, took_s=took_s)
@@ -148,32 +149,32 @@ class Flows:
 
     # Tickling
 
-    async def _tickle_all(self, known: Sequence[Flow], number: int, is_held: Callable[[], bool]) -> int:
+    async def _tickle_all(self, front: str, known: bytes, number: int, is_held: Callable[[], bool]) -> int:
         """How many were sent."""
-        family = socket.AF_INET6 if len(known[0].front) == 16 else socket.AF_INET
+        family = socket.AF_INET6 if ":" in front else socket.AF_INET
         sent = 0
         with socket.socket(family, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.IPPROTO_RAW) as raw:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, TICKLE_MARK)
-            for begin in range(0, len(known), TICKLES_AT_ONCE):
+            for some in flows_of(known, ipaddress.ip_address(front).packed, TICKLES_AT_ONCE):
                 if not is_held():
                     break
-                for flow in known[begin : begin + TICKLES_AT_ONCE]:
+                for flow in some:
                     sent += await _send(raw, tickle(flow, number), flow.client_host)
                 await trio.sleep(TICKLE_GAP_S)
         return sent
 
 
-async def _known(front: str) -> list[Flow]:
-    """The connections of a front that this node knows of. There may be many, so other tasks get their turns."""
+async def _known(front: str) -> bytes:
+    """The keys of a front's connections that this node knows of. There may be many, so other tasks get their turns."""
     asking = Netlink(NETFILTER)
-    found: list[Flow] = []
+    found = bytearray()
     try:
         for part in asking.listen(flow_elements.list_known(family_of(front), asking.next_sequence())):
             found += flow_elements.known_of(part, front)
             await trio.lowlevel.checkpoint()
     finally:
         asking.close()
-    return found
+    return bytes(found)
 
 
 async def _send(raw: socket.socket, packet: bytes, host: str) -> bool:

@@ -7,9 +7,11 @@ other. Without the byte Linux would answer once in half a second only (tcp_inval
 lost sends it again at once; one that knows nothing of the connection answers with a reset.
 """
 
-import ipaddress
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import starmap
+from socket import AF_INET, AF_INET6, inet_ntop
 
 _TCP = struct.Struct(">HHIIBBHHH")
 _IPV4 = struct.Struct(">BBHHHBBH4s4s")
@@ -32,25 +34,31 @@ class Flow:
     @property
     def client_host(self) -> str:
         """As text."""
-        return str(ipaddress.ip_address(self.client))
+        return inet_ntop(AF_INET if len(self.client) == 4 else AF_INET6, self.client)
 
 
 _KEY_4, _KEY_6 = struct.Struct(">4sHxx4sHxx"), struct.Struct(">16sHxx16sHxx")
+"""Keys of the set, each part of which is padded to 4 bytes."""
 
 
-def flow_of(key: bytes) -> Flow | None:
-    """A connection from a key of the set, each part of which is padded to 4 bytes; None for another one's."""
-    match len(key):
-        case _KEY_4.size:
-            return Flow(*_KEY_4.unpack(key))
-        case _KEY_6.size:
-            return Flow(*_KEY_6.unpack(key))
-        case _:
-            return None
+def is_of(key: bytes, front: bytes) -> bool:
+    """Is this the key of a connection with that front?"""
+    size, begin = len(front), len(front) + 4
+    return len(key) == 2 * begin and key[begin : begin + size] == front
+
+
+def flows_of(keys: bytes, front: bytes, at_once: int) -> Iterator[Iterator[Flow]]:
+    """The connections of a front from their keys, which stand one after the other: so many at once, each made when it
+    is wanted. As objects all together, 65,536 of them are tens of milliseconds' work to make and to make away with.
+    """
+    shape = _KEY_4 if len(front) == 4 else _KEY_6
+    view, step = memoryview(keys), at_once * shape.size
+    for begin in range(0, len(keys), step):
+        yield starmap(Flow, shape.iter_unpack(view[begin : begin + step]))
 
 
 def key_of(flow: Flow) -> bytes:
-    """The reverse."""
+    """Its key."""
     shape = _KEY_4 if len(flow.client) == 4 else _KEY_6
     return shape.pack(flow.client, flow.client_port, flow.front, flow.front_port)
 

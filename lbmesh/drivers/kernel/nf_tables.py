@@ -101,6 +101,14 @@ def list_elements(place: Place, sequence: int) -> bytes:
     return message(_GET, REQUEST | _DUMP, sequence, _head(place.family) + _names(place))
 
 
+def keys(said: Message) -> Iterator[bytes]:
+    """The key of each element in an answer, and nothing else of it: there may be very many."""
+    if said.kind == _NEW:
+        listed = attributes(said.body[_HEAD_BYTES:]).get(_LIST_ELEMENTS, b"")
+        for _, one in each(listed):
+            yield next((value[_HEAD_BYTES:] for kind, value in each(one) if kind == _KEY), b"")
+
+
 def elements(said: Message) -> Iterator[dict[int, bytes]]:
     """The attributes of each element in an answer; none for another message."""
     if said.kind == _NEW:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import struct
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from lbmesh.drivers.flows import flow_elements
 from lbmesh.drivers.flows.flow_rules import RULES, TABLE, script
 from lbmesh.drivers.flows.hellos import Hello, digest, frame, hello_of
-from lbmesh.drivers.flows.tickles import Flow, flow_of, key_of, tickle
+from lbmesh.drivers.flows.tickles import Flow, flows_of, is_of, key_of, tickle
 from lbmesh.drivers.kernel import nf_tables
 from lbmesh.drivers.kernel.netlink import NESTED, Message, answers, attribute
 
@@ -47,9 +48,22 @@ def test_a_tickle_is_an_ack_with_one_byte_from_the_front(flow: Flow) -> None:
 
 @pytest.mark.parametrize("flow", FLOWS)
 def test_a_connection_is_the_same_as_a_key_of_the_set(flow: Flow) -> None:
-    assert flow_of(key_of(flow)) == flow
-    assert flow_of(b"") is None
-    assert flow_of(key_of(flow) + b"\0") is None
+    key = key_of(flow)
+    assert [list(some) for some in flows_of(key, flow.front, 1)] == [[flow]]
+    assert is_of(key, flow.front)
+    for other in (key + b"\0", key[:-1], b""):
+        assert not is_of(other, flow.front)
+    assert not is_of(key, bytes(len(flow.front)))
+    assert not is_of(key, bytes(20 - len(flow.front)))
+
+
+@given(st.lists(st.integers(0, 65_535), max_size=20), st.integers(1, 5), st.sampled_from(FLOWS))
+def test_connections_come_from_their_keys_so_many_at_once(ports: list[int], at_once: int, flow: Flow) -> None:
+    flows = [replace(flow, client_port=port) for port in ports]
+    some = [list(one) for one in flows_of(b"".join(map(key_of, flows)), flow.front, at_once)]
+    assert [one for ones in some for one in ones] == flows
+    assert all(len(ones) == at_once for ones in some[:-1])
+    assert all(0 < len(ones) <= at_once for ones in some)
 
 
 def listing(*keys: bytes) -> Message:
@@ -60,8 +74,8 @@ def listing(*keys: bytes) -> Message:
 def test_what_is_known_of_one_front_is_found_among_that_of_all() -> None:
     other = Flow(FLOWS[0].client, 1, ipaddress.ip_address("10.0.0.101").packed, 80)
     said = [listing(key_of(other), key_of(FLOWS[0])), Message(3, b""), listing(key_of(FLOWS[1]))]
-    assert list(flow_elements.known_of(said, "10.0.0.100")) == [FLOWS[0]]
-    assert list(flow_elements.known_of(said, "fd00::100")) == [FLOWS[1]]
+    assert flow_elements.known_of(said, "10.0.0.100") == key_of(FLOWS[0])
+    assert flow_elements.known_of(said, "fd00::100") == key_of(FLOWS[1])
 
 
 def test_heirs_are_named_in_one_transaction_that_takes_the_old_ones_away() -> None:
