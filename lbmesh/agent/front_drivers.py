@@ -7,6 +7,7 @@ other settings make another one is let go by the driver that has it, and only th
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 
 import structlog
@@ -31,6 +32,7 @@ from lbmesh.failover.orders import (
     Renew,
     Tickle,
     Told,
+    Unready,
 )
 from lbmesh.model.front import KINDS, DriverKind, Front
 
@@ -41,9 +43,12 @@ _LEAVES = "this node leaves"
 
 @dataclass(slots=True)
 class _Watch:
-    """A driver looks after this front until the scope is cancelled, and then puts away what it has: until `ended`."""
+    """A driver looks after this front until the scope is cancelled, and then puts away what it has: until `ended`.
+    `lacks`: what it said last that is missing.
+    """
 
     front: Front
+    lacks: str = ""
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     ended: trio.Event = field(default_factory=trio.Event)
 
@@ -194,23 +199,32 @@ class FrontDrivers:
         try:
             with watch.scope:
                 while driver is not None:
-                    await self._look_after(front, driver)
+                    await self._look_after(watch, driver)
                     await trio.sleep(WATCH_AGAIN_S)
+            if watch.lacks:
+                # It may be nothing that the next driver needs.
+                self._say(Unready(front.name, ""))
         finally:
             watch.ended.set()
 
-    async def _look_after(self, front: Front, driver: FrontDriver) -> None:
+    async def _look_after(self, watch: _Watch, driver: FrontDriver) -> None:
         """Until it breaks. A driver whose watch ends puts the front away, so it is to be acquired anew."""
+        front = watch.front
         try:
-            await driver.watch(front, lambda found: self._tell(front, found))
+            await driver.watch(front, partial(self._tell, watch))
         except Exception as error:
             log.exception("a driver cannot watch its front", front=front.name)
             self._say(Drifted(front.name, f"its driver broke: {type(error).__name__}: {error}"))
 
-    def _tell(self, front: Front, found: Told) -> None:
-        if isinstance(found, Found):
-            self._held[front.name] = (front, found.epoch)
-        self._say(found)
+    def _tell(self, watch: _Watch, told: Told) -> None:
+        match told:
+            case Found(epoch=epoch):
+                self._held[watch.front.name] = (watch.front, epoch)
+            case Unready(what=what):
+                watch.lacks = what
+            case Drifted():
+                pass
+        self._say(told)
 
     def _say(self, outcome: Outcome) -> None:
         self._hub.do(self._hub.plane.front_outcome(outcome, monotonic()))

@@ -126,3 +126,19 @@ options = {{ protocol = "front_b", socket = "{bird.socket}" }}
             wait_for(lambda: world.next_hops(f"{OTHER_FRONT}/32") == [1], "the other front's route")
     assert FRONT not in node.place.run("ip", "address", "show", "lo")
     assert "withdrew what a former run announced" in node.log_text()
+
+
+def test_what_a_backup_lacks_is_in_its_status_until_it_is_there(tmp_path: Path) -> None:
+    with routed(2, tmp_path) as world, balancers(world, tmp_path) as (_, backup):
+        bird = world.birds[1]
+        bird.kill()
+        wait_for(lambda: "systemctl start bird" in backup.front(FRONT).get("problem", ""), "a word about BIRD")
+        assert backup.front(FRONT)["state"] == "idle"
+        whole = bird.config
+        bird.config = whole.replace("protocol static front_takeover", "protocol static front_renamed")
+        bird.start()
+        wait_for(lambda: 'no protocol "front_takeover"' in backup.front(FRONT)["problem"], "a word about the protocol")
+        bird.kill()
+        bird.config = whole
+        bird.start()
+        wait_for(lambda: backup.front(FRONT)["problem"] == "", "no problem any more")

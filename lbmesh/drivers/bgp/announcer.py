@@ -7,7 +7,7 @@ the address goes.
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from errno import EPERM
 
@@ -28,7 +28,7 @@ from lbmesh.drivers.bgp.sessions import Sessions
 from lbmesh.drivers.bgp.tables import ProtocolRow
 from lbmesh.drivers.http_probe import answers_http
 from lbmesh.drivers.kernel.kernel import Kernel
-from lbmesh.failover.orders import Acquire, Done, Drifted, Failed, Found, Occupied
+from lbmesh.failover.orders import Acquire, Done, Drifted, Failed, Found, Occupied, Told, Unready
 from lbmesh.model.front import BgpDriver, Front
 
 log = structlog.get_logger(__name__)
@@ -61,6 +61,7 @@ class Announcer:
         self._held: _Held | None = None
         self._turn = trio.Lock()
         self._told = ""
+        self._tell: Callable[[Told], None] | None = None
 
     # Orders
 
@@ -107,8 +108,10 @@ class Announcer:
 
     async def _missing(self) -> str:
         """What BIRD lacks of it; "" for nothing."""
-        for protocol in self._options.protocols:
-            row = await self._row(protocol)
+        return self._lack(await self._rows())
+
+    def _lack(self, rows: Sequence[ProtocolRow | Trouble | None]) -> str:
+        for protocol, row in zip(self._options.protocols, rows, strict=True):
             if isinstance(row, Trouble):
                 return row.words
             if row is None:
@@ -183,6 +186,9 @@ class Announcer:
         self._gate.settle(self.front.name)
         return ""
 
+    async def _rows(self) -> list[ProtocolRow | Trouble | None]:
+        return [await self._row(protocol) for protocol in self._options.protocols]
+
     async def _row(self, protocol: str) -> ProtocolRow | Trouble | None:
         return await protocols.find(self._bird, protocol)
 
@@ -191,8 +197,10 @@ class Announcer:
 
     # The watch
 
-    async def watch(self, tell: Callable[[Drifted | Found], None]) -> None:
+    async def watch(self, tell: Callable[[Told], None]) -> None:
         """Look after it, for ever."""
+        self._tell, self._told = tell, ""
+        tell(Unready(self.front.name, ""))
         async with self._turn:
             await self._resume(tell)
         while True:
@@ -202,7 +210,7 @@ class Announcer:
             async with self._turn:
                 await self._look(tell)
 
-    async def _resume(self, tell: Callable[[Drifted | Found], None]) -> None:
+    async def _resume(self, tell: Callable[[Told], None]) -> None:
         """What a former agent left: under a lease that runs its work goes on; without one, others may have it."""
         epoch = self._gate.epoch_before()
         row = await self._row(self._protocol)
@@ -218,19 +226,21 @@ class Announcer:
             self._say(await self._let_go())
         self._say(await self._gate.keep())
 
-    async def _look(self, tell: Callable[[Drifted | Found], None]) -> None:
+    async def _look(self, tell: Callable[[Told], None]) -> None:
         if self._held is not None:
+            self._say("")
             if problem := await self._check(self._held):
                 tell(Drifted(self.front.name, problem))
             return
-        rows = [await self._row(protocol) for protocol in self._options.protocols]
+        rows, problem = await self._rows(), ""
         announced = [row.name for row in rows if isinstance(row, ProtocolRow) and row.state != "down"]
         if announced:
             log.warning("somebody enabled a front's protocol in BIRD: disabled it", protocols=announced)
-            self._say(await self._quiet())
+            problem = await self._quiet()
         elif not any(isinstance(row, Trouble) and not row.is_absent for row in rows):
             self._gate.settle(self.front.name)
-        self._say(await self._gate.keep())
+        shut = await self._gate.keep()
+        self._say(problem or self._lack(rows) or shut)
 
     async def _check(self, held: _Held) -> str:
         """Is the world as it was left? What is not; "" if nothing."""
@@ -252,11 +262,17 @@ class Announcer:
 
     async def leave(self) -> None:
         """Nobody will look after it any more."""
+        self._tell = None
         async with self._turn:
             self._held = None
             self._say(await self._let_go())
 
     def _say(self, problem: str) -> None:
-        if problem and problem != self._told:
-            log.warning("a front cannot be held here as things are", front=self.front.name, problem=problem)
+        """What is missing to hold it here, when that has changed."""
+        if problem == self._told:
+            return
         self._told = problem
+        if problem:
+            log.warning("a front cannot be held here as things are", front=self.front.name, problem=problem)
+        if self._tell is not None:
+            self._tell(Unready(self.front.name, problem))

@@ -15,7 +15,7 @@ from lbmesh.drivers.bgp.steered import Steered, steered_of
 from lbmesh.drivers.kernel.kernel import Kernel
 from lbmesh.drivers.kernel.lease_places import BGP_TABLE
 from lbmesh.drivers.kernel.leases import Leases
-from lbmesh.failover.orders import Acquire, Done, Drain, Drifted, Failed, Found, Occupied, Release, Renew, Tickle
+from lbmesh.failover.orders import Acquire, Done, Drain, Failed, Occupied, Release, Renew, Tickle, Told
 from lbmesh.failover.plan import rank
 from lbmesh.model.front import BgpDriver, Front
 
@@ -70,7 +70,7 @@ class BgpFronts:
         if announcer is not None:
             announcer.extend(order.until_s)
 
-    async def watch(self, front: Front, tell: Callable[[Drifted | Found], None]) -> None:
+    async def watch(self, front: Front, tell: Callable[[Told], None]) -> None:
         """See to it that BIRD announces what is held, and nothing else. When it ends, nothing is left."""
         announcer = self._announcer(front)
         self._gate.want(front.name, steered_of([front]))

@@ -23,6 +23,8 @@ from lbmesh.failover.orders import (
     Release,
     Renew,
     Tickle,
+    Told,
+    Unready,
 )
 from lbmesh.model.address import Address
 from lbmesh.model.front import DriverKind, Front, NoDriver, VipDriver
@@ -50,7 +52,7 @@ class SlowDriver:
 
     def __init__(self) -> None:
         self.did: list[str] = []
-        self.tell: Callable[[Drifted | Found], None] = lambda _: None
+        self.tell: Callable[[Told], None] = lambda _: None
         self.fails_to_release = False
         self.breaks = trio.Event()
 
@@ -76,7 +78,7 @@ class SlowDriver:
     def renew(self, order: Renew) -> None:
         self.did.append(f"renew {order.until_s:g}")
 
-    async def watch(self, front: Front, tell: Callable[[Drifted | Found], None]) -> None:
+    async def watch(self, front: Front, tell: Callable[[Told], None]) -> None:
         self.tell = tell
         self.did.append(_watched(front))
         tell(Found(front.name, 3))
@@ -186,6 +188,18 @@ def test_fronts_are_watched_while_they_are_in_the_settings() -> None:
         runner.follow(())
         await trio.sleep(1.0)
         assert driver.did == ["watched on eth0", "watched no more on eth0"]
+
+    running(check)
+
+
+def test_what_a_driver_lacks_is_nothing_that_the_next_one_need_lack() -> None:
+    async def check(hub: FakeHub, runner: FrontDrivers, driver: SlowDriver) -> None:
+        runner.follow((FRONT,))
+        await trio.testing.wait_all_tasks_blocked()
+        driver.tell(Unready(FRONT.name, "there is no interface eth0"))
+        runner.follow((Front(FRONT.address, "a", driver=NoDriver()),))
+        await trio.sleep(1.0)
+        assert hub.said[1:] == [Unready(FRONT.name, "there is no interface eth0"), Unready(FRONT.name, "")]
 
     running(check)
 
