@@ -20,6 +20,7 @@ import pytest
 from lbmesh.drivers.flows.flow_rules import script
 from lbmesh.drivers.kernel.kernel import Kernel
 from lbmesh.drivers.kernel.limits import LEASE_S
+from lbmesh.drivers.vip import lease_rules
 from lbmesh.drivers.vip.frames import ETHER_ARP, claim_of
 from lbmesh.drivers.vip.limits import MUTE_S
 from lbmesh_chaos.lab.kernel import in_network
@@ -364,6 +365,14 @@ def test_what_a_crash_left_is_taken_away_before_anything_is_ordered(place: Segme
     assert place.nodes[0].has(FRONT)
     with driver(place.nodes[0]):
         wait_for(lambda: not place.nodes[0].has(FRONT), "the address gone")
+
+
+def test_a_lease_that_a_crash_left_without_its_address_is_ended(place: Segment) -> None:
+    element = f'{{ {FRONT} timeout 60s comment "epoch 7" }}\n'
+    added = "".join(f"add element {family} lbmesh_fronts lease4 {element}" for family in ("arp", "inet"))
+    place.nodes[0].run("nft", "-f", "-", text=lease_rules.script([FRONT]) + added)
+    with driver(place.nodes[0]) as alone:
+        wait_for(lambda: alone.kernel.lease(FRONT) is None, "the lease's end")
 
 
 def test_a_frozen_holder_announces_nothing_before_it_has_asked(pair: tuple[Driver, Driver]) -> None:

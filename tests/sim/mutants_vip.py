@@ -42,11 +42,14 @@ ANOTHER_MAC = ALONE + "test_an_interface_that_gets_another_hardware_address_is_a
 BY_HAND = NODES + "test_what_somebody_changes_by_hand_is_repaired"
 SAID = NODES + "test_what_is_missing_is_said_and_the_node_serves_on"
 LEAVES = NODES + "test_a_node_that_leaves_takes_its_address_and_its_rules_with_it"
+LEFT_LEASE = ALONE + "test_a_lease_that_a_crash_left_without_its_address_is_ended"
 LEFT = NODES + "test_what_a_crash_left_of_a_front_that_is_of_another_kind_by_now_is_taken_away"
 LEFT_BGP = (
     "tests/integration/test_bgp.py::"
     "test_what_a_crash_left_announced_is_withdrawn_when_its_front_is_not_in_the_settings_any_more"
 )
+LACKS = NODES + "test_what_a_backup_lacks_is_in_its_status_until_it_is_there"
+TEST_FRONTS = "tests/unit/failover/test_fronts.py"
 AGENT_DIES = NODES + "test_the_death_of_the_agent_interrupts_nobody"
 
 VIP_MUTANTS = (
@@ -336,6 +339,13 @@ VIP_MUTANTS = (
         CRASHED,
     ),
     mutant(
+        "vip: a lease that a crash left alone is ended",
+        HOLDER,
+        "            await self._leases.end(self.front.name)\n",
+        "            pass\n",
+        LEFT_LEASE,
+    ),
+    mutant(
         "vip: strays are deleted",
         LEFTOVERS,
         "            _take_away(kernel, stray)\n",
@@ -390,6 +400,34 @@ VIP_MUTANTS = (
         "        if not self._wanted[front]:\n",
         "        if True:\n",
         EVERY,
+    ),
+    mutant(
+        "vip: a backup says what it lacks",
+        "drivers.vip.readiness",
+        "(problem := self._interface.open() or await self._rules.keep())",
+        "False",
+        LACKS,
+    ),
+    mutant(
+        "vip: a backup says that connections are not known to it",
+        "drivers.vip.readiness",
+        "        problem = self._flows_problem()\n",
+        '        problem = ""\n',
+        LACKS,
+    ),
+    mutant(
+        "fronts: what a backup lacks is told",
+        "failover.fronts",
+        "machine.problem or machine.unready,",
+        "machine.problem,",
+        TEST_FRONTS,
+    ),
+    mutant(
+        "fronts: what a backup lacks is told of the front as it is now",
+        "failover.fronts",
+        "fresh.machine.epoch, fresh.machine.unready = kept.machine.epoch, kept.machine.unready",
+        "fresh.machine.epoch = kept.machine.epoch",
+        TEST_FRONTS,
     ),
     mutant("vip: rules are looked for", RULES, "(not wanted or self.are_there())", "True", BY_HAND),
     # The kernel.

@@ -110,7 +110,8 @@ class Holder:
     async def watch(self, tell: Callable[[Told], None]) -> None:
         """Look after it, for ever."""
         await self._rules.keep()
-        self._resume(tell)
+        async with self._holding.turn:
+            await self._resume(tell)
         self._leases.listen(self.front.name, lambda problem, lapsed: self._lease_said(tell, problem, lapsed))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._look, tell)
@@ -119,7 +120,7 @@ class Holder:
             nursery.start_soon(self._silence.come_back, tell)
             nursery.start_soon(self._readiness.look, tell)
 
-    def _resume(self, tell: Callable[[Told], None]) -> None:
+    async def _resume(self, tell: Callable[[Told], None]) -> None:
         """What a former agent left: with a lease that lives, its work goes on; without one, others may have it."""
         left = self._interface.ours()
         epoch = self._kernel.lease(self.front.name)
@@ -129,6 +130,9 @@ class Holder:
         elif left and self._holding.held is None:
             self._interface.take_away()
             log.info("took away an address that a former run left", front=self.front.name)
+        elif epoch is not None and self._holding.held is None:
+            # An agent that died between the two steps of taking it.
+            await self._leases.end(self.front.name)
 
     def _lease_said(self, tell: Callable[[Told], None], problem: str, has_lapsed: bool) -> None:
         held = self._holding.held
