@@ -11,7 +11,9 @@ import trio
 from lbmesh.drivers.kernel.kernel import Kernel
 from lbmesh.drivers.vip.frames import BROADCAST, ETHER_ARP, Claim, Mark, announcement
 from lbmesh.drivers.vip.interface import Interface
-from lbmesh.model.front import VipDriver
+from lbmesh.drivers.vip.others import Others
+from lbmesh.model.address import Address
+from lbmesh.model.front import Front, VipDriver
 from lbmesh_chaos.lab.kernel import in_network
 from tests.support.segment import Segment, segment
 from tests.support.wait import PATIENCE_S
@@ -51,6 +53,25 @@ def test_a_node_that_holds_nothing_hears_again_after_its_interface_was_made_anew
 
     with speaking, in_network(listening.path):
         trio.run(hear_before_and_after)
+
+
+def test_an_answer_that_nobody_had_time_to_hear_is_heard_before_the_address_is_taken(place: Segment) -> None:
+    """Nothing listens here meanwhile, as if the loop lagged."""
+    asking, stranger = place.nodes
+    stranger.run("ip", "address", "add", f"{FRONT}/24", "dev", "eth0")
+
+    async def who_answers() -> str:
+        kernel, options = Kernel(), VipDriver("eth0", 32)
+        interface = Interface(FRONT, options, kernel)
+        assert interface.open() == ""
+        others = Others(Front(Address(FRONT, 80), "zone-1", driver=options), interface)
+        found = await others.who_answers()
+        interface.close()
+        kernel.close()
+        return found
+
+    with in_network(asking.path):
+        assert stranger.mac in trio.run(who_answers)
 
 
 async def _announce(speaking: socket.socket) -> None:

@@ -119,6 +119,13 @@ VIP_MUTANTS = (
         STRANGER,
     ),
     mutant(
+        "vip: what has come is heard before the time is over",
+        OTHERS,
+        "        for claim in self._interface.unheard():\n            self.note(claim)\n",
+        "",
+        TEST_INTERFACE,
+    ),
+    mutant(
         "vip: an old answer is none",
         OTHERS,
         "        self._claim, self._heard = None, trio.Event()\n",

@@ -1,7 +1,7 @@
 """One front's interface at this node: the packet socket on it, and the front's address."""
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from errno import EPERM
 
 import structlog
@@ -75,6 +75,10 @@ class Interface:
         segment = self._segment
         if segment is not None:
             await self._send(lambda: segment.announce(mark))
+
+    def unheard(self) -> Iterator[Claim]:
+        """Who else has said that it has the address, and was not heard yet."""
+        return self._segment.unheard() if self._segment is not None else iter(())
 
     async def listen(self, hear: Callable[[Claim], Awaitable[None]]) -> None:
         """Hear who else says that it has the address, for ever. A socket that was lost is opened again."""

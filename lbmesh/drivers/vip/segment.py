@@ -4,6 +4,8 @@ import contextlib
 import ctypes
 import socket
 import struct
+from collections.abc import Iterator
+from typing import Any
 
 import trio
 
@@ -54,10 +56,20 @@ class Segment:
     async def hear(self) -> Claim:
         """Wait until somebody else says who has the address. Raises OSError when the link goes."""
         while True:
-            frame, sender = await self._socket.recvfrom(_FRAME_BYTES)
-            claim = None if sender[2] == socket.PACKET_OUTGOING else frames.claim_of(frame, self._address)
-            if claim is not None and claim.mac != self.link.mac:
+            if claim := self._claim(*await self._socket.recvfrom(_FRAME_BYTES)):
                 return claim
+
+    def unheard(self) -> Iterator[Claim]:
+        """What has come and was not heard yet."""
+        with contextlib.suppress(OSError):
+            while True:
+                if claim := self._claim(*self._opened.recvfrom(_FRAME_BYTES)):
+                    yield claim
+
+    def _claim(self, frame: bytes, sender: Any) -> Claim | None:
+        """Of another machine."""
+        claim = None if sender[2] == socket.PACKET_OUTGOING else frames.claim_of(frame, self._address)
+        return claim if claim is not None and claim.mac != self.link.mac else None
 
 
 def _attach(opened: socket.socket, program: list[tuple[int, int, int, int]]) -> None:
