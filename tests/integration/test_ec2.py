@@ -1,24 +1,25 @@
 """Fronts that EC2 moves: the driver against moto's server, and between them a proxy with all faults of a cloud."""
 
 from collections.abc import Callable, Iterator
-from math import inf
+from contextlib import closing
+from dataclasses import replace
 from time import monotonic
 
 import pytest
 import trio
 
 from lbmesh.drivers.ec2 import driver as ec2_driver
+from lbmesh.drivers.ec2.caller import Caller
 from lbmesh.drivers.ec2.driver import Ec2Fronts
-from lbmesh.failover.orders import Acquire, Answer, Done, Drifted, Failed, Found, Outdated, Release, Renew, Unfinished
+from lbmesh.failover.orders import Answer, Done, Drifted, Failed, Outdated, Release, Renew, Told, Unfinished
 from lbmesh.model.address import Address
-from lbmesh.model.front import Ec2Driver, Front, FrontClass
+from lbmesh.model.front import Front
 from tests.support.ec2_cloud import Cloud, Reply, delayed, error, running_cloud, success
+from tests.support.ec2_world import World
 from tests.support.wait import PATIENCE_S
 
-boto3 = pytest.importorskip("boto3")
+pytest.importorskip("boto3")
 pytest.importorskip("moto")
-
-REGION = "eu-central-1"
 
 
 @pytest.fixture(scope="module")
@@ -36,84 +37,21 @@ def cloud(moto: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     return moto
 
 
-class World:
-    """A subnet with an interface each of lb-a1 and lb-b1 (addresses that this machine has), and one front."""
-
-    def __init__(self, cloud: Cloud, kind: str) -> None:
-        self.cloud = cloud
-        self.ec2 = boto3.client("ec2", region_name=REGION, endpoint_url=f"http://127.0.0.1:{cloud.moto_port}")
-        vpc = self.ec2.create_vpc(CidrBlock="127.0.0.0/16")["Vpc"]["VpcId"]
-        self.subnet = self.ec2.create_subnet(VpcId=vpc, CidrBlock="127.0.1.0/24")["Subnet"]["SubnetId"]
-        self.own = self._interface("127.0.1.10")
-        self.other = self._interface("127.0.1.20")
-        self.third = self._interface("127.0.1.30")
-        match kind:
-            case "eipalloc":
-                allocated = self.ec2.allocate_address(Domain="vpc")
-                self.resource, address = allocated["AllocationId"], allocated["PublicIp"]
-            case "subnet":
-                self.resource, address = self.subnet, "127.0.1.50"
-            case "subnet v6":
-                self.resource, address = self.subnet, "2001:db8::50"
-            case _:
-                self.resource = self.ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
-                address = "192.0.2.9"
-                for one in (self.own, self.other):
-                    self.ec2.modify_network_interface_attribute(
-                        NetworkInterfaceId=one, SourceDestCheck={"Value": False}
-                    )
-        interfaces = (("lb-a1", self.own), ("lb-b1", self.other), ("lb-c1", self.third))
-        self.options = Ec2Driver(self.resource, REGION, cloud.url, interfaces)
-        self.front = Front(Address(address, 80), "zone-a", front_class=FrontClass.EXCLUSIVE, driver=self.options)
-        self.a1, self.b1 = Ec2Fronts("lb-a1"), Ec2Fronts("lb-b1")
-
-    def _interface(self, address: str) -> str:
-        made = self.ec2.create_network_interface(SubnetId=self.subnet, PrivateIpAddress=address)
-        name: str = made["NetworkInterface"]["NetworkInterfaceId"]
-        return name
-
-    def order(self, epoch: int, until_s: float = inf) -> Acquire:
-        return Acquire(self.front, epoch, "why", epoch, ask_first=True, until_s=until_s)
-
-    def acquire(self, epoch: int, until_s: float = inf, by: Ec2Fronts | None = None) -> Answer:
-        outcome: list[Answer] = []
-
-        async def run() -> None:
-            outcome.append(await (by or self.a1).acquire(self.order(epoch, until_s)))
-
-        trio.run(run)
-        return outcome[0]
-
-    def holder(self) -> str:
-        """The interface that the front is led to, as moto says."""
-        address = self.front.name
-        if self.resource.startswith("eipalloc"):
-            (found,) = self.ec2.describe_addresses(AllocationIds=[self.resource])["Addresses"]
-            return found.get("NetworkInterfaceId") or ""
-        if self.resource.startswith("rtb"):
-            (table,) = self.ec2.describe_route_tables(RouteTableIds=[self.resource])["RouteTables"]
-            routes = [one for one in table["Routes"] if one["DestinationCidrBlock"] == f"{address}/32"]
-            return routes[0]["NetworkInterfaceId"] if routes else ""
-        listed = self.ec2.describe_network_interfaces(NetworkInterfaceIds=[self.own, self.other])
-        held = [one["NetworkInterfaceId"] for one in listed["NetworkInterfaces"] if address in str(one)]
-        assert len(held) < 2, "it is in two places"
-        return held[0] if held else ""
-
-    def tag(self) -> str:
-        """What the tag says."""
-        listed = self.ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": [self.resource]}])["Tags"]
-        values = [one["Value"] for one in listed if one["Key"].startswith("lbmesh:epoch")]
-        return values[0] if values else ""
+@pytest.fixture(scope="module")
+def caller() -> Iterator[Caller]:
+    """The process that calls EC2: one for all, as it takes a while to start."""
+    with closing(Caller()) as caller:
+        yield caller
 
 
 @pytest.fixture(params=["eipalloc", "subnet", "subnet v6", "rtb"])
-def world(cloud: Cloud, request: pytest.FixtureRequest) -> World:
-    return World(cloud, request.param)
+def world(cloud: Cloud, caller: Caller, request: pytest.FixtureRequest) -> World:
+    return World(cloud, caller, request.param)
 
 
 @pytest.fixture
-def elastic(cloud: Cloud) -> World:
-    return World(cloud, "eipalloc")
+def elastic(cloud: Cloud, caller: Caller) -> World:
+    return World(cloud, caller, "eipalloc")
 
 
 def test_it_is_led_here_signed_and_led_away_by_a_newer_claim_only(world: World) -> None:
@@ -143,10 +81,11 @@ def test_what_was_left_half_done_is_finished(world: World) -> None:
     world.acquire(6, by=world.b1)
     for action in ("AssociateAddress", "AssignPrivateIpAddresses", "AssignIpv6Addresses", "ReplaceRoute"):
         world.cloud.faults[action] = lambda _: error("InternalError", 500)
-    assert isinstance(world.acquire(7), Failed)
+    assert isinstance(world.acquire(7), Unfinished)
     assert world.tag() == "7 lb-a1", "signed before it is moved"
-    world.cloud.faults.clear()
+    world.cloud.reset()
     assert world.acquire(7) == Done(world.front.name, 7)
+    assert "CreateTags" not in world.cloud.moved
     assert world.holder() == world.own
 
 
@@ -185,7 +124,7 @@ def test_a_disassociation_that_comes_late_takes_nothing_from_the_next_holder(ela
         assert elastic.acquire(8, by=elastic.b1) == Done(elastic.front.name, 8)
 
     elastic.cloud.faults["DisassociateAddress"] = meanwhile
-    outcome = elastic.acquire(7, by=Ec2Fronts("lb-c1"))
+    outcome = elastic.acquire(7, by=elastic.c1)
     assert isinstance(outcome, Unfinished)
     assert "InvalidAssociationID.NotFound" in outcome.reason
     assert (elastic.holder(), elastic.tag()) == (elastic.other, "8 lb-b1")
@@ -226,7 +165,7 @@ def test_a_cloud_that_lies_is_not_believed(elastic: World, monkeypatch: pytest.M
     for action in ("DisassociateAddress", "AssociateAddress"):
         elastic.cloud.faults[action] = lambda fields: success(fields["Action"], inner)
     where = f"EC2 said that it was done, but it is led to {elastic.other}, not to {elastic.own}"
-    assert elastic.acquire(7) == Failed(elastic.front.name, 7, where)
+    assert elastic.acquire(7) == Unfinished(elastic.front.name, 7, where)
 
 
 def test_what_shows_late_is_waited_for(elastic: World) -> None:
@@ -252,12 +191,13 @@ FAULTS: list[tuple[Callable[[dict[str, str]], Reply | None], str]] = [
     (lambda _: error("UnauthorizedOperation", 403), "no right to call DescribeAddresses: allow ec2:DescribeAddresses"),
     (lambda _: error("ExpiredToken"), "EC2 does not accept the credentials (ExpiredToken): renew them"),
     (lambda _: error("RequestExpired"), "EC2 takes the request for an old one (RequestExpired): set the clock"),
-    (lambda _: error("InternalError", 500), "DescribeAddresses failed: said so (InternalError)"),
+    (lambda _: error("InternalError", 500), "EC2 itself has failed, at DescribeAddresses: said so (InternalError)"),
     (lambda _: error("InvalidAllocationID.NotFound"), "EC2 has no such elastic address: correct options.resource"),
     (lambda _: Reply(0), "EC2 cannot be reached: "),
     (lambda _: Reply(200, b"<html>welcome to the hotel"), "what EC2 answered is no answer: "),
     (lambda _: success("DescribeAddresses", "<addressesSet/>"), "EC2 told of 0 when it was asked about "),
-    (lambda _: Reply(502, b""), "DescribeAddresses failed: "),
+    (lambda _: success("DescribeAddresses", ""), "EC2 told of 0 when it was asked about "),
+    (lambda _: Reply(502, b""), "EC2 itself has failed, at DescribeAddresses: "),
 ]
 
 
@@ -265,7 +205,8 @@ FAULTS: list[tuple[Callable[[dict[str, str]], Reply | None], str]] = [
 def test_each_fault_has_its_words(elastic: World, fault: Callable[[dict[str, str]], Reply | None], words: str) -> None:
     elastic.cloud.faults["*"] = fault
     outcome = elastic.acquire(7)
-    assert isinstance(outcome, Unfinished if "too often" in words else Failed), outcome
+    is_of_all = "too often" in words or "EC2 itself" in words
+    assert isinstance(outcome, Unfinished if is_of_all else Failed), outcome
     assert outcome.reason.startswith(words)
     assert not elastic.cloud.moved
 
@@ -299,7 +240,8 @@ def test_missing_credentials_are_named(elastic: World, monkeypatch: pytest.Monke
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     words = "there are no credentials for EC2: give the instance a role (docs/FRONTS-CLOUD.md)"
-    assert elastic.acquire(7) == Failed(elastic.front.name, 7, words)
+    with closing(Caller()) as caller:
+        assert elastic.acquire(7, by=Ec2Fronts("lb-a1", caller)) == Failed(elastic.front.name, 7, words)
 
 
 def test_what_the_front_says_must_be_what_ec2_says(elastic: World) -> None:
@@ -310,18 +252,81 @@ def test_what_the_front_says_must_be_what_ec2_says(elastic: World) -> None:
     assert outcome == Failed("198.51.100.7", 7, words)
 
 
-def test_a_route_needs_an_interface_that_takes_what_is_not_its_own(cloud: Cloud) -> None:
-    world = World(cloud, "rtb")
+def test_a_route_needs_an_interface_that_takes_what_is_not_its_own(cloud: Cloud, caller: Caller) -> None:
+    world = World(cloud, caller, "rtb")
     world.ec2.modify_network_interface_attribute(NetworkInterfaceId=world.own, SourceDestCheck={"Value": True})
     outcome = world.acquire(7)
     assert isinstance(outcome, Failed)
     assert "--no-source-dest-check" in outcome.reason
 
 
+def test_a_private_address_needs_an_interface_of_its_subnet(cloud: Cloud, caller: Caller) -> None:
+    world = World(cloud, caller, "subnet")
+    elsewhere = World(cloud, caller, "subnet")
+    world.front = replace(world.front, driver=replace(world.options, interfaces=(("lb-a1", elsewhere.own),)))
+    words = f"{elsewhere.own} is in {elsewhere.subnet}, not in {world.subnet}: write one of that in options.interfaces"
+    assert world.acquire(7) == Failed(world.front.name, 7, words)
+
+
+def test_a_first_address_cannot_move(cloud: Cloud, caller: Caller) -> None:
+    world = World(cloud, caller, "subnet")
+    world.front = replace(world.front, address=Address("127.0.1.20", 80))
+    words = f"127.0.1.20 is the first address of {world.other}, which cannot move: use another"
+    assert world.acquire(7) == Failed("127.0.1.20", 7, words)
+
+
+def test_a_private_address_is_given_only_if_no_other_has_it(cloud: Cloud, caller: Caller) -> None:
+    world = World(cloud, caller, "subnet")
+    asked: list[dict[str, str]] = []
+    cloud.faults["AssignPrivateIpAddresses"] = asked.append
+    assert world.acquire(7) == Done(world.front.name, 7)
+    assert [one["AllowReassignment"] for one in asked] == ["false"]
+
+
+def listed(own: str, *addresses: str) -> Reply:
+    """An interface as EC2 shows it, with these private addresses."""
+    items = "".join(f"<item>{one}</item>" for one in addresses)
+    inner = f"<networkInterfaceId>{own}</networkInterfaceId><privateIpAddressesSet>{items}</privateIpAddressesSet>"
+    return success("DescribeNetworkInterfaces", f"<networkInterfaceSet><item>{inner}</item></networkInterfaceSet>")
+
+
+PRIMARY = "<privateIpAddress>127.0.1.10</privateIpAddress><primary>true</primary>"
+SECONDARY = "<privateIpAddress>127.0.1.11</privateIpAddress><primary>false</primary>"
+LED = "<association><allocationId>eipalloc-00000001</allocationId></association>"
+
+
+def test_an_elastic_address_that_is_led_here_already_is_left_alone(elastic: World) -> None:
+    elastic.cloud.faults["DescribeNetworkInterfaces"] = lambda _: listed(elastic.own, PRIMARY + LED, SECONDARY + LED)
+    outcome = elastic.acquire(7)
+    assert isinstance(outcome, Failed)
+    assert outcome.reason.startswith(f"all private addresses of {elastic.own} have elastic ones: aws ec2 assign-")
+    assert elastic.cloud.moved == ["CreateTags"]
+
+
+def test_the_first_private_address_is_taken_last(elastic: World) -> None:
+    asked: list[str] = []
+    elastic.cloud.faults["AssociateAddress"] = lambda fields: asked.append(fields["PrivateIpAddress"])
+    elastic.cloud.faults["DescribeNetworkInterfaces"] = lambda _: listed(elastic.own, PRIMARY, SECONDARY)
+    assert elastic.acquire(7) == Done(elastic.front.name, 7)
+    elastic.cloud.faults["DescribeNetworkInterfaces"] = lambda _: listed(elastic.own, PRIMARY, SECONDARY + LED)
+    elastic.acquire(8, by=elastic.b1)
+    asked.clear()
+    assert elastic.acquire(9) == Done(elastic.front.name, 9)
+    assert asked == ["127.0.1.10"]
+
+
+def test_the_machine_must_have_the_private_address(elastic: World) -> None:
+    absent = "<privateIpAddress>203.0.113.5</privateIpAddress><primary>false</primary>"
+    elastic.cloud.faults["DescribeNetworkInterfaces"] = lambda _: listed(elastic.own, absent)
+    outcome = elastic.acquire(7)
+    assert isinstance(outcome, Failed)
+    assert outcome.reason.startswith(f"this machine has not 203.0.113.5, a private address of {elastic.own}: add it")
+
+
 def watched(world: World, change: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> str:
     """What a holder says of a change behind its back."""
     monkeypatch.setattr(ec2_driver, "LOOK_S", 0.05)
-    told: list[Drifted | Found] = []
+    told: list[Told] = []
 
     async def check() -> None:
         async with trio.open_nursery() as nursery:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
+from pathlib import Path
 from time import monotonic
 
 import structlog
@@ -19,6 +20,7 @@ from lbmesh.drivers.command.limits import (
     EXIT_DONE,
     EXIT_ELSEWHERE,
     EXIT_NEWER_EPOCH,
+    LOOK_S,
     UNFINISHED_MAX_S,
 )
 from lbmesh.drivers.command.program import Ended, run_program
@@ -30,12 +32,13 @@ from lbmesh.failover.orders import (
     Drain,
     Drifted,
     Failed,
-    Found,
     Outdated,
     Release,
     Renew,
     Tickle,
+    Told,
     Unfinished,
+    Unready,
 )
 from lbmesh.model.front import CommandDriver, Front
 
@@ -48,7 +51,9 @@ _CHECKED = (EXIT_DONE, EXIT_ELSEWHERE, EXIT_NEWER_EPOCH)
 @dataclass(slots=True)
 class _Held:
     """What is known of one front. `epoch`: of the claim that holds it here; None when it is not held. `checking`: the
-    scope of the program that does so now. `turn`: one program at a time.
+    scope of the program that does so now. `turn`: one program at a time. `has_run`: to acquire it, since it was let go
+    last. `missing`: why the program could not be run;
+    `unsure`: why it could not tell where the front is led; `complaint`: which of them was told, "" for none.
     """
 
     epoch: int | None = None
@@ -56,6 +61,9 @@ class _Held:
     unfinished_since_s: float | None = None
     checking: trio.CancelScope | None = None
     turn: trio.Lock = field(default_factory=trio.Lock)
+    has_run: bool = False
+    missing: str = ""
+    unsure: str = ""
     complaint: str = ""
 
 
@@ -79,19 +87,23 @@ class CommandFronts:
                 ended = await self._run(front, "acquire", order.epoch, order.reason, held.right.bound)
         finally:
             held.right.unbound()
+        held.has_run = held.has_run or ended.has_run
         outcome = self._judge(order, ended, held)
         if isinstance(outcome, Done):
             held.epoch = order.epoch
         return outcome
 
     async def release(self, order: Release) -> Done | Failed:
-        """Run it with "release", or with "fence" when the right is lost. That another has it by now is success."""
+        """Run it with "release", or with "fence" when the right is lost. That another has it by now is success;
+        where no program could be run to acquire it, there is nothing to let go.
+        """
         front, held = order.front, self._of(order.front)
-        held.epoch, held.unfinished_since_s = None, None
+        held.epoch, held.unfinished_since_s, held.unsure = None, None, ""
         self._stop_check(held)
         async with held.turn:
             ended = await self._run(front, "fence" if order.is_fenced else "release", order.epoch, order.reason)
-        if ended.status in (EXIT_DONE, EXIT_NEWER_EPOCH, EXIT_ELSEWHERE):
+        if ended.status in (EXIT_DONE, EXIT_NEWER_EPOCH, EXIT_ELSEWHERE) or not (held.has_run or ended.has_run):
+            held.has_run = False
             return Done(front.name, order.ticket)
         return Failed(front.name, order.ticket, _words(_program(front), ended))
 
@@ -105,12 +117,23 @@ class CommandFronts:
         """A program that is at work may work for so long."""
         self._of(order.front).right.extend(order.until_s)
 
-    async def watch(self, front: Front, tell: Callable[[Drifted | Found], None]) -> None:
-        """Ask the program from time to time whether the front is still led here. What a former agent held is not told:
-        the right to it has to be won again, and until then all may stay as it is.
+    async def watch(self, front: Front, tell: Callable[[Told], None]) -> None:
+        """Look from time to time whether the program is there, and ask it whether the front is still led here. What a
+        former agent held is not told: the right to it has to be won again, and until then all may stay as it is.
         """
-        check_s = _program(front).check_s
         held = self._of(front)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._look_at_program, front, held, tell)
+            nursery.start_soon(self._ask_again, front, held, tell)
+
+    async def _look_at_program(self, front: Front, held: _Held, tell: Callable[[Told], None]) -> None:
+        while True:
+            held.missing = _missing(_program(front).run)
+            self._note(front, held, tell)
+            await trio.sleep(LOOK_S)
+
+    async def _ask_again(self, front: Front, held: _Held, tell: Callable[[Told], None]) -> None:
+        check_s = _program(front).check_s
         while True:
             await trio.sleep(check_s or inf)
             if (epoch := held.epoch) is None:
@@ -120,7 +143,9 @@ class CommandFronts:
                 continue
             if ended.status in (EXIT_ELSEWHERE, EXIT_NEWER_EPOCH):
                 tell(Drifted(front.name, f"it is led elsewhere: {ended.said or ended.complained or 'not said where'}"))
-            self._note(front, held, "" if ended.status in _CHECKED else _words(_program(front), ended))
+            is_told = ended.status in _CHECKED
+            held.unsure = "" if is_told else f"it is not known where it is led: {_words(_program(front), ended)}"
+            self._note(front, held, tell)
 
     async def _check(self, front: Front, held: _Held, epoch: int) -> Ended | None:
         """What it says; None when an order came meanwhile."""
@@ -182,16 +207,26 @@ class CommandFronts:
         return Failed(name, ticket, _words(program, ended))
 
     @staticmethod
-    def _note(front: Front, held: _Held, complaint: str) -> None:
-        """Log once why it cannot be told where the front is led."""
-        if complaint and complaint != held.complaint:
-            log.warning("it is not known whether a front is still led here", front=front.name, problem=complaint)
+    def _note(front: Front, held: _Held, tell: Callable[[Told], None]) -> None:
+        """Tell and log each problem once, and its end."""
+        complaint = held.missing or held.unsure
+        if complaint != held.complaint:
+            if complaint:
+                log.warning("a front that a program moves", front=front.name, problem=complaint)
+            tell(Unready(front.name, complaint))
         held.complaint = complaint
 
 
 def _program(front: Front) -> CommandDriver:
     assert isinstance(front.driver, CommandDriver)
     return front.driver
+
+
+def _missing(program: Path) -> str:
+    """Why it could not be run; "" if nothing is known to be in the way."""
+    if not program.is_file():
+        return f"there is no program {program}: install it, or correct options.run"
+    return "" if os.access(program, os.X_OK) else f"{program} may not be executed: chmod +x it for the service's user"
 
 
 def _epoch(said: str) -> int | None:

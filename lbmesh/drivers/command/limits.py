@@ -12,6 +12,9 @@ PIPE_GRACE_S = 0.1
 UNFINISHED_MAX_S = 120.0
 """A move that is under way for longer has failed. Slow providers take 60 s (Hetzner's failover addresses)."""
 
+LOOK_S = 10.0
+"""Between two looks whether the program is there."""
+
 EXIT_DONE = 0
 EXIT_NEWER_EPOCH = 10
 EXIT_ELSEWHERE = 11

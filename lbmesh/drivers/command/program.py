@@ -1,5 +1,6 @@
 """One run of a program, with a bound on its time and its output, and nothing left of it when the time is up."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -23,6 +24,11 @@ class Ended:
     said: str
     complained: str
     is_stopped: bool = False
+
+    @property
+    def has_run(self) -> bool:
+        """Was it started?"""
+        return self.status is not None or self.is_stopped
 
 
 @dataclass(slots=True)
@@ -62,7 +68,7 @@ async def run_program(
             start_new_session=True,
         )
     except OSError as error:
-        return Ended(None, "", f"cannot be run: {(error.strerror or str(error)).lower()}")
+        return Ended(None, "", f"cannot be run: {_why(argv[0], error)}")
     assert process.stdout is not None
     assert process.stderr is not None
     async with trio.open_nursery() as nursery:
@@ -79,6 +85,15 @@ async def run_program(
                     await _kill_group(process)
         nursery.cancel_scope.deadline = trio.current_time() + PIPE_GRACE_S
     return Ended(process.returncode if in_time else None, said.last_line, complained.last_line, not in_time)
+
+
+def _why(program: str, error: OSError) -> str:
+    """In words about the program: the kernel has the same ones for what its first line names."""
+    if error.errno == errno.ENOENT and os.path.exists(program):
+        return "what its first line names after #! is not there"
+    if error.errno == errno.ENOEXEC:
+        return 'it is no program; begin it with a line such as "#!/bin/sh"'
+    return (error.strerror or str(error)).lower()
 
 
 async def _kill_group(process: trio.Process) -> None:

@@ -1,71 +1,63 @@
-"""EC2's API: boto3 in threads, each call with a deadline and at the pace that EC2 allows.
-
-boto3 is an extra (lbmesh[ec2]), and is imported by who has such a front only.
-"""
+"""EC2's API, from the agent's loop: each call in a thread, with a deadline, and at the pace that EC2 allows."""
 
 import functools
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum, auto
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
-import structlog
 import trio
 
-from lbmesh.drivers.ec2.errors import Ec2Error, Fault, refusal
-from lbmesh.drivers.ec2.limits import CALL_S, CALLS_MAX, CONNECT_S, READ_S, START_S
+from lbmesh.drivers.ec2.caller import Caller
+from lbmesh.drivers.ec2.errors import Ec2Error, Fault
+from lbmesh.drivers.ec2.limits import CALL_S, CALLS_MAX, LOOKS_MAX, RATE_PER_S, RESERVE, START_S, WAIT_S
 from lbmesh.drivers.ec2.pace import Pace
 
-log = structlog.get_logger(__name__)
-
 Answer = Mapping[str, Any]
-"""As boto3 gives it, {"Addresses": [{…}]}."""
+"""As boto3 gives it, {"Addresses": [{…}]}; times are text."""
 
 
-class Call(Protocol):
-    """One of a client's methods."""
+class Urgency(Enum):
+    """ORDER: a front is to move; what cannot be asked soon is told. LOOK: whatever orders leave."""
 
-    def __call__(self, **parameters: object) -> Answer:
-        """Ask, and wait for the answer. Raises what boto3 raises."""
-
-
-class Client(Protocol):
-    """What is used of boto3's client for EC2."""
-
-    describe_addresses: Call
-    describe_network_interfaces: Call
-    describe_subnets: Call
-    describe_route_tables: Call
-    associate_address: Call
-    disassociate_address: Call
-    assign_private_ip_addresses: Call
-    unassign_private_ip_addresses: Call
-    assign_ipv6_addresses: Call
-    unassign_ipv6_addresses: Call
-    create_route: Call
-    replace_route: Call
-    create_tags: Call
+    ORDER = auto()
+    LOOK = auto()
 
 
 class Api:
     """EC2 of one region. `region` and `endpoint`: None for what boto3 finds, or the instance metadata say."""
 
-    def __init__(self, region: str | None, endpoint: str | None, own_region: Callable[[], Any]) -> None:
+    def __init__(
+        self, caller: Caller, region: str | None, endpoint: str | None, own_region: Callable[[], Awaitable[str]]
+    ) -> None:
+        self._caller = caller
         self._region = region
         self._endpoint = endpoint
         self._own_region = own_region
-        self._client: Client | None = None
-        self._limiter = trio.CapacityLimiter(CALLS_MAX)
+        self._is_ready = False
+        self._threads = trio.CapacityLimiter(CALLS_MAX)
+        self._looks = trio.CapacityLimiter(LOOKS_MAX)
         self._pace = Pace(monotonic())
         self._turn = trio.Lock()
 
-    async def call(self, which: Callable[[Client], Call], reserve: float = 0.0, /, **parameters: object) -> Answer:
-        """What EC2 answers. Raises Ec2Error. `reserve`: as in Pace."""
-        client = self._client or await self._start()
-        await self._wait(reserve)
-        call = which(client)
+    async def call(
+        self, action: str, urgency: Urgency = Urgency.ORDER, counted: int = 1, /, **parameters: object
+    ) -> Answer:
+        """What EC2 answers to boto3's method `action`. Raises Ec2Error. `counted`: as so many calls, if others must
+        follow at once; those as 0.
+        """
+        if urgency is Urgency.LOOK:
+            async with self._looks:
+                return await self._call(action, RESERVE, counted, parameters)
+        return await self._call(action, 0.0, counted, parameters)
+
+    async def _call(self, action: str, reserve: float, counted: int, parameters: dict[str, object]) -> Answer:
+        await self._make_ready()
+        if counted:
+            await self._wait(reserve, counted)
         try:
-            answer: Answer = await self._in_thread(CALL_S, functools.partial(_ask, call, parameters))
+            answer = await self._ask(CALL_S, action, parameters)
         except Ec2Error as error:
             if error.fault is Fault.THROTTLED:
                 self._pace.refused(monotonic(), random.random())
@@ -73,82 +65,34 @@ class Api:
         self._pace.answered()
         return answer
 
-    async def _wait(self, reserve: float) -> None:
-        wait_s = self._pace.wait_s(monotonic(), reserve)
-        while wait_s > 0:
+    async def _wait(self, reserve: float, counted: int) -> None:
+        while wait_s := self._pace.wait_s(monotonic(), reserve, counted):
+            if wait_s > WAIT_S and not reserve:
+                why = "said that this account calls too often" if self._pace.is_paused(monotonic()) else _RATE
+                raise Ec2Error(f"EC2 {why}: it is asked again in {wait_s:.0f} s", Fault.WAITS)
             await trio.sleep(wait_s)
-            wait_s = self._pace.wait_s(monotonic(), reserve)
 
-    async def _start(self) -> Client:
-        """A client, made once."""
+    async def _make_ready(self) -> None:
+        """Once: boto3 imported, and a region known."""
         async with self._turn:
-            if self._client is None:
-                region = self._region
-                if region is None and not await self._in_thread(START_S, _knows_region):
-                    region = await self._own_region()
-                self._client = await self._in_thread(START_S, functools.partial(_client, region, self._endpoint))
-            return self._client
+            if not self._is_ready:
+                found = await self._ask(START_S, "", {})
+                if not found["region"]:
+                    self._region = await self._own_region()
+                    await self._ask(START_S, "", {})
+                self._is_ready = True
 
-    async def _in_thread(self, within_s: float, work: Callable[[], Any]) -> Any:
+    async def _ask(self, within_s: float, action: str, parameters: dict[str, object]) -> Answer:
         """Whatever hangs there, the agent goes on."""
+        work = functools.partial(self._caller.ask, self._region, self._endpoint, action, parameters)
         with trio.move_on_after(within_s):
-            return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._limiter)
+            answer: Answer = await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
+            return answer
         raise Ec2Error(f"EC2 has not answered for {within_s:g} s" + self._stuck())
 
     def _stuck(self) -> str:
-        busy = self._limiter.borrowed_tokens
+        busy = self._threads.borrowed_tokens
         return f", and neither on {busy - 1} other calls" if busy > 1 else ""
 
 
-def _boto3() -> Any:
-    try:
-        import boto3
-    except ImportError as error:
-        raise Ec2Error(
-            f"boto3 cannot be imported ({error}): /opt/lbmesh/bin/pip install 'lbmesh[ec2]', then restart lbmesh"
-        ) from error
-    return boto3
-
-
-def _knows_region() -> bool:
-    """Does boto3 find a region, in the environment or in its files?"""
-    return bool(_boto3().session.Session().region_name)
-
-
-def _client(region: str | None, endpoint: str | None) -> Client:
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError
-
-    options = Config(connect_timeout=CONNECT_S, read_timeout=READ_S, retries={"total_max_attempts": 1})
-    try:
-        client: Client = (
-            _boto3().session.Session().client("ec2", region_name=region, endpoint_url=endpoint, config=options)
-        )
-    except (BotoCoreError, ValueError) as error:
-        raise Ec2Error(f"boto3 cannot be set up: {error}") from error
-    return client
-
-
-def _ask(call: Call, parameters: Mapping[str, object]) -> Answer:
-    from botocore import exceptions
-    from botocore.parsers import ResponseParserError
-
-    try:
-        return call(**parameters)
-    except exceptions.ClientError as error:
-        told = error.response.get("Error", {})
-        raise refusal(error.operation_name, str(told.get("Code", "")), str(told.get("Message", ""))) from error
-    except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
-        raise Ec2Error("there are no credentials for EC2: give the instance a role (docs/FRONTS-CLOUD.md)") from error
-    except exceptions.CredentialRetrievalError as error:
-        raise Ec2Error(f"credentials for EC2 cannot be had: {error}") from error
-    except (exceptions.ConnectTimeoutError, exceptions.ReadTimeoutError) as error:
-        raise Ec2Error(f"EC2 does not answer: {error}") from error
-    except exceptions.HTTPClientError as error:
-        raise Ec2Error(f"EC2 cannot be reached: {error}") from error
-    except (exceptions.BotoCoreError, ResponseParserError) as error:
-        raise Ec2Error(f"what EC2 answered is no answer: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:160]
+_RATE = f"is called {RATE_PER_S:g} times a second at most"

@@ -13,6 +13,10 @@ class Device:
     def __init__(self) -> None:
         self._kernel = Kernel()
 
+    def close(self) -> None:
+        """Ask the kernel no more; addresses stay."""
+        self._kernel.close()
+
     def put(self, address: str, device: str) -> str:
         """See to it that it is there; what is wrong, "" if nothing."""
         if problem := self._kernel.problem():

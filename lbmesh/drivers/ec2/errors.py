@@ -4,9 +4,13 @@ from enum import Enum, auto
 
 
 class Fault(Enum):
-    """THROTTLED: too many calls, of the whole account. CHANGED: something is not as it was seen. OTHER: all else."""
+    """WAITS: nothing was asked yet, for it is not this front's turn. THROTTLED: too many calls, of the whole account.
+    ILL: EC2 has failed by itself, lies, or takes long. CHANGED: something is not as it was seen. OTHER: all else.
+    """
 
+    WAITS = auto()
     THROTTLED = auto()
+    ILL = auto()
     CHANGED = auto()
     OTHER = auto()
 
@@ -47,10 +51,11 @@ _ABSENT = {
 }
 
 WORDS_MAX = 240
+_SERVER_ERRORS = 500
 
 
-def refusal(action: str, code: str, message: str) -> Ec2Error:
-    """What EC2 answered. `code`: of its error; `message`: its own words."""
+def refusal(action: str, code: str, message: str, status: int) -> Ec2Error:
+    """What EC2 answered. `code`: of its error; `message`: its own words; `status`: of HTTP."""
     text = "".join(one if one.isprintable() else "?" for one in message[:WORDS_MAX])
     if code in _THROTTLED:
         return Ec2Error(f"EC2 is called too often by this account ({code}): it is asked again later", Fault.THROTTLED)
@@ -64,6 +69,8 @@ def refusal(action: str, code: str, message: str) -> Ec2Error:
         return Ec2Error(f"EC2 takes the request for an old one ({code}): set the clock, or renew the credentials")
     if code in _ABSENT:
         return Ec2Error(f"EC2 has no such {_ABSENT[code]}: correct options.{_option(code)} ({text})")
+    if status >= _SERVER_ERRORS:
+        return Ec2Error(f"EC2 itself has failed, at {action}: {text} ({code})", Fault.ILL)
     return Ec2Error(f"{action} failed: {text} ({code})")
 
 

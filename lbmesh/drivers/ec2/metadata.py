@@ -49,7 +49,8 @@ class Metadata:
                 words = f"the instance metadata do not answer within {METADATA_S:g} s: {advice}"
                 raise Ec2Error(words) from error
             except (OSError, ValueError) as error:
-                raise Ec2Error(f"the instance metadata do not tell {what} ({error}): {advice}") from error
+                why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else error
+                raise Ec2Error(f"the instance metadata do not tell {what} ({why}): {advice}") from error
         return self._known[path]
 
 

@@ -18,22 +18,26 @@ class Pace:
     pause_s: float = 0.0
     paused_until_s: float = 0.0
 
-    def wait_s(self, now: float, reserve: float = 0.0) -> float:
-        """How long to wait before a call; 0 when it may be made now, and then it is counted. `reserve`: calls that must
-        be left.
+    def wait_s(self, now: float, reserve: float = 0.0, counted: int = 1) -> float:
+        """How long to wait before a call; 0 when it may be made now, and then it is counted, as so many. `reserve`:
+        calls that must be left.
         """
         self._fill(now)
-        if now < self.paused_until_s:
+        if self.is_paused(now):
             return self.paused_until_s - now
-        missing = 1 + reserve - self.calls
+        missing = counted + reserve - self.calls
         if missing > 0:
             return missing / RATE_PER_S
-        self.calls -= 1
+        self.calls -= counted
         return 0.0
+
+    def is_paused(self, now: float) -> bool:
+        """Has EC2 said that the rate is too high?"""
+        return now < self.paused_until_s
 
     def refused(self, now: float, jitter: float) -> None:
         """EC2 said that the rate is too high. `jitter`: 0 to 1."""
-        if now >= self.paused_until_s:
+        if not self.is_paused(now):
             self.pause_s = min(PAUSE_MAX_S, max(PAUSE_S, 2 * self.pause_s))
             self.paused_until_s = now + self.pause_s * (0.5 + jitter / 2)
         self.calls = min(self.calls, 1.0)

@@ -9,9 +9,11 @@ call wins, and the holder finds out when it looks next.
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Protocol
 
-from lbmesh.drivers.ec2.api import Answer, Api
+from lbmesh.drivers.ec2.api import Answer, Api, Urgency
+from lbmesh.drivers.ec2.choices import Choices
 from lbmesh.drivers.ec2.device import is_local
 from lbmesh.drivers.ec2.errors import Ec2Error
 from lbmesh.drivers.ec2.limits import TAG
@@ -54,7 +56,7 @@ May = Callable[[], None]
 class Resource(Protocol):
     """One front's."""
 
-    async def look(self, reserve: float = 0.0) -> Seen:
+    async def look(self, urgency: Urgency = Urgency.ORDER) -> Seen:
         """As EC2 shows it now. Raises Ec2Error."""
 
     async def sign(self, mark: Mark) -> None:
@@ -64,12 +66,12 @@ class Resource(Protocol):
         """Lead the front from where it was seen to the interface `own`. Raises Ec2Error."""
 
 
-def resource_of(front: Front, api: Api) -> Resource:
-    """The front's, by the kind of its id."""
+def resource_of(front: Front, api: Api, choices: Choices) -> Resource:
+    """The front's, by the kind of its id. `choices`: shared by all of the node."""
     assert isinstance(front.driver, Ec2Driver)
     match front.driver.kind:
         case Ec2Kind.ELASTIC:
-            return Elastic(front.name, front.driver.resource, api)
+            return Elastic(front.name, front.driver.resource, api, choices)
         case Ec2Kind.PRIVATE:
             return Private(front.name, front.driver.resource, api)
         case Ec2Kind.ROUTE:
@@ -79,13 +81,14 @@ def resource_of(front: Front, api: Api) -> Resource:
 class Elastic:
     """The allocation of an elastic address."""
 
-    def __init__(self, address: str, allocation: str, api: Api) -> None:
+    def __init__(self, address: str, allocation: str, api: Api, choices: Choices) -> None:
         self._address = address
         self._allocation = allocation
         self._api = api
+        self._choices = choices
 
-    async def look(self, reserve: float = 0.0) -> Seen:
-        answer = await self._api.call(lambda ec2: ec2.describe_addresses, reserve, AllocationIds=[self._allocation])
+    async def look(self, urgency: Urgency = Urgency.ORDER) -> Seen:
+        answer = await self._api.call("describe_addresses", urgency, AllocationIds=[self._allocation])
         found = _only(answer, "Addresses", self._allocation)
         if (public := _text(found, "PublicIp")) != self._address:
             raise Ec2Error(f"{self._allocation} is {public}, not {self._address}: correct options.resource")
@@ -97,12 +100,21 @@ class Elastic:
 
     async def lead(self, seen: Seen, own: str, may: May) -> None:
         private = await self._free_address(own)
+        self._choices.begin(private)
+        try:
+            await self._lead_to(private, seen, own, may)
+        finally:
+            self._choices.end(private, monotonic())
+
+    async def _lead_to(self, private: str, seen: Seen, own: str, may: May) -> None:
         if seen.association:
             may()
-            await self._api.call(lambda ec2: ec2.disassociate_address, AssociationId=seen.association)
+            await self._api.call("disassociate_address", Urgency.ORDER, 2, AssociationId=seen.association)
         may()
         await self._api.call(
-            lambda ec2: ec2.associate_address,
+            "associate_address",
+            Urgency.ORDER,
+            0 if seen.association else 1,
             AllocationId=self._allocation,
             NetworkInterfaceId=own,
             PrivateIpAddress=private,
@@ -113,8 +125,14 @@ class Elastic:
         """A private address that has no elastic one: EC2 would take that away. The first one comes last, as the node's
         own traffic goes by it.
         """
+        looked_s = monotonic()
         listed = _dicts(await _interface(self._api, own), "PrivateIpAddresses")
-        free = [one for one in listed if not _text(_dict(one, "Association"), "AllocationId")]
+        free = [
+            one
+            for one in listed
+            if not _text(_dict(one, "Association"), "AllocationId")
+            and self._choices.is_free(_text(one, "PrivateIpAddress"), looked_s)
+        ]
         free.sort(key=lambda one: (bool(one.get("Primary")), bool(one.get("Association"))))
         if not free:
             raise Ec2Error(
@@ -140,12 +158,12 @@ class Private:
         self._is_v6 = ":" in address
         self._tag = f"{TAG}/{address}"
 
-    async def look(self, reserve: float = 0.0) -> Seen:
-        answer = await self._api.call(lambda ec2: ec2.describe_subnets, reserve, SubnetIds=[self._subnet])
+    async def look(self, urgency: Urgency = Urgency.ORDER) -> Seen:
+        answer = await self._api.call("describe_subnets", urgency, SubnetIds=[self._subnet])
         subnet = _only(answer, "Subnets", self._subnet)
         by = "ipv6-addresses.ipv6-address" if self._is_v6 else "addresses.private-ip-address"
         filters = [{"Name": "subnet-id", "Values": [self._subnet]}, {"Name": by, "Values": [self._address]}]
-        answer = await self._api.call(lambda ec2: ec2.describe_network_interfaces, reserve, Filters=filters)
+        answer = await self._api.call("describe_network_interfaces", urgency, Filters=filters)
         holders = _dicts(answer, "NetworkInterfaces")
         holder = _text(holders[0], "NetworkInterfaceId") if holders else ""
         if holder and _text(holders[0], "PrivateIpAddress") == self._address:
@@ -163,13 +181,20 @@ class Private:
             may()
             await self._unassign(seen.association)
         may()
+        counted = 0 if seen.association else 1
         if self._is_v6:
             await self._api.call(
-                lambda ec2: ec2.assign_ipv6_addresses, NetworkInterfaceId=own, Ipv6Addresses=[self._address]
+                "assign_ipv6_addresses",
+                Urgency.ORDER,
+                counted,
+                NetworkInterfaceId=own,
+                Ipv6Addresses=[self._address],
             )
         else:
             await self._api.call(
-                lambda ec2: ec2.assign_private_ip_addresses,
+                "assign_private_ip_addresses",
+                Urgency.ORDER,
+                counted,
                 NetworkInterfaceId=own,
                 PrivateIpAddresses=[self._address],
                 AllowReassignment=False,
@@ -177,15 +202,11 @@ class Private:
 
     async def _unassign(self, interface: str) -> None:
         if self._is_v6:
-            await self._api.call(
-                lambda ec2: ec2.unassign_ipv6_addresses, NetworkInterfaceId=interface, Ipv6Addresses=[self._address]
-            )
+            action, key = "unassign_ipv6_addresses", "Ipv6Addresses"
         else:
-            await self._api.call(
-                lambda ec2: ec2.unassign_private_ip_addresses,
-                NetworkInterfaceId=interface,
-                PrivateIpAddresses=[self._address],
-            )
+            action, key = "unassign_private_ip_addresses", "PrivateIpAddresses"
+        where: dict[str, object] = {"NetworkInterfaceId": interface, key: [self._address]}
+        await self._api.call(action, Urgency.ORDER, 2, **where)
 
 
 class Route:
@@ -199,8 +220,8 @@ class Route:
         self._key = "DestinationIpv6CidrBlock" if is_v6 else "DestinationCidrBlock"
         self._network = str(ipaddress.ip_network(address))
 
-    async def look(self, reserve: float = 0.0) -> Seen:
-        answer = await self._api.call(lambda ec2: ec2.describe_route_tables, reserve, RouteTableIds=[self._table])
+    async def look(self, urgency: Urgency = Urgency.ORDER) -> Seen:
+        answer = await self._api.call("describe_route_tables", urgency, RouteTableIds=[self._table])
         table = _only(answer, "RouteTables", self._table)
         route = next((one for one in _dicts(table, "Routes") if one.get(self._key) == self._network), {})
         targets = (_text(route, key) for key in ("NetworkInterfaceId", "InstanceId", "GatewayId", "NatGatewayId"))
@@ -218,19 +239,19 @@ class Route:
         may()
         where: dict[str, object] = {"RouteTableId": self._table, self._key: self._network, "NetworkInterfaceId": own}
         if seen.association:
-            await self._api.call(lambda ec2: ec2.replace_route, **where)
+            await self._api.call("replace_route", **where)
         else:
-            await self._api.call(lambda ec2: ec2.create_route, **where)
+            await self._api.call("create_route", **where)
 
 
 async def _interface(api: Api, own: str) -> Answer:
-    answer = await api.call(lambda ec2: ec2.describe_network_interfaces, NetworkInterfaceIds=[own])
+    answer = await api.call("describe_network_interfaces", NetworkInterfaceIds=[own])
     return _only(answer, "NetworkInterfaces", own)
 
 
 async def _sign(api: Api, resource: str, key: str, mark: Mark) -> None:
     tags = [{"Key": key, "Value": str(mark)}]
-    await api.call(lambda ec2: ec2.create_tags, Resources=[resource], Tags=tags)
+    await api.call("create_tags", Resources=[resource], Tags=tags)
 
 
 # What EC2 answers is not believed to have the shape that it should have.

@@ -1,17 +1,20 @@
 """The driver that runs a program: real programs, in their own words, on a real clock."""
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from math import inf
 from pathlib import Path
 from time import monotonic
 
 import pytest
 import trio
+import trio.testing
 
+from lbmesh.drivers.command import driver as command_driver
 from lbmesh.drivers.command.driver import CommandFronts
-from lbmesh.drivers.command.limits import LINE_CHARACTERS_MAX
-from lbmesh.failover.orders import Acquire, Done, Drifted, Failed, Found, Outdated, Release, Renew, Unfinished
+from lbmesh.drivers.command.limits import LINE_CHARACTERS_MAX, OUTPUT_MAX
+from lbmesh.drivers.command.program import Tail
+from lbmesh.failover.orders import Acquire, Done, Drifted, Failed, Outdated, Release, Renew, Told, Unfinished, Unready
 from lbmesh.model.address import Address
 from lbmesh.model.front import CommandDriver, Front, FrontClass
 from tests.support import proc
@@ -58,9 +61,29 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def run(check: Callable[[], Awaitable[None]]) -> None:
-    trio.run(check)
+    """Which ends, whatever the programs do."""
+
+    async def within() -> None:
+        with trio.fail_after(2 * PATIENCE_S):
+            await check()
+
+    trio.run(within)
 
 
+@pytest.fixture
+def typed() -> Iterator[None]:
+    """Something is in this process's standard input."""
+    before, (reading, writing) = os.dup(0), os.pipe()
+    os.write(writing, b"typed\n")
+    os.close(writing)
+    os.dup2(reading, 0)
+    yield
+    os.dup2(before, 0)
+    os.close(reading)
+    os.close(before)
+
+
+@pytest.mark.usefixtures("typed")
 def test_it_is_told_all_there_is_to_know(tmp_path: Path) -> None:
     program = Program(
         tmp_path,
@@ -121,8 +144,30 @@ def test_a_program_that_cannot_be_run_is_named(tmp_path: Path) -> None:
         outcome = await program.fronts.acquire(program.acquire())
         assert outcome == Failed(NAME, 1, f"{program.path} cannot be run: permission denied")
         program.path.unlink()
+        assert await program.fronts.release(program.release()) == Done(NAME, 2), "nothing was done"
+        program.write("exit 1")
+        assert isinstance(await program.fronts.acquire(program.acquire()), Failed)
+        program.path.unlink()
         outcome = await program.fronts.release(program.release())
         assert outcome == Failed(NAME, 2, f"{program.path} cannot be run: no such file or directory")
+
+    run(check)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("#!/no/such/sh\n", "what its first line names after #! is not there"),
+        ("exit 0\n", 'it is no program; begin it with a line such as "#!/bin/sh"'),
+    ],
+)
+def test_a_first_line_that_is_wrong_is_named(tmp_path: Path, text: str, why: str) -> None:
+    program = Program(tmp_path, "exit 0")
+    program.path.write_text(text)
+
+    async def check() -> None:
+        outcome = await program.fronts.acquire(program.acquire())
+        assert outcome == Failed(NAME, 1, f"{program.path} cannot be run: {why}")
 
     run(check)
 
@@ -160,22 +205,38 @@ def test_what_it_writes_is_bounded(tmp_path: Path) -> None:
     run(check)
 
 
-def test_it_is_stopped_when_the_right_lapses_and_goes_on_when_that_is_renewed(tmp_path: Path) -> None:
-    program = Program(tmp_path, "echo > began; until [ -e go ]; do sleep 0.01; done")
+def test_only_the_end_of_what_it_writes_is_kept() -> None:
+    tail = Tail()
 
     async def check() -> None:
-        outcome = await program.fronts.acquire(program.acquire(until_s=monotonic() + 0.3))
+        writing, reading = trio.testing.memory_stream_one_way_pair()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tail.read, reading)
+            await writing.send_all(2 * OUTPUT_MAX * b"x" + b"\n\x1b[2Jend\n\n")
+            await writing.aclose()
+
+    run(check)
+    assert len(tail.kept) == OUTPUT_MAX
+    assert tail.last_line == "?[2Jend"
+
+
+def test_it_is_stopped_when_the_right_lapses_and_goes_on_when_that_is_renewed(tmp_path: Path) -> None:
+    program = Program(tmp_path, "until [ -e go ]; do sleep 0.01; done")
+
+    async def check() -> None:
+        with trio.fail_after(PATIENCE_S / 2):
+            outcome = await program.fronts.acquire(program.acquire(until_s=monotonic() + 0.3))
         assert outcome == Failed(NAME, 1, f"{program.path} was stopped, for the votes for the front have lapsed")
-        (tmp_path / "began").unlink()
         outcomes: list[object] = []
 
         async def acquire() -> None:
-            outcomes.append(await program.fronts.acquire(program.acquire(until_s=monotonic() + 5.0)))
+            outcomes.append(await program.fronts.acquire(program.acquire(until_s=monotonic() + 1.0)))
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(acquire)
-            await program.file("began")
+            await trio.testing.wait_all_tasks_blocked()
             program.fronts.renew(Renew(program.front, 7, monotonic() + PATIENCE_S))
+            await trio.sleep(1.1)
             (tmp_path / "go").touch()
         assert outcomes == [Done(NAME, 1)]
 
@@ -197,7 +258,7 @@ def test_what_is_moved_by_hand_is_found_while_the_front_is_held(tmp_path: Path) 
     program = Program(tmp_path, "[ $1 != check ] && exit 0; echo > checked; echo server 4711; exit 11", check_s=0.02)
 
     async def check() -> None:
-        told: list[Drifted | Found] = []
+        told: list[Told] = []
         async with trio.open_nursery() as nursery:
             nursery.start_soon(program.fronts.watch, program.front, told.append)
             await trio.sleep(0.1)
@@ -210,18 +271,45 @@ def test_what_is_moved_by_hand_is_found_while_the_front_is_held(tmp_path: Path) 
     run(check)
 
 
+def test_a_program_that_could_not_be_run_is_told_of_before_it_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_driver, "LOOK_S", 0.02)
+    program = Program(tmp_path, "exit 0")
+    program.path.unlink()
+
+    async def check() -> None:
+        told: list[Told] = []
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(program.fronts.watch, program.front, told.append)
+            await until(lambda: len(told) == 1)
+            program.path.touch(0o644)
+            await until(lambda: len(told) == 2)
+            program.write("exit 0")
+            await until(lambda: len(told) == 3)
+            nursery.cancel_scope.cancel()
+        assert told == [
+            Unready(NAME, f"there is no program {program.path}: install it, or correct options.run"),
+            Unready(NAME, f"{program.path} may not be executed: chmod +x it for the service's user"),
+            Unready(NAME, ""),
+        ]
+
+    run(check)
+
+
 def test_a_check_that_cannot_tell_changes_nothing(tmp_path: Path) -> None:
     program = Program(tmp_path, "[ $1 != check ] && exit 0; echo x >> checked; exit 1", check_s=0.02)
 
     async def check() -> None:
-        told: list[Drifted | Found] = []
+        told: list[Told] = []
         async with trio.open_nursery() as nursery:
             nursery.start_soon(program.fronts.watch, program.front, told.append)
             await program.fronts.acquire(program.acquire())
             await program.file("checked")
             await until(lambda: (tmp_path / "checked").read_text().count("x") >= 3)
             nursery.cancel_scope.cancel()
-        assert not told
+        words = f"it is not known where it is led: {program.path} failed with exit status 1"
+        assert told == [Unready(NAME, words)]
 
     run(check)
 
@@ -237,5 +325,48 @@ def test_an_order_does_not_wait_for_a_check(tmp_path: Path) -> None:
             with trio.fail_after(PATIENCE_S / 2):
                 assert await program.fronts.release(program.release(is_fenced=True)) == Done(NAME, 2)
             nursery.cancel_scope.cancel()
+
+    run(check)
+
+
+def test_a_check_waits_for_the_order_that_is_under_way(tmp_path: Path) -> None:
+    program = Program(
+        tmp_path,
+        "[ $1 = check ] && { [ -e slow ] && echo > both; exit 0; }\n"
+        "[ -e slow ] || exit 0; echo > acquiring; until [ -e go ]; do sleep 0.01; done; rm slow",
+        check_s=0.02,
+    )
+
+    async def check() -> None:
+        async with trio.open_nursery() as nursery:
+            await program.fronts.acquire(program.acquire())
+            (tmp_path / "slow").touch()
+            nursery.start_soon(program.fronts.acquire, program.acquire(8))
+            await program.file("acquiring")
+            nursery.start_soon(program.fronts.watch, program.front, lambda _: None)
+            await trio.sleep(0.3)
+            (tmp_path / "go").touch()
+            await until(lambda: not (tmp_path / "slow").exists())
+            nursery.cancel_scope.cancel()
+
+    run(check)
+    assert not (tmp_path / "both").exists()
+
+
+def test_what_never_ends_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = Program(tmp_path, "exit 75")
+
+    async def check() -> None:
+        assert isinstance(await program.fronts.acquire(program.acquire()), Unfinished)
+        monkeypatch.setattr(command_driver, "UNFINISHED_MAX_S", 0.0)
+        outcome = await program.fronts.acquire(program.acquire())
+        assert outcome == Failed(NAME, 1, f"{program.path} has not come to an end in 0 s")
+        monkeypatch.setattr(command_driver, "UNFINISHED_MAX_S", 1000.0)
+        assert isinstance(await program.fronts.acquire(program.acquire()), Unfinished)
+        await program.fronts.release(program.release())
+        await trio.sleep(0.1)
+        monkeypatch.setattr(command_driver, "UNFINISHED_MAX_S", 0.1)
+        outcome = await program.fronts.acquire(program.acquire())
+        assert isinstance(outcome, Unfinished), "another claim, another patience"
 
     run(check)

@@ -1,8 +1,10 @@
 """What the instance metadata tell, by a server that answers as they do, or not."""
 
+import socket
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 import trio
@@ -22,6 +24,9 @@ KNOWN = {
 }
 
 
+_ABSENT = "no such thing"
+
+
 class _Service(BaseHTTPRequestHandler):
     answers = KNOWN
 
@@ -33,10 +38,11 @@ class _Service(BaseHTTPRequestHandler):
         self._answer(self.answers.get(self.path.removeprefix("/latest/meta-data/")) if has_token else None)
 
     def _answer(self, text: str | None) -> None:
+        body = (_ABSENT if text is None else text).encode()
         self.send_response(404 if text is None else 200)
-        self.send_header("Content-Length", str(len(text or "")))
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write((text or "").encode())
+        self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Nothing to say."""
@@ -83,3 +89,25 @@ def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1")
     with pytest.raises(Ec2Error, match=r"metadata do not tell this node's interface .*options\.interfaces"):
         ask(lambda metadata: metadata.interface(None))
+
+
+def test_one_that_answers_byte_by_byte_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte comes in time, the answer does not."""
+    ended = Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def trickle() -> None:
+            client, _ = listener.accept()
+            with client, suppress(OSError):
+                for byte in b"HTTP/1.1 200 OK\r\nX-Slow: " + 60 * b"x":
+                    client.send(bytes([byte]))
+                    if ended.wait(0.05):
+                        return
+
+        thread = Thread(target=trickle)
+        thread.start()
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with pytest.raises(Ec2Error, match="the instance metadata do not answer within 1 s"):
+            ask(lambda metadata: metadata.region())
+        ended.set()
+        thread.join()

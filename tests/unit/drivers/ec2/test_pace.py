@@ -23,6 +23,14 @@ def test_looks_leave_calls_for_orders() -> None:
     assert pace.wait_s(100.0) == 0.0
 
 
+def test_calls_that_follow_at_once_are_counted_before() -> None:
+    pace = Pace(100.0)
+    assert pace.wait_s(100.0, 0.0, 3) == 0.0
+    assert pace.calls == BURST - 3
+    pace.calls = 1.5
+    assert pace.wait_s(100.0, 0.0, 2) == pytest.approx(0.5 / RATE_PER_S)
+
+
 def test_a_pause_doubles_while_refused_and_ends_with_an_answer() -> None:
     pace, now, pauses = Pace(100.0), 100.0, []
     for _ in range(8):
