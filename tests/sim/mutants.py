@@ -1,6 +1,7 @@
 """The safeguards, each with the change that takes it out and the tests that must fail without it."""
 
 from tests.sim.mutant import mutant as _mutant
+from tests.sim.mutants_cloud import CLOUD_MUTANTS
 from tests.sim.mutants_flows import FLOW_MUTANTS
 from tests.sim.mutants_vip import VIP_MUTANTS
 
@@ -892,4 +893,6 @@ MUTANTS = (
     # Addresses on a shared L2.
     *VIP_MUTANTS,
     *FLOW_MUTANTS,
+    # Addresses in a cloud.
+    *CLOUD_MUTANTS,
 )
