@@ -155,6 +155,12 @@ bench-gone: setup
 bench-dns: setup
 	$(BIN)/python -m tests.bench.nameserver $(ARGS)
 
+# How soon a dead node's front is led elsewhere by EC2's API, which is moto's server, well, slow, failing and lying: three
+# minutes. For example: make bench-ec2 ARGS="--rounds 1 --only killed"
+.PHONY: bench-ec2
+bench-ec2: setup
+	$(BIN)/python -m tests.bench.ec2 $(ARGS)
+
 # Fronts on one L2, as root: 30 nodes killed, 30 silent, 10 frozen, 10 cut one way, 20 minutes; kept round by round in
 # build/bench-failover.jsonl, with which the next call goes on. Others beside it: make bench-failover ARGS="--systems
 # keepalived keepalived-100ms --share 0.2" (keepalived and haproxy needed).
