@@ -146,9 +146,11 @@ class Agent:
         settings, plane = self._hub.plane.settings, self._hub.plane
         name, zone = settings.node.name, settings.node.zone
         vip = VipFronts(name, zone, self._leases, plane.successors)
-        bgp = BgpFronts(name, zone, self._leases, self._own_fronts())
+        bgp = BgpFronts(name, zone, self._leases, self._own_fronts(), plane.successors, plane.hosts)
         nursery.start_soon(vip.look_after_flows)
         nursery.start_soon(bgp.withdraw_what_is_left)
+        if settings.gossip:
+            nursery.start_soon(bgp.look_after_flows)
         return {
             DriverKind.NONE: UnmovedFronts(),
             DriverKind.VIP: vip,

@@ -35,6 +35,7 @@ from lbmesh.health.book import HealthBook
 from lbmesh.health.ejection import Ejections
 from lbmesh.health.plan import Random
 from lbmesh.model.address import Address
+from lbmesh.model.member import MemberState
 from lbmesh.model.service import ReplicaId
 from lbmesh.model.tls import KeyPair
 from lbmesh.model.view import View, ViewVersion
@@ -262,6 +263,11 @@ class Plane:
     def successors(self, front: str) -> list[str]:
         """Who would take a front, by its name, if this node died: the first, then the next when that dies, too."""
         return self._parts.fronts.successors(front, self._heartbeat.judges if self._heartbeat else ())
+
+    def hosts(self) -> dict[str, str]:
+        """The addresses of the mesh's members by name, this node's too; of a node alone, none."""
+        members = self._parts.mesh.members()
+        return {one.name: one.address.host for one in members if one.state is not MemberState.LEFT}
 
     def outside_seen(self, what: str, now: float, *, in_reach: bool) -> Effects:
         """Something that tells a dead mesh from a node that is cut off, such as "gateway", was looked for."""

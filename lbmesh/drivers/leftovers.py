@@ -11,7 +11,8 @@ from errno import EPERM
 
 import structlog
 
-from lbmesh.drivers.flows import flow_rules
+from lbmesh.drivers.flows import flow_rules, tunnel_rules
+from lbmesh.drivers.flows.limits import TUNNEL
 from lbmesh.drivers.kernel.addresses import Assigned
 from lbmesh.drivers.kernel.kernel import Kernel
 from lbmesh.drivers.kernel.lease_places import FRONTS_TABLE
@@ -34,6 +35,10 @@ async def take_away_leftovers(kernel: Kernel, fronts: Collection[Front]) -> None
     if not any(isinstance(front.driver, VipDriver) for front in fronts):
         for table, families in _TABLES.items():
             await _delete(kernel, table, families)
+    if not any(isinstance(front.driver, BgpDriver) for front in fronts):
+        # Those about BGP go when BIRD has been told (`bgp/driver.py`).
+        await _delete(kernel, tunnel_rules.TABLE, tunnel_rules.FAMILIES)
+        kernel.delete_link(TUNNEL)
 
 
 def _take_away(kernel: Kernel, stray: Assigned) -> None:

@@ -1,4 +1,5 @@
 """How long a client behind a router misses a front, beside BIRD alone: `python -m tests.bench.bgp SYSTEM FAULT ROUNDS`.
+With `waiting` after that: what becomes of clients in flight (`tests/bench/vip/waiting.py` has the figures).
 
 SYSTEM: lbmesh (one holder, whose heir announces the route in a way that the router prefers), lbmesh-plain (the same
 without `takeover`), bird (three BIRDs that announce the same address beside a web server, which is what there is
@@ -6,7 +7,8 @@ without lbmesh; BFD 50 ms x 3), bird-hold (without BFD, a hold time of 3 s). FAU
 balancer, of bird's systems BIRD, too), stop (SIGSTOP to the same), serve-kill and serve-stop (of bird's systems to the
 web server alone, as happens to lbmesh, whose BIRD lives on), silent (nothing passes on its link, which stays up), drain
 (it is told to leave). Three balancers on /30 links behind one router, fresh for each round; a client opens a connection
-every 10 ms. Needs root, iproute2, nftables and bird2.
+every 10 ms. With `waiting`, CROWD clients wait for an answer that takes half a minute, IDLE ones have had theirs and
+stay, and each 10 ms another asks for what takes 0.8 s. Needs root, iproute2, nftables and bird2.
 """
 
 import contextlib
@@ -19,11 +21,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-from tests.support.bgp_world import FRONT, Routed, balancers, routed
+from tests.bench.vip import waiting as in_flight
+from tests.support.bgp_world import FRONT, Routed, balancers, routed, wait_told
 from tests.support.places import fetch
-from tests.support.sightings import Sightings, asking
+from tests.support.segment_waiters import LATE_S
+from tests.support.sightings import Sightings, asking, waiting
 from tests.support.wait import wait_for
 
 _BEFORE_S, _AFTER_S, _AFTER_SLOW_S = 0.5, 2.0, 6.0
@@ -31,6 +36,8 @@ _HUNG_S = 1.3
 _ORIGIN = Path(__file__).parents[1] / "support" / "segment_origin.py"
 _SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 BFD_MS = {"lbmesh": 50, "lbmesh-plain": 50, "bird": 50, "bird-hold": 0}
+
+_USUAL = ("3", "asking")
 
 Fault = Callable[[], None]
 
@@ -50,6 +57,7 @@ def lbmesh(world: Routed, directory: Path, fault: str, *, takeover: bool) -> Ite
 
         # Nodes that have just started take nothing for 2 s.
         time.sleep(2.5)
+        wait_told(world.nodes[0])
         yield strike
 
 
@@ -84,8 +92,8 @@ def bird(world: Routed, fault: str) -> Iterator[Fault]:
             server.wait()
 
 
-def one_round(system: str, fault: str) -> dict[str, float]:
-    """What a client saw of one fault; times in ms."""
+def one_round(system: str, fault: str, watch: str) -> dict[str, float]:
+    """What clients saw of one fault; times in ms. `watch`: "asking" or "waiting"."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         hold_s = 3 if system == "bird-hold" else 9
@@ -97,15 +105,30 @@ def one_round(system: str, fault: str) -> dict[str, float]:
             )
             with made as strike:
                 wait_for(lambda: fetch(world.client, FRONT), "an answer")
-                with asking(world.client, FRONT) as seen:
-                    time.sleep(_BEFORE_S)
-                    fault_s = time.monotonic()
-                    if fault == "silent":
-                        world.cut(world.nodes[0])
-                    else:
-                        strike()
-                    gone_s = _route_gone_s(world, _AFTER_SLOW_S if system == "bird-hold" else _AFTER_S)
-                return {**figures(seen, fault_s), "route gone": 1000 * (gone_s - fault_s)}
+                if fault == "silent":
+                    strike = partial(world.cut, world.nodes[0])
+                after_s = _AFTER_SLOW_S if system == "bird-hold" else _AFTER_S
+                return _ask(world, strike, after_s) if watch == "asking" else _wait(world, strike, after_s)
+
+
+def _ask(world: Routed, strike: Fault, after_s: float) -> dict[str, float]:
+    """A client that opens connections."""
+    with asking(world.client, FRONT) as seen:
+        time.sleep(_BEFORE_S)
+        fault_s = time.monotonic()
+        strike()
+        gone_s = _route_gone_s(world, after_s)
+    return {**figures(seen, fault_s), "route gone": 1000 * (gone_s - fault_s)}
+
+
+def _wait(world: Routed, strike: Fault, after_s: float) -> dict[str, float]:
+    """Clients that wait, for as long that those are known who would hang."""
+    with waiting(world.client, FRONT, in_flight.CROWD, in_flight.IDLE) as waits:
+        time.sleep(_BEFORE_S)
+        fault_s = time.monotonic()
+        strike()
+        time.sleep(after_s + LATE_S)
+    return in_flight.figures(waits, fault_s, fault_s + after_s + LATE_S)
 
 
 def _route_gone_s(world: Routed, within_s: float) -> float:
@@ -132,8 +155,8 @@ def figures(seen: Sightings, fault_s: float) -> dict[str, float]:
 
 def main() -> None:
     """Rounds, then median and worst."""
-    system, fault = sys.argv[1:3]
-    rounds = [one_round(system, fault) for _ in range(int(sys.argv[3]) if len(sys.argv) > 3 else 3)]
+    system, fault, times, watch = (*sys.argv[1:], *_USUAL[len(sys.argv) - 3 :])
+    rounds = [one_round(system, fault, watch) for _ in range(int(times))]
     summary = {
         name: tuple(
             "never" if value == float("inf") else round(value)
@@ -141,7 +164,8 @@ def main() -> None:
         )
         for name in rounds[0]
     }
-    print(json.dumps({"system": system, "fault": fault, "rounds": len(rounds), "median, worst": summary}), flush=True)
+    told = {"system": system, "fault": fault, "clients": watch, "rounds": len(rounds), "median, worst": summary}
+    print(json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":

@@ -69,8 +69,10 @@ def tickle(node: Place, front: str) -> None:
     code = (
         "import sys, trio\n"
         "from lbmesh.drivers.flows.flows import Flows\n"
+        "from lbmesh.drivers.flows.segment_way import SegmentWay\n"
         "from lbmesh.drivers.kernel.kernel import Kernel\n"
-        "trio.run(Flows('lb', Kernel(), lambda _: ()).tickle, sys.argv[1], lambda: True)\n"
+        "flows = Flows(Kernel(), SegmentWay('lb', Kernel()), lambda _: ())\n"
+        "trio.run(flows.tickle, sys.argv[1], lambda: True)\n"
     )
     node.run(sys.executable, "-c", code, front)
 
@@ -126,7 +128,7 @@ def test_packets_of_no_connection_are_not_told_of(place: Segment) -> None:
     with peers(place.nodes[0], place.client) as (server, client):
         server.do("listen", 80)
         for flags in ("S", "A", "PA", "FA"):
-            client.do("forge", FRONTS["ip"], 80, flags, 20)
+            client.do("forge", place.client.address, FRONTS["ip"], 80, flags, 20)
         client.do("connect", "one", FRONTS["ip"], 80)
         client.do("send", "one", "request")
         wait_known(place, "ip", 1, 1)

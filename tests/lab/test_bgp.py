@@ -2,6 +2,7 @@
 nobody else. Those of one node are in tests/integration.
 """
 
+import contextlib
 import os
 import signal
 import time
@@ -10,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from lbmesh.drivers.flows.limits import TUNNEL_PORT
 from lbmesh.drivers.kernel.limits import LEASE_S
-from tests.support.bgp_world import FRONT, NEEDED, Routed, balancers, routed
+from tests.support.bgp_world import FRONT, NEEDED, Routed, balancers, routed, taken_port, wait_told
 from tests.support.places import PlacedNode, fetch
-from tests.support.sightings import asking
+from tests.support.segment_waiters import LATE_S
+from tests.support.sightings import asking, waiting
 from tests.support.wait import wait_for
 
 pytestmark = NEEDED
@@ -139,3 +142,42 @@ def test_a_route_that_no_router_gets_is_said(tmp_path: Path, options: str, said:
         with balancers(world, tmp_path, held=False, options=named) as (node,):
             wait_for(lambda: said in node.front(FRONT).get("problem", ""), f"words with {said}")
             world.wait_route()
+
+
+def test_nobody_waits_for_a_frozen_node_and_who_asks_the_next_holder_is_answered(
+    trio_of_nodes: tuple[Routed, tuple[PlacedNode, ...]],
+) -> None:
+    world, nodes = trio_of_nodes
+    wait_told(nodes[0].place)
+    with waiting(world.client, FRONT, 30, 10) as seen:
+        nodes[0].signal(signal.SIGSTOP)
+        wait_for(lambda: fetch(world.client, FRONT) in ("2", "3"), "an answer of another")
+        moved_s = time.monotonic()
+        time.sleep(2.0)
+        ended_s = time.monotonic()
+    assert [one for one in seen if one.ended_s is None and one.begun_s < ended_s - 2 * LATE_S] == []
+    late = [one for one in seen if one.kind == "late" and moved_s < one.begun_s]
+    assert {one.how for one in late if one.ended_s is not None} == {"answered"}
+    assert {one.how for one in seen if one.kind == "waiting"} == {"reset"}
+
+
+def test_who_waits_at_a_node_that_leaves_is_reset_by_the_next_holder(
+    trio_of_nodes: tuple[Routed, tuple[PlacedNode, ...]],
+) -> None:
+    world, nodes = trio_of_nodes
+    wait_told(nodes[0].place)
+    with waiting(world.client, FRONT, 30, 0) as seen:
+        nodes[0].end()
+        wait_for(lambda: world.next_hops() in ([2], [3]), "a route to another alone")
+        time.sleep(2.0)
+    assert {one.how for one in seen if one.kind == "waiting"} == {"reset"}
+
+
+def test_that_connections_are_not_known_is_said_for_as_long_as_it_is_so(tmp_path: Path) -> None:
+    with routed(2, tmp_path) as world, contextlib.ExitStack() as until_freed:
+        until_freed.enter_context(taken_port(world.nodes[1], TUNNEL_PORT))
+        with balancers(world, tmp_path) as (_, backup):
+            said = f"UDP port {TUNNEL_PORT} is another program's"
+            wait_for(lambda: said in backup.front(FRONT)["problem"], f"words with {said}")
+            until_freed.close()
+            wait_for(lambda: backup.front(FRONT)["problem"] == "", "no problem any more")

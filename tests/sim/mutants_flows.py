@@ -3,6 +3,8 @@
 from tests.sim.mutant import mutant
 
 RULES, FLOWS, TICKLES = "drivers.flows.flow_rules", "drivers.flows.flows", "drivers.flows.tickles"
+TUNNEL_RULES, TUNNEL_WAY = "drivers.flows.tunnel_rules", "drivers.flows.tunnel_way"
+ROUTED = "tests/integration/test_routed_flows.py::"
 KERNEL_PART = "tests/integration/test_vip_flows.py::"
 UNIT = "tests/unit/drivers/flows/test_flows.py"
 FROZEN = "tests/integration/test_vip.py::test_nobody_waits_for_a_frozen_node_and_who_asks_the_next_holder_is_answered"
@@ -46,10 +48,73 @@ FLOW_MUTANTS = (
         KERNEL_PART + "test_both_backups_know_a_connection_from_its_request_to_its_end",
     ),
     mutant(
+        "tunnel: only of connections that are there",
+        TUNNEL_RULES,
+        "    socket wildcard 0 limit rate {rate}/second burst {burst} packets add @told {{ {key} }}",
+        "    limit rate {rate}/second burst {burst} packets add @told {{ {key} }}",
+        ROUTED + "test_packets_of_no_connection_are_not_told_of",
+    ),
+    mutant(
+        "tunnel: no data",
+        TUNNEL_RULES,
+        "    tcp doff 8 {length} {bare_8} goto bare\n    tcp doff 5 {length} {bare_5} goto bare",
+        "    goto bare",
+        ROUTED + "test_no_data_goes_through_the_tunnel_and_long_requests_are_known",
+    ),
+    mutant(
+        "tunnel: what a frozen node answers is known",
+        TUNNEL_RULES,
+        "goto answer\n",
+        "accept\n",
+        ROUTED + "test_what_a_node_hears_of_while_its_processes_are_frozen_is_known",
+    ),
+    mutant(
+        "tunnel: what ends is forgotten",
+        TUNNEL_RULES,
+        "tcp flags & (fin | rst) != 0 delete @known",
+        "tcp flags & (fin | rst) != 0 update @known",
+        ROUTED + "test_both_backups_know_a_connection_from_its_request_to_its_end",
+    ),
+    mutant(
+        "tunnel: nothing comes out",
+        TUNNEL_RULES,
+        "    drop\n  }}\n",
+        "    accept\n  }}\n",
+        ROUTED + "test_nothing_comes_out_of_the_tunnel",
+    ),
+    mutant(
+        "tunnel: members are heard",
+        TUNNEL_RULES,
+        "    udp dport {port} {family} saddr != @peers drop\n",
+        "",
+        ROUTED + "test_who_is_no_member_is_not_heard",
+    ),
+    mutant(
+        "tunnel: made anew, rules too",
+        FLOWS,
+        "self._set_for == (fronts, stamp)",
+        "self._set_for[0] == fronts",
+        ROUTED + "test_what_somebody_takes_away_by_hand_is_made_anew",
+    ),
+    mutant(
+        "tunnel: what a crash left goes",
+        "drivers.leftovers",
+        "        kernel.delete_link(TUNNEL)\n",
+        "",
+        ROUTED + "test_what_a_crash_left_goes_when_no_front_is_routed_any_more",
+    ),
+    mutant(
+        "tunnel: tickled again",
+        "drivers.flows.limits",
+        "TUNNEL_TICKLE_ROUNDS_S = (0.0, 0.03, 0.1, 0.3, 1.0)",
+        "TUNNEL_TICKLE_ROUNDS_S = (0.0,)",
+        ROUTED + "test_whoever_the_route_leads_to_has_the_clients_reset",
+    ),
+    mutant(
         "tickles: sent again",
         "drivers.flows.limits",
-        "TICKLE_ROUNDS_S = (0.0, 0.1, 0.3)",
-        "TICKLE_ROUNDS_S = (0.0,)",
+        "\nTICKLE_ROUNDS_S = (0.0, 0.1, 0.3)",
+        "\nTICKLE_ROUNDS_S = (0.0,)",
         KERNEL_PART + "test_whoever_takes_the_address_has_the_clients_reset",
     ),
     mutant("tickles: each round has other numbers", TICKLES, "number * _ROUNDS_APART", "_ROUNDS_APART", UNIT),
@@ -76,8 +141,8 @@ FLOW_MUTANTS = (
     ),
     mutant(
         "tickles: what was taken is tickled",
-        "drivers.vip.driver",
-        "nursery.start_soon(self._flows.tickle,",
+        FLOWS,
+        "nursery.start_soon(self.tickle,",
         "_ = (",
         FROZEN,
     ),

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +42,16 @@ class RoutedPlace(Place):
     def gateway(self) -> str:
         """The router's, on its link."""
         return f"10.0.{self.number}.1"
+
+    @property
+    def address_6(self) -> str:
+        """Its own, of IPv6."""
+        return f"fd00:{self.number}::2"
+
+    @property
+    def gateway_6(self) -> str:
+        """The router's, on its link."""
+        return f"fd00:{self.number}::1"
 
 
 @dataclass(slots=True)
@@ -174,23 +185,12 @@ protocol bgp uplink {{
 
 
 @contextlib.contextmanager
-def routed(
-    count: int, directory: Path, *, bfd_ms: int = 50, hold_s: int = 9, starts_announcing: bool = False
-) -> Iterator[Routed]:
-    """So many balancers, a router and a client, with all their BIRDs; nothing is left of it. `bfd_ms`: 0 for none."""
+def wired(count: int) -> Iterator[tuple[RoutedPlace, tuple[RoutedPlace, ...], RoutedPlace]]:
+    """A router, so many balancers and a client, with links between; nothing is left of it."""
     prefix = f"lbmesh-bgp-{os.getpid()}"
     router = RoutedPlace(f"{prefix}-router", ROUTER)
     nodes = tuple(RoutedPlace(f"{prefix}-{number}", number) for number in range(1, count + 1))
     client = RoutedPlace(f"{prefix}-client", CLIENT)
-    birds = tuple(
-        BirdProcess(
-            one,
-            directory / f"bird-{one.number}",
-            node_config(one, bfd_ms=bfd_ms, hold_s=hold_s, starts_announcing=starts_announcing),
-        )
-        for one in nodes
-    )
-    router_bird = BirdProcess(router, directory / "bird-r", router_config(nodes, bfd_ms=bfd_ms, hold_s=hold_s))
     made: list[str] = []
     try:
         for one in (router, *nodes, client):
@@ -198,27 +198,55 @@ def routed(
             made.append(one.name)
         for one in (*nodes, client):
             _link(router, one)
-        router.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1", "net.ipv4.fib_multipath_hash_policy=1")
-        for bird in (router_bird, *birds):
-            bird.start()
-        yield Routed(router, nodes, client, router_bird, birds)
+        forwards = ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+        router.run("sysctl", "-q", "-w", *forwards, "net.ipv4.fib_multipath_hash_policy=1")
+        yield router, nodes, client
     finally:
-        for bird in (router_bird, *birds):
-            bird.kill()
         for name in made:
             remove(name)
+
+
+@contextlib.contextmanager
+def routed(
+    count: int, directory: Path, *, bfd_ms: int = 50, hold_s: int = 9, starts_announcing: bool = False
+) -> Iterator[Routed]:
+    """The same with all their BIRDs. `bfd_ms`: 0 for none."""
+    with wired(count) as (router, nodes, client):
+        birds = tuple(
+            BirdProcess(
+                one,
+                directory / f"bird-{one.number}",
+                node_config(one, bfd_ms=bfd_ms, hold_s=hold_s, starts_announcing=starts_announcing),
+            )
+            for one in nodes
+        )
+        router_bird = BirdProcess(router, directory / "bird-r", router_config(nodes, bfd_ms=bfd_ms, hold_s=hold_s))
+        try:
+            for bird in (router_bird, *birds):
+                bird.start()
+            yield Routed(router, nodes, client, router_bird, birds)
+        finally:
+            for bird in (router_bird, *birds):
+                bird.kill()
 
 
 def _link(router: RoutedPlace, place: RoutedPlace) -> None:
     port = f"p{place.number}"
     ip(router.name, "link set lo up", f"link add {port} type veth peer name eth0 netns {place.name}")
-    ip(router.name, f"addr add {place.gateway}/30 dev {port}", f"link set {port} up")
+    ip(
+        router.name,
+        f"addr add {place.gateway}/30 dev {port}",
+        f"addr add {place.gateway_6}/64 dev {port} nodad",
+        f"link set {port} up",
+    )
     ip(
         place.name,
         "link set lo up",
         f"addr add {place.address}/30 dev eth0",
+        f"addr add {place.address_6}/64 dev eth0 nodad",
         "link set eth0 up",
         f"route add default via {place.gateway}",
+        f"route add default via {place.gateway_6}",
     )
 
 
@@ -243,3 +271,29 @@ def balancers(
                     node.wait_mesh(len(nodes))
             world.wait_route(1)
         yield tuple(nodes)
+
+
+def wait_told(node: Place) -> None:
+    """Until two others are told of the front's connections there."""
+
+    def are_told() -> bool:
+        maps = (("nft", "list", "map", "ip", "lbmesh_routed_flows", heir) for heir in ("heir1", "heir2"))
+        return all(f"{FRONT} : " in node.run(*one, check=False) for one in maps)
+
+    wait_for(are_told, "two heirs who are told")
+
+
+@contextlib.contextmanager
+def taken_port(place: Place, port: int) -> Iterator[None]:
+    """Another program has this port of UDP there."""
+    program = f"""import socket, sys
+held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+held.bind(("", {port}))
+print(flush=True)
+sys.stdin.read()
+"""
+    argv = ("ip", "netns", "exec", place.name, sys.executable, "-c", program)
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline()
+        yield

@@ -2,7 +2,7 @@
 
 listen PORT · heard (by the oldest connection) · close-all · connect NAME HOST PORT [OWN-PORT], which says its own
 port · send NAME TEXT · close NAME · abort NAME (by a reset) · half-close NAME · wait NAME, which says "reset",
-"closed", or what came · forge HOST PORT FLAGS TIMES: packets of connections that are not there.
+"closed", or what came · forge OWN HOST PORT FLAGS TIMES: packets of connections that are not there.
 """
 
 import contextlib
@@ -65,12 +65,11 @@ def wait(name: str) -> str:
         return "reset"
 
 
-def forge(host: str, port: str, flags: str, times: str) -> str:
+def forge(own: str, host: str, port: str, flags: str, times: str) -> str:
     """Each from another port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bits = sum(_FLAGS[flag] for flag in flags)
     with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_TCP) as raw:
-        own = "fd00::200" if ":" in host else "10.0.0.200"
         pseudo = socket.inet_pton(family, own) + socket.inet_pton(family, host) + struct.pack(">HH", 6, 20)
         for number in range(int(times)):
             segment = struct.pack(">HHIIBBHHH", 1000 + number, int(port), 1, 1, 5 << 4, bits, 1000, 0, 0)

@@ -16,6 +16,7 @@ import trio
 
 from lbmesh.drivers.flows.flow_rules import TABLE, script
 from lbmesh.drivers.flows.flows import Flows
+from lbmesh.drivers.flows.segment_way import SegmentWay
 from lbmesh.drivers.kernel.kernel import Kernel
 
 FRONT = "10.0.0.100"
@@ -71,7 +72,8 @@ def know(count: int) -> None:
 async def tickle() -> float:
     """How long it took."""
     began_s = monotonic()
-    await Flows("lb", Kernel(), lambda _: ()).tickle(FRONT, lambda: True)
+    kernel = Kernel()
+    await Flows(kernel, SegmentWay("lb", kernel), lambda _: ()).tickle(FRONT, lambda: True)
     return monotonic() - began_s
 
 

@@ -46,10 +46,20 @@ class _Held:
 
 
 class Announcer:
-    """One front at this node. `is_home`: this node is where the front belongs, so that routers need not prefer it."""
+    """One front at this node. `is_home`: this node is where the front belongs, so that routers need not prefer it.
+    `flows_problem`: why its connections are not known to others, or theirs here.
+    """
 
     def __init__(
-        self, front: Front, options: BgpDriver, *, is_home: bool, bird: Bird, kernel: Kernel, gate: Gate
+        self,
+        front: Front,
+        options: BgpDriver,
+        *,
+        is_home: bool,
+        bird: Bird,
+        kernel: Kernel,
+        gate: Gate,
+        flows_problem: Callable[[], str],
     ) -> None:
         self.front = front
         self._options = options
@@ -57,11 +67,17 @@ class Announcer:
         self._bird = bird
         self._kernel = kernel
         self._gate = gate
+        self._flows_problem = flows_problem
         self._sessions = Sessions(bird, options.prefix)
         self._held: _Held | None = None
         self._turn = trio.Lock()
         self._told = ""
         self._tell: Callable[[Told], None] | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Does this node announce it?"""
+        return self._held is not None
 
     # Orders
 
@@ -228,7 +244,7 @@ class Announcer:
 
     async def _look(self, tell: Callable[[Told], None]) -> None:
         if self._held is not None:
-            self._say("")
+            self._report(self._unknown_flows())
             if problem := await self._check(self._held):
                 tell(Drifted(self.front.name, problem))
             return
@@ -240,7 +256,10 @@ class Announcer:
         elif not any(isinstance(row, Trouble) and not row.is_absent for row in rows):
             self._gate.settle(self.front.name)
         shut = await self._gate.keep()
-        self._say(problem or self._lack(rows) or shut)
+        if lack := problem or self._lack(rows) or shut:
+            self._say(lack)
+        else:
+            self._report(self._unknown_flows())
 
     async def _check(self, held: _Held) -> str:
         """Is the world as it was left? What is not; "" if nothing."""
@@ -267,12 +286,18 @@ class Announcer:
             self._held = None
             self._say(await self._let_go())
 
+    def _unknown_flows(self) -> str:
+        problem = self._flows_problem()
+        return f"connections of fronts are not known to their backups: {problem}" if problem else ""
+
     def _say(self, problem: str) -> None:
         """What is missing to hold it here, when that has changed."""
-        if problem == self._told:
-            return
-        self._told = problem
-        if problem:
+        if problem and problem != self._told:
             log.warning("a front cannot be held here as things are", front=self.front.name, problem=problem)
-        if self._tell is not None:
-            self._tell(Unready(self.front.name, problem))
+        self._report(problem)
+
+    def _report(self, problem: str) -> None:
+        if problem != self._told:
+            self._told = problem
+            if self._tell is not None:
+                self._tell(Unready(self.front.name, problem))

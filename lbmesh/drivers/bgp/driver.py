@@ -1,6 +1,6 @@
 """The driver of routed addresses: one announcer for each front, one BIRD for each socket, one gate for the node."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -12,6 +12,8 @@ from lbmesh.drivers.bgp.bird import Bird
 from lbmesh.drivers.bgp.gate import Gate
 from lbmesh.drivers.bgp.limits import IDLE_LOOK_S
 from lbmesh.drivers.bgp.steered import Steered, steered_of
+from lbmesh.drivers.flows.flows import Flows
+from lbmesh.drivers.flows.tunnel_way import TunnelWay
 from lbmesh.drivers.kernel.kernel import Kernel
 from lbmesh.drivers.kernel.lease_places import BGP_TABLE
 from lbmesh.drivers.kernel.leases import Leases
@@ -26,16 +28,28 @@ _LEAVING_S = 2.5
 
 class BgpFronts:
     """`name` and `zone`: this node's. `fronts`: those of the settings; what a former run announced, and is none of
-    theirs, is withdrawn (`withdraw_what_is_left`) before BGP speaks.
+    theirs, is withdrawn (`withdraw_what_is_left`) before BGP speaks. `successors`: who would take a front, the first
+    first, if this node died. `hosts`: the addresses of the mesh's members by their names, this node's too; none for a
+    node alone.
     """
 
-    def __init__(self, name: str, zone: str, leases: Leases, fronts: Collection[Front]) -> None:
+    def __init__(
+        self,
+        name: str,
+        zone: str,
+        leases: Leases,
+        fronts: Collection[Front],
+        successors: Callable[[str], Sequence[str]],
+        hosts: Callable[[], Mapping[str, str]],
+    ) -> None:
         self._name = name
         self._zone = zone
         self._kernel = Kernel()
         self._gate = Gate(self._kernel, leases)
         self._birds: dict[Path, Bird] = {}
         self._announcers: dict[str, Announcer] = {}
+        self._flows = Flows(self._kernel, TunnelWay(name, self._kernel, hosts), successors)
+        self._watched: dict[str, str] = {}
         own = steered_of(fronts)
         self._left = sorted(self._gate.steered_before() - own)
         for one in self._left:
@@ -48,8 +62,15 @@ class BgpFronts:
             )
 
     async def acquire(self, order: Acquire) -> Done | Failed | Occupied:
-        """Look, add the address, have BIRD announce it, and look whether a router has it."""
-        return await self._announcer(order.front).acquire(order)
+        """Look, add the address, have BIRD announce it, and look whether a router has it. Of one that is handed over,
+        the holder before can serve no connection any more: routers lead all of them here.
+        """
+        announcer = self._announcer(order.front)
+        is_given = not order.ask_first and not announcer.is_held
+        outcome = await announcer.acquire(order)
+        if is_given and isinstance(outcome, Done):
+            self._flows.begin_tickle(order.front.name)
+        return outcome
 
     async def release(self, order: Release) -> Done | Failed:
         """Withdraw, then take the address away."""
@@ -62,7 +83,8 @@ class BgpFronts:
             await self._announcer(order.front).withdraw()
 
     async def tickle(self, order: Tickle) -> None:
-        """A segment to this address that belongs to no connection is answered with a reset by the kernel already."""
+        """Begin with it; it goes on beside what is ordered next."""
+        self._flows.begin_tickle(order.front.name)
 
     def renew(self, order: Renew) -> None:
         """Pass on how long the right lasts."""
@@ -74,11 +96,13 @@ class BgpFronts:
         """See to it that BIRD announces what is held, and nothing else. When it ends, nothing is left."""
         announcer = self._announcer(front)
         self._gate.want(front.name, steered_of([front]))
+        self._watched[front.name] = ""
         try:
             await announcer.watch(tell)
         finally:
             with trio.move_on_after(_LEAVING_S, shield=True):
                 if self._announcers.get(front.name) is announcer:
+                    del self._watched[front.name]
                     await announcer.leave()
                 await self._gate.unwant(front.name)
 
@@ -102,6 +126,14 @@ class BgpFronts:
     def _bird(self, socket: Path) -> Bird:
         return self._birds.setdefault(socket, Bird(socket))
 
+    async def look_after_flows(self) -> None:
+        """Have the connections of what is held be known to its backups, and carry out what `tickle` began; for ever."""
+        await self._flows.look_after(self._watched, self._is_held)
+
+    def _is_held(self, front: str) -> bool:
+        announcer = self._announcers.get(front)
+        return announcer is not None and announcer.is_held
+
     def _announcer(self, front: Front) -> Announcer:
         announcer = self._announcers.get(front.name)
         if announcer is None or announcer.front != front:
@@ -115,6 +147,7 @@ class BgpFronts:
                 bird=self._bird(options.socket),
                 kernel=self._kernel,
                 gate=self._gate,
+                flows_problem=lambda: self._flows.problem,
             )
             self._announcers[front.name] = announcer
         return announcer

@@ -3,13 +3,13 @@
 import ipaddress
 from collections.abc import Iterable, Mapping
 
-from lbmesh.drivers.flows.flow_rules import TABLE
 from lbmesh.drivers.flows.tickles import is_of
 from lbmesh.drivers.kernel import nf_tables
 from lbmesh.drivers.kernel.netlink import Message
 from lbmesh.drivers.kernel.nf_tables import FAMILIES, Change, Place
 
-_HEIRS = ("heir1", "heir2")
+HEIRS = ("heir1", "heir2")
+"""Maps, of each family."""
 
 
 def family_of(address: str) -> str:
@@ -17,23 +17,31 @@ def family_of(address: str) -> str:
     return "ip6" if ":" in address else "ip"
 
 
-def name_heirs(family: str, heirs: Mapping[str, tuple[str, ...]], *, retell: bool) -> list[Change]:
-    """What must change so that copies go to these, and to no others. `heirs`: {front: up to two addresses on its
-    segment}. `retell`: what was told already is to be told anew.
+def name_heirs(family: str, table: str, heirs: Mapping[str, tuple[str, ...]], *, retell: bool) -> list[Change]:
+    """What must change so that copies go to these, and to no others. `heirs`: {front: up to two gateways}.
+    `retell`: what was told already is to be told anew.
     """
-    changes = [nf_tables.empty(Place(FAMILIES[family], TABLE, name)) for name in _HEIRS]
+    changes = [nf_tables.empty(Place(FAMILIES[family], table, name)) for name in HEIRS]
     if retell:
-        changes.append(nf_tables.empty(Place(FAMILIES[family], TABLE, "told")))
+        changes.append(nf_tables.empty(Place(FAMILIES[family], table, "told")))
     for front, addresses in heirs.items():
-        for name, address in zip(_HEIRS, addresses, strict=False):
+        for name, address in zip(HEIRS, addresses, strict=False):
             element = nf_tables.key(_packed(front)) + nf_tables.leads_to(_packed(address))
-            changes.append(nf_tables.add(Place(FAMILIES[family], TABLE, name), element))
+            changes.append(nf_tables.add(Place(FAMILIES[family], table, name), element))
     return changes
 
 
-def list_known(family: str, sequence: int) -> bytes:
+def name_peers(table: str, peers: Iterable[str]) -> list[Change]:
+    """What must change so that these are heard, and no others, of both families."""
+    changes = [nf_tables.empty(Place(FAMILIES[family], table, "peers")) for family in ("ip", "ip6")]
+    for peer in peers:
+        changes.append(nf_tables.add(Place(FAMILIES[family_of(peer)], table, "peers"), nf_tables.key(_packed(peer))))
+    return changes
+
+
+def list_known(family: str, table: str, sequence: int) -> bytes:
     """Ask for all connections that this node knows of."""
-    return nf_tables.list_elements(Place(FAMILIES[family], TABLE, "known"), sequence)
+    return nf_tables.list_elements(Place(FAMILIES[family], table, "known"), sequence)
 
 
 def known_of(messages: Iterable[Message], front: str) -> bytes:

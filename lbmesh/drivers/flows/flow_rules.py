@@ -1,4 +1,4 @@
-"""The rules by which a front's backups know its connections, as a script for nft(8). Pure.
+"""The rules by which a front's backups know its connections, as a script for nft(8): those on one segment. Pure.
 
 The holder's kernel sends a copy of a packet of each connection to two backups (`heir1`, `heir2`), and theirs remember
 whose it was. All of it is the kernel's work, so that it goes on at a node whose processes stand still while its kernel
@@ -27,13 +27,21 @@ TABLE = "lbmesh_flows"
 RULES = 15
 """How many rules there are of each family."""
 
-_TABLE = """\
-table {family} {table} {{
-  set fronts {{ type ifname . {type}; }}
+SETS = """\
   set told {{ type {flow}; flags dynamic, timeout; size {size}; timeout {retell}s; }}
   set known {{ type {flow}; flags dynamic, timeout; size {size}; timeout {forget}s; }}
   map heir1 {{ type {type} : {type}; }}
   map heir2 {{ type {type} : {type}; }}
+"""
+"""What is told and known, and to whom it is told."""
+
+_TABLE = (
+    """\
+table {family} {table} {{
+  set fronts {{ type ifname . {type}; }}
+"""
+    + SETS
+    + """\
   chain copy {{ }}
   chain holder {{ }}
   chain backup {{ }}
@@ -67,12 +75,13 @@ update @told {{ {key} timeout {end}s }} goto copy
     goto backup
   }}
   chain answers {{
-    meta mark {mark:#x} notrack
+    meta mark {mark} notrack
   }}
 }}
 """
+)
 
-_NONE = """\
+NONE = """\
 table {family} {table} {{ }}
 delete table {family} {table}
 """
@@ -90,21 +99,26 @@ def script(fronts: Iterable[tuple[str, str]]) -> str:
 
 def _family(family: str, fronts: list[tuple[str, str]]) -> str:
     if not fronts:
-        return _NONE.format(family=family, table=TABLE)
-    kind = "ipv4_addr" if family == "ip" else "ipv6_addr"
-    rules = _TABLE.format(
-        family=family,
-        table=TABLE,
-        type=kind,
-        flow=f"{kind} . inet_service . {kind} . inet_service",
-        key=f"{family} saddr . tcp sport . {family} daddr . tcp dport",
-        size=FLOWS_MAX,
-        retell=RETELL_S,
-        forget=FORGET_S,
-        end=END_S,
-        rate=TELLS_PER_S,
-        burst=TELLS_BURST,
-        mark=TICKLE_MARK,
-    )
+        return NONE.format(family=family, table=TABLE)
+    rules = _TABLE.format(**words(family, TABLE))
     listed = ", ".join(f'"{interface}" . {address}' for address, interface in fronts)
     return rules + f"add element {family} {TABLE} fronts {{ {listed} }}\n"
+
+
+def words(family: str, table: str) -> dict[str, str | int]:
+    """What stands in the rules of a family: "ip" or "ip6"."""
+    kind = "ipv4_addr" if family == "ip" else "ipv6_addr"
+    return {
+        "family": family,
+        "table": table,
+        "type": kind,
+        "flow": f"{kind} . inet_service . {kind} . inet_service",
+        "key": f"{family} saddr . tcp sport . {family} daddr . tcp dport",
+        "size": FLOWS_MAX,
+        "retell": RETELL_S,
+        "forget": FORGET_S,
+        "end": END_S,
+        "rate": TELLS_PER_S,
+        "burst": TELLS_BURST,
+        "mark": f"{TICKLE_MARK:#x}",
+    }

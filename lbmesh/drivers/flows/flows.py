@@ -1,24 +1,26 @@
 """The connections of fronts: who gets to know of those held here, and the reset of those that another node had.
 
-The kernel does the telling and the remembering (`flow_rules.py`), without anything of ours for a connection. Here it is
-told, once a second, which two nodes would take each front, and how they are reached on its segment.
+The kernel does the telling and the remembering (`flow_rules.py`, `tunnel_rules.py`), without anything of ours for a
+connection. Here it is told, once a second, which two nodes would take each front, and how they are reached.
 """
 
 import errno
 import ipaddress
 import socket
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import islice
 from time import monotonic
 
 import structlog
 import trio
 
-from lbmesh.drivers.flows import flow_elements, flow_rules
-from lbmesh.drivers.flows.flow_elements import family_of
-from lbmesh.drivers.flows.greeter import Greeter
-from lbmesh.drivers.flows.hellos import Hello, digest
-from lbmesh.drivers.flows.limits import TICKLE_GAP_S, TICKLE_MARK, TICKLE_ROUNDS_S, TICKLES_AT_ONCE
+from lbmesh.drivers.flows import flow_elements
+from lbmesh.drivers.flows.flow_elements import HEIRS, family_of
+from lbmesh.drivers.flows.limits import HELLO_S, TICKLE_GAP_S, TICKLE_MARK, TICKLES_AT_ONCE, TICKLES_WAITING_MAX
 from lbmesh.drivers.flows.tickles import flows_of, tickle
+from lbmesh.drivers.flows.way import Way
 from lbmesh.drivers.kernel.kernel import Kernel
 from lbmesh.drivers.kernel.netlink_socket import NETFILTER, Netlink
 from lbmesh.drivers.kernel.nft import run_nft
@@ -27,41 +29,62 @@ log = structlog.get_logger(__name__)
 
 _Heirs = dict[str, tuple[str, ...]]
 _FULL_S, _TRIES = 0.001, 10
+_LEAVING_S = 2.0
 
 
 class Flows:
-    """`name`: this node's. `successors`: who would take a front, the first first, if this node died."""
+    """`way`: by which copies come to others. `successors`: who would take a front, the first first, if this node
+    died.
+    """
 
-    def __init__(self, name: str, kernel: Kernel, successors: Callable[[str], Sequence[str]]) -> None:
-        self._name = name
+    def __init__(self, kernel: Kernel, way: Way, successors: Callable[[str], Sequence[str]]) -> None:
         self._kernel = kernel
+        self._way = way
         self._successors = successors
-        self._interfaces: Mapping[str, str] = {}
-        self._greeters: dict[str, Greeter] = {}
+        self._set_for: tuple[Mapping[str, str], int] = ({}, 0)
         self._named: dict[str, _Heirs] = {}
         self._problem = ""
+        self._tickled, self._to_tickle = trio.open_memory_channel[str](TICKLES_WAITING_MAX)
+
+    async def look_after(self, fronts: Mapping[str, str], is_held: Callable[[str], bool]) -> None:
+        """Have the connections of what is held be known to its backups, and carry out what `begin_tickle` asked for,
+        for ever. `fronts`: {address: interface}, which may change meanwhile.
+        """
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._reset, is_held, nursery)
+                while True:
+                    await self.keep(dict(fronts), [front for front in fronts if is_held(front)], nursery)
+                    await trio.sleep(HELLO_S)
+        finally:
+            with trio.move_on_after(_LEAVING_S, shield=True):
+                await self.end()
+
+    def begin_tickle(self, front: str) -> None:
+        """Have the connections reset that another node had, beside what is done next."""
+        with suppress(trio.WouldBlock):
+            self._tickled.send_nowait(front)
 
     async def keep(self, fronts: Mapping[str, str], held: Collection[str], nursery: trio.Nursery) -> None:
-        """See to it that the rules are there, that neighbours are greeted, and that the right ones are told. To be
-        called each HELLO_S. `fronts`: {address: interface}; `held`: those that are here.
+        """See to it that the rules are there, that the others are met, and that the right ones are told. To be called
+        each HELLO_S. `held`: those of the fronts that are here.
         """
         if not await self._keep_rules(fronts):
             return
-        for interface in self._greeters.keys() - set(fronts.values()):
-            self._greeters.pop(interface).close()
-        for interface in sorted(set(fronts.values())):
-            await self._greet(interface, digest(fronts), nursery)
-        for family in sorted({family_of(front) for front in fronts}):
+        await self._way.meet(fronts, nursery)
+        for family in sorted(self._way.families(fronts)):
             self._name_heirs(family, [front for front in held if family_of(front) == family])
 
     async def end(self) -> None:
         """Leave nothing."""
-        for greeter in self._greeters.values():
-            greeter.close()
-        self._greeters.clear()
-        if self._interfaces:
-            self._interfaces = {}
-            await run_nft(flow_rules.script(()))
+        if self._set_for[0]:
+            self._set_for = ({}, 0)
+            await run_nft(self._way.script({}))
+        self._way.close()
+
+    async def _reset(self, is_held: Callable[[str], bool], nursery: trio.Nursery) -> None:
+        async for front in self._to_tickle:
+            nursery.start_soon(self.tickle, front, partial(is_held, front))
 
     async def tickle(self, front: str, is_held: Callable[[], bool]) -> None:
         """Have the connections reset that another node had, for as long as the front is here."""
@@ -72,9 +95,9 @@ class Flows:
 
     async def _tickle_in_rounds(self, front: str, is_held: Callable[[], bool]) -> None:
         began_s = monotonic()
-        for number, after_s in enumerate(TICKLE_ROUNDS_S):
+        for number, after_s in enumerate(self._way.rounds_s):
             await trio.sleep(max(0.0, began_s + after_s - monotonic()))
-            known = await _known(front)
+            known = await self._known(front)
             if not known:
                 return
             sent = await self._tickle_all(front, known, number, is_held)
@@ -91,63 +114,50 @@ class Flows:
 
     async def _keep_rules(self, fronts: Mapping[str, str]) -> bool:
         """Are they there, if need be by now?"""
-        families = {family_of(front) for front in fronts}
-        if self._interfaces == fronts and all(map(self._has_rules, families)):
-            return not self._problem
-        problem = await run_nft(flow_rules.script(fronts.items()))
-        self._interfaces, self._named = fronts, {}
+        problem, stamp = self._way.prepare() if fronts else ("", 0)
+        if not problem:
+            if self._set_for == (fronts, stamp) and all(map(self._has_rules, self._way.families(fronts))):
+                return not self._problem
+            problem = await run_nft(self._way.script(fronts))
+            self._set_for, self._named = (fronts, stamp), {}
         if problem and problem != self._problem:
             log.warning("connections of fronts will not be known to their backups", problem=problem)
         self._problem = problem
         return not problem
 
     def _has_rules(self, family: str) -> bool:
-        return self._kernel.count_rules(family, flow_rules.TABLE) == flow_rules.RULES
+        return self._kernel.count_rules(family, self._way.table) == self._way.rules
 
     # Who is told
 
-    async def _greet(self, interface: str, fronts: bytes, nursery: trio.Nursery) -> None:
-        link = self._kernel.link(interface)
-        greeter = self._greeters.get(interface)
-        if greeter is not None and (greeter.link != link or not greeter.is_open):
-            self._greeters.pop(interface).close()
-            greeter = None
-        if link is None or not link.mac or not link.is_up:
-            return
-        try:
-            if greeter is None:
-                greeter = self._greeters[interface] = Greeter(interface, link)
-                nursery.start_soon(greeter.run)
-            own = self._kernel.own_addresses(link.index)
-            four, six = (next((one for one in own if (":" in one) is is_six), "") for is_six in (False, True))
-            await greeter.say(Hello(self._name, four, six, fronts))
-        except (OSError, trio.ClosedResourceError) as error:
-            log.debug("no hello could be said", interface=interface, problem=str(error))
-
     def _name_heirs(self, family: str, held: Collection[str]) -> None:
         """Who is new hears of all that goes on, as packets come."""
-        heirs = {front: found for front in held if (found := tuple(self._heirs(family, front)))}
+        heirs = {front: found for front in held if (found := self._heirs(family, front))}
         before = self._named.get(family)
         if heirs == before:
             return
         retell = any(set(found) - set((before or {}).get(front, ())) for front, found in heirs.items())
-        if not self._kernel.change(flow_elements.name_heirs(family, heirs, retell=retell)):
+        if not self._kernel.change(flow_elements.name_heirs(family, self._way.table, heirs, retell=retell)):
             self._named[family] = heirs
             log.debug("the connections of fronts are told to", heirs=heirs)
 
-    def _heirs(self, family: str, front: str) -> Iterator[str]:
-        """Addresses on the segment. A copy to what is not on it would go to a router, which would send it back here."""
-        greeter = self._greeters.get(self._interfaces[front])
-        for name in self._successors(front):
-            hello = greeter.heard.get(name) if greeter is not None else None
-            address = hello.address(family) if hello is not None else ""
-            if not address or greeter is None or hello is None or hello.fronts != digest(self._interfaces):
-                continue
-            route = self._kernel.route(address)
-            if route is not None and route.gateway is None and route.index == greeter.link.index:
-                yield address
+    def _heirs(self, family: str, front: str) -> tuple[str, ...]:
+        return tuple(islice(self._way.ends(family, front, self._successors(front)), len(HEIRS)))
 
     # Tickling
+
+    async def _known(self, front: str) -> bytes:
+        """The keys of a front's connections that are known here. There may be many, so other tasks get their turns."""
+        asking = Netlink(NETFILTER)
+        found = bytearray()
+        try:
+            request = flow_elements.list_known(family_of(front), self._way.table, asking.next_sequence())
+            for part in asking.listen(request):
+                found += flow_elements.known_of(part, front)
+                await trio.lowlevel.checkpoint()
+        finally:
+            asking.close()
+        return bytes(found)
 
     async def _tickle_all(self, front: str, known: bytes, number: int, is_held: Callable[[], bool]) -> int:
         """How many were sent."""
@@ -162,19 +172,6 @@ class Flows:
                     sent += await _send(raw, tickle(flow, number), flow.client_host)
                 await trio.sleep(TICKLE_GAP_S)
         return sent
-
-
-async def _known(front: str) -> bytes:
-    """The keys of a front's connections that this node knows of. There may be many, so other tasks get their turns."""
-    asking = Netlink(NETFILTER)
-    found = bytearray()
-    try:
-        for part in asking.listen(flow_elements.list_known(family_of(front), asking.next_sequence())):
-            found += flow_elements.known_of(part, front)
-            await trio.lowlevel.checkpoint()
-    finally:
-        asking.close()
-    return bytes(found)
 
 
 async def _send(raw: socket.socket, packet: bytes, host: str) -> bool:

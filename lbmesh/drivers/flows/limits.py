@@ -41,3 +41,23 @@ TICKLE_GAP_S = 0.005
 
 TICKLES_WAITING_MAX = 256
 """Fronts."""
+
+TUNNEL = "lbmesh-flows"
+"""The device that takes copies to backups behind routers."""
+
+TUNNEL_PORT = 7948
+"""UDP, from node to node: the number after those of gossip and heartbeat, as they are usually."""
+
+TUNNEL_NETWORK = 0x4C42
+"""The VNI (RFC 7348, 5)."""
+
+GATEWAYS_4, GATEWAYS_6 = "240.76.66.0/24", "fe80::/64"
+"""How ends of the tunnel are called on this machine, and nowhere else: 240/4 is nobody's (RFC 1112, 4)."""
+
+ENDS_MAX = 250
+"""Nodes that are told of connections through the tunnel, at one time; so many, a GATEWAYS_4 has addresses for."""
+
+TUNNEL_TICKLE_ROUNDS_S = (0.0, 0.03, 0.1, 0.3, 1.0)
+"""Routers follow the new holder some milliseconds after its route was exported, and large ones later: the first rounds
+may be too early.
+"""

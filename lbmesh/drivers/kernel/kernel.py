@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import trio
 
-from lbmesh.drivers.kernel import addresses, lease_elements, nf_tables, routes
+from lbmesh.drivers.kernel import addresses, lease_elements, nf_tables, routes, tunnels
 from lbmesh.drivers.kernel.addresses import Assigned, Link
 from lbmesh.drivers.kernel.netlink_socket import NETFILTER, Netlink
 from lbmesh.drivers.kernel.nf_tables import Change, Place
@@ -75,6 +75,34 @@ class Kernel:
         """How packets to an address go; None when they do not."""
         found = self._route.ask(routes.get_route(address, self._route.next_sequence()))
         return next((route for one in found.messages if (route := routes.parse_route(one))), None)
+
+    def add_tunnel(self, name: str, mac: bytes, network: int, port: int, local: str) -> int:
+        """Have a tunnel of this name, instead of any other link that has it (`tunnels.py`); an errno."""
+        if failed := self.delete_link(name):
+            return failed
+        return self._route.ask(tunnels.add_tunnel(name, mac, network, port, local, self._route.next_sequence())).errno
+
+    def delete_link(self, name: str) -> int:
+        """Take a link away; that it is gone already is success. An errno."""
+        failed = self._route.ask(tunnels.delete_link(name, self._route.next_sequence())).errno
+        return 0 if failed == errno.ENODEV else failed
+
+    def lead_out(self, network: str, index: int) -> int:
+        """Have packets to a network go out by this interface, as to neighbours; an errno."""
+        failed = self._route.ask(routes.lead_out(network, index, self._route.next_sequence())).errno
+        return 0 if failed == errno.EEXIST else failed
+
+    def lead_through(self, index: int, mac: bytes, host: str, gateway: str) -> int:
+        """Have what is sent by way of the gateway go through a tunnel to that machine, whose end has this hardware
+        address; an errno.
+        """
+        if failed := self._route.ask(tunnels.lead(index, mac, host, self._route.next_sequence())).errno:
+            return failed
+        return self._route.ask(tunnels.name_neighbour(index, gateway, mac, self._route.next_sequence())).errno
+
+    def lead_no_more(self, index: int, mac: bytes, host: str) -> None:
+        """Forget the far end of a tunnel."""
+        self._route.ask(tunnels.lead_no_more(index, mac, host, self._route.next_sequence()))
 
     def lease(self, name: str) -> int | None:
         """The epoch of a lease (`lease_places.py`); None when it does not run."""

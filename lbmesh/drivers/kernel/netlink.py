@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 REQUEST, MULTI, ACK, ROOT_MATCH = 0x1, 0x2, 0x4, 0x300
-REPLACE, CREATE = 0x100, 0x400
+REPLACE, EXCLUSIVE, CREATE = 0x100, 0x200, 0x400
 NESTED = 0x8000
 _ERROR, _DONE = 2, 3
 _HEADER = struct.Struct("=IHHII")

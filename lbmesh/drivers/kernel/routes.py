@@ -5,11 +5,17 @@ import socket
 import struct
 from dataclasses import dataclass
 
-from lbmesh.drivers.kernel.netlink import ACK, REQUEST, Message, attribute, attributes, message
+from lbmesh.drivers.kernel.limits import ADDRESS_PROTOCOL
+from lbmesh.drivers.kernel.netlink import ACK, CREATE, REQUEST, Message, attribute, attributes, message
 
 _NEW_ROUTE, _GET_ROUTE = 24, 26
-_DESTINATION, _INTERFACE, _GATEWAY, _OTHER_GATEWAY = 1, 4, 5, 18
+_DESTINATION, _INTERFACE, _GATEWAY, _METRIC, _OTHER_GATEWAY = 1, 4, 5, 6, 18
 _UNICAST = 1
+_MAIN = 254
+_ON_LINK = 253
+"""RT_SCOPE_LINK."""
+_LAST = 0xFFFF
+"""A metric: who has a route of their own to the same network keeps it."""
 _HEAD = struct.Struct("=BBBBBBBBI")
 
 
@@ -26,6 +32,17 @@ def get_route(address: str, sequence: int) -> bytes:
     packed = ipaddress.ip_address(address).packed
     head = _HEAD.pack(_family(packed), 8 * len(packed), 0, 0, 0, 0, 0, 0, 0)
     return message(_GET_ROUTE, REQUEST | ACK, sequence, head + attribute(_DESTINATION, packed))
+
+
+def lead_out(network: str, index: int, sequence: int) -> bytes:
+    """Have packets to a network go out by this interface, as to neighbours; EEXIST when they do. The route bears our
+    mark, and comes after those of others.
+    """
+    parsed = ipaddress.ip_network(network)
+    packed = parsed.network_address.packed
+    head = _HEAD.pack(_family(packed), parsed.prefixlen, 0, 0, _MAIN, ADDRESS_PROTOCOL, _ON_LINK, _UNICAST, 0)
+    body = head + attribute(_DESTINATION, packed) + attribute(_INTERFACE, struct.pack("=I", index))
+    return message(_NEW_ROUTE, REQUEST | ACK | CREATE, sequence, body + attribute(_METRIC, struct.pack("=I", _LAST)))
 
 
 def parse_route(said: Message) -> Route | None:

@@ -1,13 +1,11 @@
 """The driver of addresses on a shared L2: one holder for each front, and the rules that all of them rest on."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from functools import partial
 
 import trio
 
 from lbmesh.drivers.flows.flows import Flows
-from lbmesh.drivers.flows.limits import HELLO_S, TICKLES_WAITING_MAX
+from lbmesh.drivers.flows.segment_way import SegmentWay
 from lbmesh.drivers.kernel.kernel import Kernel
 from lbmesh.drivers.kernel.leases import Leases
 from lbmesh.drivers.vip.holder import Holder
@@ -30,10 +28,9 @@ class VipFronts:
         self._leases = leases
         self._kernel = Kernel()
         self._rules = Rules(self._kernel)
-        self._flows = Flows(name, self._kernel, successors)
+        self._flows = Flows(self._kernel, SegmentWay(name, self._kernel), successors)
         self._holders: dict[str, Holder] = {}
         self._watched: dict[str, str] = {}
-        self._tickled, self._to_tickle = trio.open_memory_channel[str](TICKLES_WAITING_MAX)
 
     async def acquire(self, order: Acquire) -> Done | Failed | Occupied:
         """Look, add, hold the lease, announce, and look again. Of one that is handed over, the holder before can serve
@@ -43,7 +40,7 @@ class VipFronts:
         is_given = not order.ask_first and not holder.is_held
         outcome = await holder.acquire(order)
         if is_given and isinstance(outcome, Done):
-            self._begin_tickle(order.front)
+            self._flows.begin_tickle(order.front.name)
         return outcome
 
     async def release(self, order: Release) -> Done | Failed:
@@ -59,11 +56,7 @@ class VipFronts:
 
     async def tickle(self, order: Tickle) -> None:
         """Begin with it; it goes on beside what is ordered next."""
-        self._begin_tickle(order.front)
-
-    def _begin_tickle(self, front: Front) -> None:
-        with suppress(trio.WouldBlock):
-            self._tickled.send_nowait(front.name)
+        self._flows.begin_tickle(order.front.name)
 
     def renew(self, order: Renew) -> None:
         """Pass on how long the right lasts. Without end, it is renewed since it was acquired."""
@@ -88,20 +81,7 @@ class VipFronts:
 
     async def look_after_flows(self) -> None:
         """Have the connections of what is held be known to its backups, and carry out what `tickle` began; for ever."""
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._reset_flows, nursery)
-                while True:
-                    held = [front for front in self._watched if self._is_held(front)]
-                    await self._flows.keep(dict(self._watched), held, nursery)
-                    await trio.sleep(HELLO_S)
-        finally:
-            with trio.move_on_after(_LEAVING_S, shield=True):
-                await self._flows.end()
-
-    async def _reset_flows(self, nursery: trio.Nursery) -> None:
-        async for front in self._to_tickle:
-            nursery.start_soon(self._flows.tickle, front, partial(self._is_held, front))
+        await self._flows.look_after(self._watched, self._is_held)
 
     def _is_held(self, front: str) -> bool:
         holder = self._holders.get(front)

@@ -112,6 +112,7 @@ def test_leaving_says_goodbye() -> None:
     world.run(1.0)
     members = {member.name: member.state for member in world.planes["lb-a0"].picture.state(world.now).members}
     assert members["lb-c0"] is MemberState.LEFT
+    assert world.planes["lb-a0"].hosts().keys() == {"lb-a0", "lb-b0"}
 
 
 def test_a_node_whose_seed_is_silent_says_so_as_trouble() -> None:

@@ -80,9 +80,9 @@ def test_what_is_known_of_one_front_is_found_among_that_of_all() -> None:
 
 def test_heirs_are_named_in_one_transaction_that_takes_the_old_ones_away() -> None:
     begin, end, new, delete = 0x10, 0x11, 12, 14
-    changes = flow_elements.name_heirs("ip", {"10.0.0.100": ("10.0.0.2", "10.0.0.3")}, retell=True)
+    changes = flow_elements.name_heirs("ip", TABLE, {"10.0.0.100": ("10.0.0.2", "10.0.0.3")}, retell=True)
     assert kinds(changes) == [begin, delete, delete, delete, new, new, end]
-    quiet = flow_elements.name_heirs("ip", {}, retell=False)
+    quiet = flow_elements.name_heirs("ip", TABLE, {}, retell=False)
     assert kinds(quiet) == [begin, delete, delete, end]
 
 
