@@ -1,12 +1,14 @@
 """Letting go of the listeners without a reset for anybody who has connected, or is about to believe it.
 
 When the last process closes a listener, Linux resets what waits in its queue, and what is in the middle of its
-handshake. So first no handshake may begin any more, by a filter on the socket (socket(7), SO_ATTACH_FILTER, for which
-nobody needs a privilege); the forwarders take for a while what has begun, and then close. A client that asks meanwhile
-hears nothing, and asks again a second later, of a closed port.
+handshake. So first no handshake may begin any more, by a filter on the socket (socket(7), SO_ATTACH_FILTER); the
+forwarders take for a while what has begun, and then close. A client that asks meanwhile hears nothing, and asks again a
+second later, of a closed port. Some kernels let only CAP_NET_ADMIN set such a filter (6.18 was seen to): without it the
+listeners are closed all the same, and who is in the middle of a handshake may be reset.
 """
 
 import array
+import os
 import socket
 import struct
 from collections.abc import Iterable
@@ -42,11 +44,16 @@ def begin_no_more(listener: socket.socket) -> None:
     listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", length // 8, address))
 
 
-def close_listeners(listeners: Iterable[socket.socket], own: Iterable[socket.socket]) -> None:
+def close_listeners(listeners: Iterable[socket.socket], own: Iterable[socket.socket]) -> str:
     """Let go of all listeners. `own`: those that nobody else has. The service manager's are never closed for good, and
-    must go on for the next node.
+    must go on for the next node. Why somebody may be reset by it; "" if nobody is.
     """
+    problem = ""
     for listener in own:
-        begin_no_more(listener)
+        try:
+            begin_no_more(listener)
+        except OSError as error:
+            problem = f"{os.strerror(error.errno or 0).lower()}: give the service CAP_NET_ADMIN"
     for listener in listeners:
         listener.close()
+    return problem

@@ -258,7 +258,9 @@ class Node:
             case CloseChannel(slot):
                 self._close_channel(slot)
             case CloseListeners():
-                close_listeners(self._sockets.listeners, self._sockets.own)
+                if problem := close_listeners(self._sockets.listeners, self._sockets.own):
+                    said = "connections that begin while the listeners are closed may be reset"
+                    self._log.write("warning", said, {"problem": problem})
             case Notify(assignments):
                 self._manager.notify(assignments)
             case Log(level, event, fields):

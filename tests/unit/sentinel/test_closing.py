@@ -7,6 +7,8 @@ import socket
 from lbmesh.sentinel.closing import begin_no_more, close_listeners
 
 PATIENCE_MS = 10_000
+_SO_LOCK_FILTER = 44
+"""<asm-generic/socket.h>: nobody sets a filter after that, whatever his privileges."""
 
 
 def begin(listener: socket.socket) -> socket.socket:
@@ -48,6 +50,13 @@ def test_who_has_connected_is_served() -> None:
 
 def test_a_listener_that_others_have_too_goes_on() -> None:
     with socket.create_server(("127.0.0.1", 0)) as kept:
-        close_listeners([kept.dup()], own=[])
+        assert close_listeners([kept.dup()], own=[]) == ""
         with begin(kept) as client:
             assert fate_of(client) == 0
+
+
+def test_a_listener_that_takes_no_filter_is_closed_all_the_same() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, _SO_LOCK_FILTER, 1)
+    assert close_listeners([listener], own=[listener]) == "operation not permitted: give the service CAP_NET_ADMIN"
+    assert listener.fileno() == -1
