@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from lbmesh.drivers.ec2.api import Answer, Api, Urgency
 from lbmesh.drivers.ec2.choices import Choices
 from lbmesh.drivers.ec2.device import is_local
-from lbmesh.drivers.ec2.errors import Ec2Error
+from lbmesh.drivers.ec2.errors import Ec2Error, Fault
 from lbmesh.drivers.ec2.limits import TAG
 from lbmesh.failover.claims import EPOCH_MAX
 from lbmesh.model.front import Ec2Driver, Ec2Kind, Front
@@ -260,7 +260,7 @@ async def _sign(api: Api, resource: str, key: str, mark: Mark) -> None:
 def _only(answer: Answer, key: str, about: str) -> Mapping[str, Any]:
     found = _dicts(answer, key)
     if len(found) != 1:
-        raise Ec2Error(f"EC2 told of {len(found)} when it was asked about {about}")
+        raise Ec2Error(f"EC2 told of {len(found)} when it was asked about {about}", Fault.ILL)
     return found[0]
 
 
