@@ -26,13 +26,6 @@ FRONT, FRONT_6 = "10.0.0.100", "fd00::100"
 OVERLAP_S = 0.4
 """Two nodes answer for one front never longer than this."""
 
-_NO_GOSSIP = """
-table inet cut {
-  chain arrivals { type filter hook input priority 0; meta l4proto udp drop; }
-  chain answers { type filter hook output priority 0; meta l4proto udp drop; }
-}
-"""
-
 _ANOTHERS = """
 table ip lbmesh_flows { }
 delete table ip lbmesh_flows
@@ -175,7 +168,7 @@ def test_nodes_that_cannot_gossip_take_nothing_that_is_served(
 ) -> None:
     place, nodes = trio_of_nodes
     with looking(place, FRONT) as seen:
-        nodes[0].place.run("nft", "-f", "-", text=_NO_GOSSIP)
+        place.cut_gossip(nodes[0].place)
         wait_for(
             lambda: any("still answers elsewhere" in one.front(FRONT)["problem"] for one in nodes[1:]), "an attempt"
         )

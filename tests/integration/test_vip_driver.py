@@ -279,7 +279,7 @@ def test_a_copy_that_comes_while_the_front_is_being_taken_is_remembered(place: S
     with driver(heir) as taking, peers(place.client) as (client,):
         assert taking.do("stall") == "Done"
         assert taking.do("acquire") == "Asked"
-        assert client.do("forge", FRONT, 80, "PA", 1) == "forged"
+        assert client.do("forge", place.client.address, FRONT, 80, "PA", 1) == "forged"
         wait_for(lambda: place.client.address in heir.run(*_KNOWN), "the connection among the known")
 
 
@@ -381,23 +381,35 @@ def test_a_frozen_holder_announces_nothing_before_it_has_asked(pair: tuple[Drive
     other.signal(signal.SIGSTOP)
     wait_for(lambda: not other.answers(), "silence of the frozen")
     assert home.do("acquire") == "Done"
-    with announcements(home.place) as heard:
+    with words_of_the_front(home.place) as heard:
         other.signal(signal.SIGCONT)
-        assert stays(lambda: not other.answers(), MUTE_S)
-        assert other.place.mac not in heard()
+        said = wait_for(lambda: [word for mac, word in heard() if mac == other.place.mac], "a word of the thawed")
+        assert said[0] == "asks"
+        assert stays(home.answers, MUTE_S)
+        wait_for(lambda: not other.answers(), "silence of the worse")
 
 
 @contextlib.contextmanager
 def announcements(place: Place) -> Iterator[Callable[[], list[str]]]:
     """Who has announced the front there since, by hardware address."""
-    heard: list[str] = []
+    with words_of_the_front(place) as heard:
+        yield lambda: [mac for mac, word in heard() if word == "has it"]
 
-    def hear() -> list[str]:
+
+@contextlib.contextmanager
+def words_of_the_front(place: Place) -> Iterator[Callable[[], list[tuple[str, str]]]]:
+    """What was said of the front there since: by which hardware address, and "asks" (a probe) or "has it"."""
+    heard: list[tuple[str, str]] = []
+
+    def hear() -> list[tuple[str, str]]:
         with contextlib.suppress(BlockingIOError):
             while True:
-                claim = claim_of(listening.recv(2048), FRONT)
+                frame = listening.recv(2048)
+                claim = claim_of(frame, FRONT)
                 if claim is not None and claim.mark is not None:
-                    heard.append(claim.mac_text)
+                    heard.append((claim.mac_text, "has it"))
+                elif frame[28:32] == bytes(4) and frame[38:42] == socket.inet_aton(FRONT):
+                    heard.append((frame[22:28].hex(":"), "asks"))
         return heard
 
     with in_network(place.path):

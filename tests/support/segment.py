@@ -45,6 +45,10 @@ class Segment:
         """What others send does not come to it; what it sends comes to them."""
         self._set_port(place, "learning", "off", "flood", "off", "mcast_flood", "off", "bcast_flood", "off")
 
+    def cut_gossip(self, place: Place) -> None:
+        """Gossip and heartbeats do not get through, nor VRRP; ARP and HTTP do."""
+        place.run("nft", "-f", "-", text=_NO_GOSSIP)
+
     def _set_port(self, place: Place, *options: str) -> None:
         port = f"p{place.number}"
         subprocess.run(("bridge", "-n", self.bridge, "link", "set", "dev", port, *options), check=True)
@@ -78,6 +82,15 @@ class Segment:
 
     def _ip(self, *argv: str) -> None:
         subprocess.run(("ip", "-n", self.bridge, *argv), check=True)
+
+
+_NO_GOSSIP = "".join(
+    f"add table inet cut; add chain inet cut {hook} {{ type filter hook {hook} priority 0; }}\n"
+    f"add rule inet cut {hook} udp dport {{ 7946, 7947 }} drop\n"
+    f"add rule inet cut {hook} tcp dport 7946 drop\n"
+    f"add rule inet cut {hook} ip protocol 112 drop\n"
+    for hook in ("input", "output")
+)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """How long clients on one L2 miss a front when its holder fails, beside keepalived with HAProxy.
 
     python -m tests.bench.vip lbmesh kill --rounds 10        one system, one fault
-    python -m tests.bench.vip series --systems lbmesh        kill 30, silent 30, stop 10, mute 5, deaf 5
+    python -m tests.bench.vip series --systems lbmesh        kill 30, silent 30, stop 10, mute 5, deaf 5, gossip 5
     python -m tests.bench.vip lbmesh saturated --minutes 5   does the front stay, with all cores busy?
 
 Three nodes on one bridge, fresh for each round; a client with requests at a steady rate, half of them over connections
@@ -22,7 +22,7 @@ from tests.bench.vip.systems import SYSTEMS
 from tests.bench.vip.table import keep, kept, table
 from tests.bench.vip.words import RATE
 
-SERIES = {"kill": 30, "silent": 30, "stop": 10, "mute": 5, "deaf": 5}
+SERIES = {"kill": 30, "silent": 30, "stop": 10, "mute": 5, "deaf": 5, "gossip": 5}
 _KEPT = Path("build/bench-failover.jsonl")
 
 

@@ -11,6 +11,7 @@ WORDS = {
     "silent": "its port leaves the bridge, its link stays up: nothing comes to it or from it",
     "mute": "what it sends comes to nobody",
     "deaf": "what others send does not come to it",
+    "gossip": "gossip, heartbeats and VRRP between it and the others are lost; ARP and HTTP are not",
 }
 FAULTS = tuple(WORDS)
 
@@ -28,5 +29,7 @@ def strike(place: Segment, fault: str, pids: list[int]) -> None:
             place.cut_outgoing(node)
         case "deaf":
             place.cut_incoming(node)
+        case "gossip":
+            place.cut_gossip(node)
         case _:
             raise ValueError(f"no fault {fault!r}: write one of {', '.join(FAULTS)}")
