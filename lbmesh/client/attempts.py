@@ -257,9 +257,9 @@ class Attempts:
         return True
 
     def _wait_for_leave(self, now: float) -> Step:
-        if self._wanted_since is None:
+        if self._wanted_since is None and not self._running:
             self._wanted_since = now
-        if not self._running and now - self._wanted_since >= self._policy.budget_wait_s:
+        if self._wanted_since is not None and now - self._wanted_since >= self._policy.budget_wait_s:
             return Stop()
         return Wait(now + BUDGET_POLL_S)
 

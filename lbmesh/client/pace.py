@@ -14,6 +14,8 @@ EVERY = 32
 """From then on the delay is reckoned anew after so many (a sort of all samples, some 30 µs)."""
 CAUTION = 2.0
 """While fewer are known, the delay is so many times the longest of them, which is soon exceeded."""
+SOME = 8
+"""Times that must be known before all answers are believed to take long: one slow first answer is no proof of it."""
 WIDTH = 2.0
 """Where most answers take long, the slowest may take so many times as long, and are waited for."""
 ROUND_TRIPS = 2.0
@@ -82,7 +84,9 @@ class Pace:
             self._new = 0
             times = sorted(self._taken)
             usual_s = _at(times, quantile) * (CAUTION if known < ENOUGH else 1.0)
-            most_s = max(longest_s, WIDTH * _at(times, max(0.0, 1.0 - self._policy.budget_share)))
+            most_s = longest_s
+            if known >= SOME:
+                most_s = max(longest_s, WIDTH * _at(times, max(0.0, 1.0 - self._policy.budget_share)))
             self._measured_s = max(self._policy.hedge_min_s, min(usual_s, most_s))
 
 

@@ -44,8 +44,9 @@ def _host(address: Sequence[object]) -> str:
 class AdminApi:
     """What the first node says that answers and hears most of the mesh, beginning with the one that did the last time.
 
-    The word of one that hears fewer changes nothing that is known already: cut off from the others, it takes them for
-    dead, while clients reach them. Asked for the first time, it is better than nothing. Called by one thread at a time.
+    The word of one that hears fewer changes nothing: cut off from the others, it takes them for dead, while clients
+    reach them. What was believed last stands then, for somebody has answered; for the first time, such a word is better
+    than nothing. Called by one thread at a time.
     """
 
     def __init__(self, admin: Admin, seed: float | None) -> None:
@@ -54,7 +55,7 @@ class AdminApi:
         self._seed = seed
         self._addresses = list(admin.addresses)
         self._headers = {"Authorization": f"Bearer {admin.token}"} if admin.token else {}
-        self._is_known = False
+        self._believed: Sequence[Endpoint] = ()
 
     def __call__(self) -> Sequence[Endpoint] | str:
         told: list[str] = []
@@ -64,15 +65,18 @@ class AdminApi:
             if isinstance(picture, str):
                 told.append(f"{address} {picture}")
             elif not picture.endpoints:
-                return f"{address} knows no front and no member"
+                told.append(f"{address} knows no front and no member")
             elif picture.hears_most:
                 self._addresses.remove(address)
                 self._addresses.insert(0, address)
-                return self._in_order(picture.endpoints)
+                self._believed = self._in_order(picture.endpoints)
+                return self._believed
             else:
-                told.append(f"{address} hears {picture.hears[0]} of {picture.knows[0]} nodes, too few to go by")
                 doubtful = doubtful or picture.endpoints
-        return "; ".join(told) if self._is_known or not doubtful else self._in_order(doubtful)
+        if doubtful:
+            self._believed = self._believed or self._in_order(doubtful)
+            return self._believed
+        return "; ".join(told)
 
     def _picture(self, address: str) -> Picture | str:
         try:
@@ -84,7 +88,6 @@ class AdminApi:
             return "answered with something else: is it the admin address of an lbmesh node?"
 
     def _in_order(self, found: Sequence[Endpoint]) -> Sequence[Endpoint]:
-        self._is_known = True
         if self._seed is None:
             return found
         return sorted(found, key=lambda each: crc32(f"{self._seed} {each.address}".encode()))

@@ -1,6 +1,6 @@
 """Connect to the first of several balancers that takes the connection, in one thread (RFC 8305 §5).
 
-The next connect starts when all before it have failed, or one was silent for the stagger. Over TLS the handshake is a
+The next connect starts when one before it has failed, or was silent for the stagger. Over TLS the handshake is a
 part of it: a frozen balancer's kernel takes connections, but shakes no hands. The first to succeed wins, the others are
 closed. No part of a request is sent here, so a race is safe before any.
 """

@@ -90,7 +90,9 @@ class MeshTransport(httpx.BaseTransport):
         resumption = (
             None if repeat is Repeat.ONCE else Resumption(report, head.status, head.headers, core_request.headers)
         )
-        body = SyncBody(answer, self._links, self._room.release, resumption, ask_again, self._policy.stall_s)
+        # What must not be under way twice waits for its end.
+        stall_s = self._policy.stall_s if repeat is Repeat.HEDGED else None
+        body = SyncBody(answer, self._links, self._room.release, resumption, ask_again, stall_s)
         response = httpx.Response(head.status, headers=head.headers, stream=body, extensions=extensions)
         body.extensions = response.extensions
         return response

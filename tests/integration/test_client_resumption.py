@@ -16,6 +16,7 @@ pytestmark = pytest.mark.parametrize("flavour", FLAVOURS)
 BODY = bytes(range(256)) * 800
 HALF = len(BODY) // 2
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n%b\r\n"
+KEY = {"Idempotency-Key": "order-7"}
 STALL = Policy(spread=False, hedge_quantile=None, stall_s=0.05)
 
 
@@ -111,6 +112,21 @@ def test_a_silent_body_goes_on_from_another_balancer(flavour: str) -> None:
     with stalling(b"") as (stuck, _), balancer(whole()) as alive:
         (got,) = call(flavour, [stuck.address, alive.address], "GET", policy=STALL, timeout=5.0)
     assert (got.body, str(got.report.balancer), got.report.attempts) == (BODY, alive.address, 2)
+
+
+def test_a_post_with_a_key_that_falls_silent_is_not_under_way_twice(flavour: str) -> None:
+    with stalling(b"") as (stuck, _), balancer(whole()) as alive:
+        with pytest.raises(httpx.ReadTimeout):
+            call(
+                flavour,
+                [stuck.address, alive.address],
+                "POST",
+                content=b"order",
+                headers=KEY,
+                policy=STALL,
+                timeout=0.3,
+            )
+        assert alive.seen == []
 
 
 def test_a_slow_body_goes_on_where_no_other_can_take_over(flavour: str) -> None:
