@@ -390,8 +390,8 @@ VIP_MUTANTS = (
     mutant(
         "bgp: what is steered is written down",
         "drivers.bgp.gate",
-        "            self._write_down()\n",
-        "",
+        "            self._write_down()\n            if not self._is_open:",
+        "            if not self._is_open:",
         LEFT_BGP,
     ),
     mutant(

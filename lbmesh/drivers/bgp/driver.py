@@ -24,6 +24,7 @@ from lbmesh.model.front import BgpDriver, Front
 log = structlog.get_logger(__name__)
 
 _LEAVING_S = 2.5
+_SETTINGS = "the fronts of the settings"
 
 
 class BgpFronts:
@@ -51,6 +52,10 @@ class BgpFronts:
         self._flows = Flows(self._kernel, TunnelWay(name, self._kernel, hosts), successors)
         self._watched: dict[str, str] = {}
         own = steered_of(fronts)
+        self._is_awaited = bool(own)
+        if own:
+            # Until the first of them is looked after: what is left may be withdrawn sooner than that.
+            self._gate.want(_SETTINGS, own)
         self._left = sorted(self._gate.steered_before() - own)
         for one in self._left:
             # BGP stays silent until it is withdrawn.
@@ -97,6 +102,10 @@ class BgpFronts:
         announcer = self._announcer(front)
         self._gate.want(front.name, steered_of([front]))
         self._watched[front.name] = ""
+        if self._is_awaited:
+            self._is_awaited = False
+            self._gate.settle(_SETTINGS)
+            await self._gate.unwant(_SETTINGS)
         try:
             await announcer.watch(tell)
         finally:
@@ -104,6 +113,7 @@ class BgpFronts:
                 if self._announcers.get(front.name) is announcer:
                     del self._watched[front.name]
                     await announcer.leave()
+            with trio.move_on_after(_LEAVING_S, shield=True):
                 await self._gate.unwant(front.name)
 
     async def withdraw_what_is_left(self) -> None:

@@ -71,6 +71,8 @@ class Gate:
             self._is_left_shut = True
         else:
             del self._steered[front]
+            if self._written is not None:
+                self._write_down()
         self._unsettled.discard(front)
         self.let_go(front)
         if not self._wanted:

@@ -6,6 +6,7 @@ All of this blocks, and is for threads: none of them holds the interpreter while
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from itertools import count
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
@@ -100,6 +101,8 @@ class _Child:
         assert self._process.stdout is not None
         assert self._process.stdin is not None
         for line in self._process.stdout:
+            if not line.endswith(b"\n"):
+                break  # It ended in the middle of a reply.
             reply = json.loads(line)
             with self._turn:
                 answers = self._asked.pop(reply["id"], None)
@@ -111,4 +114,5 @@ class _Child:
                 answers.put(None)
         self._process.wait()
         self._process.stdout.close()
-        self._process.stdin.close()
+        with suppress(OSError):
+            self._process.stdin.close()

@@ -78,6 +78,7 @@ class Flows:
     async def end(self) -> None:
         """Leave nothing."""
         if self._set_for[0]:
+            self._way.close()
             self._set_for = ({}, 0)
             await run_nft(self._way.script({}))
         self._way.close()
@@ -99,7 +100,7 @@ class Flows:
             await trio.sleep(max(0.0, began_s + after_s - monotonic()))
             known = await self._known(front)
             if not known:
-                return
+                continue
             sent = await self._tickle_all(front, known, number, is_held)
             if not number:
                 took_s = round(monotonic() - began_s, 3)
@@ -114,12 +115,17 @@ class Flows:
 
     async def _keep_rules(self, fronts: Mapping[str, str]) -> bool:
         """Are they there, if need be by now?"""
+        if not fronts:
+            # Before the rules that guard it.
+            self._way.close()
         problem, stamp = self._way.prepare() if fronts else ("", 0)
         if not problem:
             if self._set_for == (fronts, stamp) and all(map(self._has_rules, self._way.families(fronts))):
                 return not self._problem
             problem = await run_nft(self._way.script(fronts))
             self._set_for, self._named = (fronts, stamp), {}
+            if problem:
+                self._way.close()
         if problem and problem != self._problem:
             log.warning("connections of fronts will not be known to their backups", problem=problem)
         self._problem = problem
