@@ -84,14 +84,20 @@ def _run(drill: Drill, now: Session, target: AdminTarget, seed: int, load: Runni
             time.sleep(max(0.0, began_s + drill.extension.load.lead_s - time.monotonic()))
         ran = carry_out(drill.experiment, now)
         ended_s = time.monotonic()
-        if load and ran.aborted:
+        has_begun = ran.is_steady is not False or bool(now.orders)
+        is_over = bool(ran.aborted) or not has_begun
+        if load and is_over:
             load.end()
         residue = healed(now)
         # The views have their time to agree again: the last fault may have been healed by the method's last step.
         time.sleep(marks.agree_s or 0.0)
-        if load and not ran.aborted:
+        if load and not is_over:
             wrong = load.wait()
             ended_s = load.ends_s
+    except BaseException:
+        if load:
+            load.end()
+        raise
     finally:
         watch.end()
     faults = spans(target.events, now.orders, world)

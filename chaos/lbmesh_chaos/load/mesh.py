@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx
 
-from lbmesh.client import Answered
+from lbmesh.client import Answered, Policy
 from lbmesh_chaos.load.bodies import PIECE_BYTES, SIZES, body_of
 from lbmesh_chaos.load.order import Order
 from lbmesh_chaos.load.requests import Asked, parts_of
@@ -17,6 +17,11 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 def limits_of(order: Order) -> httpx.Limits:
     """Room for all that the order may have under way."""
     return httpx.Limits(max_connections=order.in_flight_max, max_keepalive_connections=32)
+
+
+def policy_of(order: Order) -> Policy:
+    """At a service that is not the lab's no request is sent a third time: its owner has set a bound."""
+    return Policy(attempts_max=2) if order.template else Policy()
 
 
 def pieces_of(identity: str) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ import trio
 
 from lbmesh.client import AsyncMeshTransport
 from lbmesh_chaos.load.client_log import ClientLogWriter
-from lbmesh_chaos.load.mesh import attempts_of, failed, field_of, limits_of, silent, slow_pieces_of, to_httpx
+from lbmesh_chaos.load.mesh import attempts_of, failed, field_of, limits_of, policy_of, silent, slow_pieces_of, to_httpx
 from lbmesh_chaos.load.order import Order
 from lbmesh_chaos.load.requests import Asked, RequestMaker, word_of
 from lbmesh_chaos.load.wakefulness import Wakefulness
@@ -27,7 +27,12 @@ class AsyncMeshClients:
         self._log = log
         self._make = RequestMaker(order)
         self._transports = {
-            index: AsyncMeshTransport(order.addresses, limits=limits_of(order), rng=Random(f"{order.seed} {flow.name}"))
+            index: AsyncMeshTransport(
+                order.addresses,
+                limits=limits_of(order),
+                policy=policy_of(order),
+                rng=Random(f"{order.seed} {flow.name}"),
+            )
             for index, flow in enumerate(order.flows)
             if flow.kind is Kind.MESH_ASYNC
         }

@@ -9,7 +9,7 @@ import httpx
 
 from lbmesh.client import MeshTransport
 from lbmesh_chaos.load.client_log import ClientLogWriter
-from lbmesh_chaos.load.mesh import attempts_of, failed, field_of, limits_of, pieces_of, to_httpx
+from lbmesh_chaos.load.mesh import attempts_of, failed, field_of, limits_of, pieces_of, policy_of, to_httpx
 from lbmesh_chaos.load.order import Order
 from lbmesh_chaos.load.requests import Asked, RequestMaker, word_of
 from lbmesh_chaos.load.wakefulness import Wakefulness
@@ -28,7 +28,12 @@ class SyncMeshClients:
         self._log = log
         self._make = RequestMaker(order)
         self._transports = {
-            index: MeshTransport(order.addresses, limits=limits_of(order), rng=Random(f"{order.seed} {flow.name}"))
+            index: MeshTransport(
+                order.addresses,
+                limits=limits_of(order),
+                policy=policy_of(order),
+                rng=Random(f"{order.seed} {flow.name}"),
+            )
             for index, flow in enumerate(order.flows)
             if flow.kind is Kind.MESH_SYNC
         }
