@@ -241,7 +241,7 @@ class Agent:
         return AdminServer(listener, source)
 
     def _follow_fronts(self, nursery: trio.Nursery) -> None:
-        """Have drivers look after the fronts of the settings. A witness holds none, so that its machine is left alone.
+        """Have drivers look after the fronts of the settings; a witness has none.
         The gateway is asked from the first front on: by that a node tells whether it is cut off.
         """
         fronts = self._own_fronts()
