@@ -9,11 +9,13 @@ extensions:
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any
 
 from lbmesh.config.values import duration_s
 from lbmesh_chaos.faults.values import nearest
 from lbmesh_chaos.model.outcome import Marks
+from lbmesh_chaos.toolkit.bounded import number_up_to
 
 NAME = "lbmesh"
 RATE_MAX = 5000
@@ -93,7 +95,7 @@ def _read_load(reading: _Reading, where: str, table: Mapping[str, Any]) -> Load:
     reading.known(where, table, ["rate", "lasts", "lead", "plain_share", "deadline", "first"])
     default = Load()
     return Load(
-        reading.value(where, table, "rate", _rate, default.rate),
+        reading.value(where, table, "rate", partial(number_up_to, RATE_MAX), default.rate),
         reading.value(where, table, "lasts", duration_s, default.lasts_s),
         reading.value(where, table, "lead", duration_s, default.lead_s),
         reading.value(where, table, "plain_share", _share, default.plain_share),
@@ -115,12 +117,6 @@ def _text(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("write a text")
     return value
-
-
-def _rate(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= RATE_MAX:
-        raise ValueError(f"write a number above 0, and at most {RATE_MAX}")
-    return float(value)
 
 
 def _share(value: object) -> float:

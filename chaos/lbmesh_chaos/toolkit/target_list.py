@@ -23,6 +23,7 @@ What load may be sent, and where to, is in target_load.py.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from lbmesh.config import values
@@ -36,9 +37,11 @@ from lbmesh_chaos.model import faults
 from lbmesh_chaos.model.faults import Part
 from lbmesh_chaos.model.world import Host, Role, World, Zone
 from lbmesh_chaos.model.world_file import valid_name
+from lbmesh_chaos.toolkit.bounded import duration_up_to, number_up_to
 from lbmesh_chaos.toolkit.target_load import TargetLoad, read_target_load
 
 NODES_MAX = 1000
+_SHARE_MAX = 0.5
 _AT_MOST_MAX_S = 600.0
 """Nodes themselves take no order for longer."""
 _PARTS = (Part.AGENT, Part.FORWARDER, Part.FORWARDERS)
@@ -172,8 +175,8 @@ def _safety(root: Table) -> tuple[float, float]:
     if table is None:
         root.error('missing; write [safety] with nodes_max_share = 0.34 and at_most_max = "2m"', "safety")
         return 0.0, 0.0
-    share = table.required("nodes_max_share", _share, "0.34")
-    at_most_s = table.required("at_most_max", _at_most, '"2m"')
+    share = table.required("nodes_max_share", partial(number_up_to, _SHARE_MAX), "0.34")
+    at_most_s = table.required("at_most_max", partial(duration_up_to, _AT_MOST_MAX_S), '"2m"')
     table.close()
     return share or 0.0, at_most_s or 0.0
 
@@ -207,19 +210,6 @@ def _name(table: Table, taken: set[str]) -> str | None:
     if name is not None:
         taken.add(name)
     return name
-
-
-def _share(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 0.5:
-        raise ValueError("write a number above 0, and at most 0.5")
-    return float(value)
-
-
-def _at_most(value: object) -> float:
-    found = values.duration_s(value)
-    if found > _AT_MOST_MAX_S:
-        raise ValueError(f'write at most "{_AT_MOST_MAX_S / 60:g}m"')
-    return found
 
 
 def _able(value: object) -> str:

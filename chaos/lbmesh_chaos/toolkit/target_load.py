@@ -21,6 +21,7 @@ zone = "zone-a"
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 
 from lbmesh.config import values
 from lbmesh.config.table import Table
@@ -29,6 +30,7 @@ from lbmesh_chaos.faults.values import nearest
 from lbmesh_chaos.load.bodies import ID_HEADER
 from lbmesh_chaos.load.template import ID_MARK, RequestTemplate
 from lbmesh_chaos.model.world_file import valid_name
+from lbmesh_chaos.toolkit.bounded import duration_up_to, number_up_to
 from lbmesh_chaos.toolkit.extension import RATE_MAX
 
 ADDRESSES_MAX = 32
@@ -87,9 +89,9 @@ def read_target_load(root: Table, zones: Collection[str]) -> TargetLoad | None:
     table = root.table("load")
     if table is None:
         return None
-    rate_max = table.required("rate_max", _rate, "50")
+    rate_max = table.required("rate_max", partial(number_up_to, RATE_MAX), "50")
     requests_max = table.required("requests_max", values.whole_number(1, REQUESTS_MAX), "3000")
-    lasts_max_s = table.required("lasts_max", _lasts, '"2m"')
+    lasts_max_s = table.required("lasts_max", partial(duration_up_to, LASTS_MAX_S), '"2m"')
     host = table.required("host", _host, '"shop.example.com"')
     template = _template(table)
     addresses = _addresses(table, zones)
@@ -139,19 +141,6 @@ def _addresses(table: Table, zones: Collection[str]) -> tuple[LoadAddress, ...]:
         elif address is not None and zone is not None:
             found.append(LoadAddress(address, zone))
     return tuple(found)
-
-
-def _rate(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= RATE_MAX:
-        raise ValueError(f"write a number above 0, and at most {RATE_MAX}")
-    return float(value)
-
-
-def _lasts(value: object) -> float:
-    found = values.duration_s(value)
-    if found > LASTS_MAX_S:
-        raise ValueError(f'write at most "{LASTS_MAX_S / 60:g}m"')
-    return found
 
 
 def _host(value: object) -> str:
