@@ -14,6 +14,7 @@ import yaml
 
 from lbmesh_chaos.lab.start import labs
 from tests.support.labs import machine, needs_lab
+from tests.support.staging import activity
 
 pytestmark = [needs_lab, pytest.mark.alone]
 
@@ -40,20 +41,6 @@ MUST_HOLD = {
     "every load process ends well",
 }
 
-
-def _python(module: str, function: str, **arguments: object) -> dict[str, object]:
-    return {
-        "type": "action" if module == "actions" else "probe",
-        "name": function,
-        "provider": {
-            "type": "python",
-            "module": f"lbmesh_chaos.toolkit.{module}",
-            "func": function,
-            "arguments": arguments,
-        },
-    }
-
-
 EXPERIMENT = {
     "title": "a zone is cut off",
     "description": "for a second",
@@ -70,13 +57,13 @@ EXPERIMENT = {
     "steady-state-hypothesis": {
         "title": "the mesh is whole, and nothing is left behind",
         "probes": [
-            {**_python("probes", "mesh_is_whole", within="60s"), "tolerance": True},
-            {**_python("probes", "nothing_is_left"), "tolerance": True},
+            {**activity("mesh_is_whole", "probes", within="60s"), "tolerance": True},
+            {**activity("nothing_is_left", "probes"), "tolerance": True},
         ],
     },
     "method": [
-        {**_python("actions", "cut", targets="zone-b", at_most="10m"), "pauses": {"after": 1}},
-        _python("actions", "heal", label="cut"),
+        activity("cut", pause_s=1, targets="zone-b", at_most="10m"),
+        activity("heal", label="cut"),
     ],
 }
 
