@@ -418,8 +418,8 @@ VIP_MUTANTS = (
     mutant(
         "vip: a backup says that connections are not known to it",
         "drivers.vip.readiness",
-        "        problem = self._flows_problem()\n",
-        '        problem = ""\n',
+        "        return self._flows_problem()\n",
+        '        return ""\n',
         LACKS,
     ),
     mutant(

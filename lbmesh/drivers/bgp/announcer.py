@@ -47,7 +47,7 @@ class _Held:
 
 class Announcer:
     """One front at this node. `is_home`: this node is where the front belongs, so that routers need not prefer it.
-    `flows_problem`: why its connections are not known to others, or theirs here.
+    `flows_problem`: that its connections are not known to others, or theirs here, and why.
     """
 
     def __init__(
@@ -244,7 +244,7 @@ class Announcer:
 
     async def _look(self, tell: Callable[[Told], None]) -> None:
         if self._held is not None:
-            self._report(self._unknown_flows())
+            self._report(self._flows_problem())
             if problem := await self._check(self._held):
                 tell(Drifted(self.front.name, problem))
             return
@@ -259,7 +259,7 @@ class Announcer:
         if lack := problem or self._lack(rows) or shut:
             self._say(lack)
         else:
-            self._report(self._unknown_flows())
+            self._report(self._flows_problem())
 
     async def _check(self, held: _Held) -> str:
         """Is the world as it was left? What is not; "" if nothing."""
@@ -285,10 +285,6 @@ class Announcer:
         async with self._turn:
             self._held = None
             self._say(await self._let_go())
-
-    def _unknown_flows(self) -> str:
-        problem = self._flows_problem()
-        return f"connections of fronts are not known to their backups: {problem}" if problem else ""
 
     def _say(self, problem: str) -> None:
         """What is missing to hold it here, when that has changed."""

@@ -69,6 +69,9 @@ class Flows:
         """See to it that the rules are there, that the others are met, and that the right ones are told. To be called
         each HELLO_S. `held`: those of the fronts that are here.
         """
+        if not fronts:
+            await self.end()
+            return
         if not await self._keep_rules(fronts):
             return
         await self._way.meet(fronts, nursery)
@@ -76,12 +79,12 @@ class Flows:
             self._name_heirs(family, [front for front in held if family_of(front) == family])
 
     async def end(self) -> None:
-        """Leave nothing."""
+        """Leave nothing. The way goes before the rules that guard it."""
+        self._way.close()
+        self._problem = ""
         if self._set_for[0]:
-            self._way.close()
             self._set_for = ({}, 0)
             await run_nft(self._way.script({}))
-        self._way.close()
 
     async def _reset(self, is_held: Callable[[str], bool], nursery: trio.Nursery) -> None:
         async for front in self._to_tickle:
@@ -95,14 +98,15 @@ class Flows:
             log.warning("connections of the holder before cannot be reset", front=front, problem=error.strerror)
 
     async def _tickle_in_rounds(self, front: str, is_held: Callable[[], bool]) -> None:
-        began_s = monotonic()
+        began_s, is_told = monotonic(), False
         for number, after_s in enumerate(self._way.rounds_s):
             await trio.sleep(max(0.0, began_s + after_s - monotonic()))
             known = await self._known(front)
             if not known:
                 continue
             sent = await self._tickle_all(front, known, number, is_held)
-            if not number:
+            if not is_told:
+                is_told = True
                 took_s = round(monotonic() - began_s, 3)
                 log.info("tickled connections of the holder before", front=front, connections=sent, took_s=took_s)
 
@@ -110,15 +114,12 @@ class Flows:
 
     @property
     def problem(self) -> str:
-        """Why they are not there; "" when they are, or need not be."""
-        return self._problem
+        """What it is for a front that they are not there, and why; "" when they are, or need not be."""
+        return f"connections of fronts are not known to their backups: {self._problem}" if self._problem else ""
 
     async def _keep_rules(self, fronts: Mapping[str, str]) -> bool:
-        """Are they there, if need be by now?"""
-        if not fronts:
-            # Before the rules that guard it.
-            self._way.close()
-        problem, stamp = self._way.prepare() if fronts else ("", 0)
+        """Are they there, if need be by now? Without them there is no way either."""
+        problem, stamp = self._way.prepare()
         if not problem:
             if self._set_for == (fronts, stamp) and all(map(self._has_rules, self._way.families(fronts))):
                 return not self._problem

@@ -81,11 +81,8 @@ class TunnelWay:
                 log.debug("there is no way out by the tunnel", network=network, problem=os.strerror(failed).lower())
         return "", self._index
 
-    async def meet(self, fronts: Mapping[str, str], nursery: trio.Nursery) -> None:  # noqa: ARG002  # none greets here
+    async def meet(self, fronts: Mapping[str, str], nursery: trio.Nursery) -> None:  # noqa: ARG002  # whatever the fronts
         """Hear the members, and nobody else. Who is none any more is forgotten."""
-        if not fronts:
-            self.close()
-            return
         hosts = self._hosts()
         peers = frozenset(host for name, host in hosts.items() if name != self._name)
         if peers != self._peers and not self._kernel.change(flow_elements.name_peers(self.table, peers)):

@@ -27,10 +27,10 @@ class Way(Protocol):
         """
 
     async def meet(self, fronts: Mapping[str, str], nursery: trio.Nursery) -> None:
-        """Find the others, and be found. The rules are there."""
+        """Find the others, and be found. The rules are there, for a front at least."""
 
     def ends(self, family: str, front: str, names: Sequence[str]) -> Iterator[str]:
         """What copies for these nodes are sent by way of, of those that can be reached."""
 
     def close(self) -> None:
-        """Leave nothing. The rules are gone."""
+        """Leave nothing. The rules go after it."""

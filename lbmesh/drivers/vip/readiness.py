@@ -18,7 +18,9 @@ log = structlog.get_logger(__name__)
 
 
 class Readiness:
-    """Of one front at this node. `flows_problem`: why its connections are not known to others, or theirs here."""
+    """Of one front at this node. `flows_problem`: that its connections are not known to others, or theirs here, and
+    why.
+    """
 
     def __init__(
         self, front: str, interface: Interface, rules: Rules, holding: Holding, flows_problem: Callable[[], str]
@@ -47,5 +49,4 @@ class Readiness:
         """What is held is looked after more closely (`holder.py`)."""
         if self._holding.held is None and (problem := self._interface.open() or await self._rules.keep()):
             return problem
-        problem = self._flows_problem()
-        return f"connections of fronts are not known to their backups: {problem}" if problem else ""
+        return self._flows_problem()
