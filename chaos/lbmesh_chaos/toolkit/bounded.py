@@ -1,4 +1,7 @@
-"""Values that have an upper bound, of targets' lists and of experiments. Pure. Raise ValueError with what to write instead."""
+"""Values that have an upper bound, of targets' lists and of experiments. Pure.
+
+All raise ValueError, with what to write instead.
+"""
 
 from lbmesh.config import values
 
